@@ -1,0 +1,1 @@
+"""The test kit: the whole hub inside a test, in virtual time."""
