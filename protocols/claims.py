@@ -1,0 +1,251 @@
+"""Claims: nobody *does* anything to a resource; a rule, an operator or a step *claims* a state of it.
+
+A *mode* resource has a ladder of rungs from least to most restrictive.  Each live claim wants a rung, for a while,
+with an authority; what is in force is a pure function of the live claims (``actors/coordinator/arbiter.py``).  Safety
+claims raise a floor that no priority lowers.  A *use* is a momentary permission that a rung gives or refuses.
+"""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from alluse_hub.protocols.message import Fact, Json, Message
+
+
+class Tier(StrEnum):
+    """Who claims; a higher tier wins over any priority of a lower one."""
+
+    OPERATOR = "operator"
+    RULE = "rule"
+    WORKFLOW = "workflow"
+    SCHEDULE = "schedule"
+    SYNC = "sync"
+
+
+Resource = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,47}(/[A-Za-z0-9_.-]{1,64}){1,4}$")]
+"""A path such as ``ws4/trading``."""
+
+
+class Rung(Message):
+    """One step of a ladder: ``uses`` lists what it permits; ``command`` brings the workstream to it."""
+
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    uses: tuple[str, ...] = ()
+    command: str = ""
+
+
+class Mode(Message):
+    """A declared mode resource such as ``ws4/trading``; the first segment is the workstream that obeys."""
+
+    resource: Resource
+    rungs: Annotated[tuple[Rung, ...], Field(min_length=2)]  # from least to most restrictive; the first is the default
+    fail_safe: str = ""  # the rung taken while directives go unanswered; empty: the most restrictive
+
+    @property
+    def workstream(self) -> str:
+        return self.resource.partition("/")[0]
+
+    def height(self, rung: str) -> int:
+        """The place of ``rung`` on the ladder, 0 for the default.  Raises ValueError if it is not on it."""
+        for height, candidate in enumerate(self.rungs):
+            if candidate.name == rung:
+                return height
+        raise ValueError(f"{self.resource} has no rung {rung!r}; it has: {', '.join(r.name for r in self.rungs)}")
+
+
+class Clock(StrEnum):
+    """What a lease counts: hub time, or market time (the sessions of the data)."""
+
+    HUB = "hub"
+    MARKET = "market"
+
+
+class Lease(Message):
+    """How long a claim lives.  ``until`` is hub seconds or, on the market clock, the ordinal of the last session it
+    covers; None lives until withdrawn.  ``until_cleared`` lives on past ``until`` until somebody clears ``subject``.
+    """
+
+    clock: Clock = Clock.HUB
+    until: float | None = None
+    until_cleared: bool = False
+
+
+class Claim(Message):
+    id: str  # of the claim: who and what for, such as `rule:volatility-pause@ws4/trading:AAPL`
+    resource: str
+    want: str  # a rung
+    safety: bool = False
+    tier: Tier = Tier.RULE
+    priority: NonNegativeInt = 0
+    lease: Lease = Lease()
+    holder: str  # rule or operator
+    subject: str = ""  # what it is about, such as a risk's scope; a clearing names the same subject
+    reason: str  # a sentence
+    cause: str = ""  # entry or event id
+    placed: NonNegativeInt = 0  # order of placing
+
+
+class ConflictClass(StrEnum):
+    CLASH = "C1"  # two claims want different rungs
+    HOLD_BREACH = "C3"  # a use that the rung in force does not permit
+
+
+class PlaceClaim(Message):
+    """Said again with the same id it extends the claim; a claim of another shape replaces it."""
+
+    claim: Claim
+
+
+class WithdrawClaim(Message):
+    id: str
+    by: str
+    reason: str
+
+
+class ClaimVerdict(Message):
+    """Answer to the two above.  ``covered``: it stands, but something else decides at present."""
+
+    id: str
+    outcome: Annotated[str, Field(pattern="^(granted|covered|refused)$")]
+    why: str
+
+
+# --- coordinator <-> monitor ---------------------------------------------------------------------------------------
+
+
+class Directive(Message):
+    """Bring ``resource`` to ``rung``.  ``fence`` grows with every directive of a resource; a lower one is refused by
+    the program itself.  Said again with the same fence until acknowledged; done once.
+    """
+
+    resource: str
+    rung: str
+    command: str
+    parameters: Json = {}
+    fence: PositiveInt
+    reason: str
+    deadline_s: float = 10.0
+
+
+class DirectiveAck(Message):
+    resource: str
+    fence: PositiveInt
+    outcome: Annotated[str, Field(pattern="^(applied|already|stale|failed)$")]
+    error: str = ""
+    seen: NonNegativeInt = 0  # if stale: the highest fence the program has seen
+    events_through: NonNegativeInt = 0
+
+
+# --- facts ---------------------------------------------------------------------------------------------------------
+
+
+class ClaimPlaced(Fact):
+    """The birth of a claim; each ends in exactly one ``ClaimEnded``."""
+
+    claim: Claim
+
+
+class ClaimExtended(Fact):
+    """Placed again by its holder: the lease grew; it never shrinks."""
+
+    id: str
+    lease: Lease
+    cause: str
+    reason: str
+
+
+class ClaimCleared(Fact):
+    """What it was placed for is over, but its least time is not: it lives on to the end of that."""
+
+    id: str
+    by: str
+    why: str
+
+
+class ClaimEnded(Fact):
+    id: str
+    how: Annotated[str, Field(pattern="^(withdrawn|lapsed|cleared|replaced)$")]
+    by: str
+    why: str
+
+
+class DirectiveIssued(Fact):
+    """All that is needed to say the directive again.  ``claims`` hold the rung; ``lease`` is the longest of theirs."""
+
+    resource: str
+    rung: str
+    fence: PositiveInt
+    why: str
+    command: str = ""
+    parameters: Json = {}
+    claims: tuple[str, ...] = ()
+    lease: Lease | None = None
+    loosens: bool = False
+
+
+class DirectiveAnswered(Fact):
+    """``outcome``: that of the acknowledgement, or ``failed`` where none came; then it is said again all the same."""
+
+    resource: str
+    fence: PositiveInt
+    outcome: str
+    error: str = ""
+    events_through: NonNegativeInt = 0
+
+
+class FenceRaised(Fact):
+    """A monitor's memory of the highest fence it has passed on, per resource."""
+
+    resource: str
+    fence: PositiveInt
+
+
+class ConflictOpened(Fact):
+    id: str
+    klass: ConflictClass
+    resource: str
+    parties: tuple[str, ...]
+    sentence: str
+
+
+class ConflictClosed(Fact):
+    id: str
+    outcome: str
+    winner: str
+    sentence: str
+
+
+# --- to the board --------------------------------------------------------------------------------------------------
+
+
+class ResourceShown(Message):
+    """A mode resource: what is in force and why, in a sentence."""
+
+    resource: str
+    rung: str
+    fence: NonNegativeInt
+    answer: str  # of the workstream to the last directive; empty while it is awaited, or if there was none
+    claims: tuple[str, ...]  # ids of all live claims on it
+    explanation: str
+
+
+class ConflictShown(Message):
+    id: str
+    klass: ConflictClass
+    resource: str
+    parties: tuple[str, ...]
+    opened: str
+    outcome: str = ""  # empty while open
+    winner: str = ""
+    closed: str = ""
+
+
+class ConflictsShown(Message):
+    """To a board that (re)started: open conflicts, and the latest closed ones, oldest first.  After that the board
+    hears each ``ConflictOpened`` and ``ConflictClosed`` as it happens.
+    """
+
+    open: tuple[ConflictShown, ...]
+    closed: tuple[ConflictShown, ...]
+    count: NonNegativeInt  # of all conflicts ever opened

@@ -1,0 +1,110 @@
+"""Effects: all that an actor can do, as plain data.
+
+A core returns them, in the order in which they must happen; the shell performs them.  ``Record`` makes a fact safe
+against the death of any process, ``Commit`` against a power cut as well: what follows a ``Commit`` in its turn waits
+until the auditor has stored it.  Restricting acts go out after ``Record``, loosening ones after ``Commit``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from alluse_hub.protocols.lifecycle import ChildStart
+from alluse_hub.protocols.message import Envelope, Fact, Message
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Deliver to the actor *named* ``to``: in order per pair, at most once per incarnation."""
+
+    to: str
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """Deliver ``Woken(timer)`` after ``after_s`` seconds; the same timer again replaces the earlier one."""
+
+    timer: str
+    after_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CancelWake:
+    timer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Create the child ``name``, boot it and introduce it.  ``life`` tells this try from any other of that name."""
+
+    name: str
+    life: int
+    start: ChildStart
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Ask a child, or by its own name the actor itself, to end; after ``grace_s`` seconds it is killed."""
+
+    name: str
+    reason: str
+    grace_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """End a child at once, with a signal that cannot be refused."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Put the fact in the trail, process-safe; the next effect goes on at once."""
+
+    fact: Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Put the fact in the trail, power-safe; the effects after it wait for the auditor's commit."""
+
+    fact: Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Do:
+    """Let the actor's worker do I/O; its answers return as letters from the actor to itself."""
+
+    job: Message
+
+
+Effect = Send | Wake | CancelWake | Spawn | Stop | Kill | Record | Commit | Do
+
+
+@dataclass(frozen=True, slots=True)
+class Decision(Generic[S]):
+    """The state after a letter, and what must be done because of it, in order."""
+
+    state: S
+    effects: tuple[Effect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Core(Generic[S]):
+    """The brain of an actor: how it starts, what it takes, how it decides, and how facts alone rebuild it.
+
+    ``start`` gets the role's specification (validated JSON of the child spec) and its own name.  ``accepts`` is the
+    closed set of messages; the shell dead-letters anything else.  ``evolve`` is given for durable actors: folding the
+    facts of any run over ``start`` gives the durable part of the live state.  ``facts`` is the set it understands.
+    """
+
+    start: Callable[[str, Message], S]
+    decide: Callable[[S, Envelope], Decision[S]]
+    spec: type[Message]
+    accepts: frozenset[type[Message]]
+    evolve: Callable[[S, Fact], S] | None = None
+    facts: frozenset[type[Fact]] = frozenset()

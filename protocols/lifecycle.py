@@ -1,0 +1,237 @@
+"""Life and death of actors: child specs, restart types, strategies, and the letters of starting and ending.
+
+The words are Erlang/OTP's (supervisor(3)): a *permanent* child is always restarted, a *transient* one only after an
+abnormal end, a *temporary* one never; *one_for_one*, *one_for_all* and *rest_for_one* say who goes down with it.
+"""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, PositiveInt
+
+from alluse_hub.protocols.message import Fact, Json, Message
+
+ActorName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,47}$")]
+"""The name of an actor: unique in the hub; a file name and a word on the command line."""
+
+
+class RestartType(StrEnum):
+    PERMANENT = "permanent"
+    TRANSIENT = "transient"
+    TEMPORARY = "temporary"
+
+
+class Strategy(StrEnum):
+    ONE_FOR_ONE = "one_for_one"
+    ONE_FOR_ALL = "one_for_all"
+    REST_FOR_ONE = "rest_for_one"
+
+
+class OnLimit(StrEnum):
+    """What a supervisor does when a child dies more often than its intensity allows."""
+
+    ESCALATE = "escalate"  # Erlang/OTP's: stop all children, end with `shutdown`, let the parent decide
+    PARK = "park"  # stop that child, mark it, go on with the rest until an operator releases it
+
+
+class Intensity(Message):
+    """At most ``restarts`` restarts within any ``period_s`` seconds of hub time; one more and the supervisor gives up."""
+
+    restarts: Annotated[int, Field(ge=0)] = 5
+    period_s: Annotated[float, Field(gt=0)] = 60.0
+
+
+class ChildStart(Message):
+    """What a shell needs to bring an actor to life: the class path of its shell and the role's own specification."""
+
+    actor: str
+    spec: Json = {}
+
+
+class ChildSpec(Message):
+    """One child of a supervisor; children start in the order given and stop in reverse."""
+
+    name: ActorName
+    start: ChildStart
+    restart: RestartType = RestartType.PERMANENT
+    grace_s: Annotated[float, Field(gt=0, le=600)] = 5.0
+    start_timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
+
+
+class SupervisorSpec(Message):
+    strategy: Strategy = Strategy.ONE_FOR_ONE
+    intensity: Intensity = Intensity()
+    on_limit: OnLimit = OnLimit.ESCALATE
+    children: tuple[ChildSpec, ...] = ()
+
+
+# --- from the shell to its core ------------------------------------------------------------------------------------
+
+
+class Started(Message):
+    """The first letter of every incarnation: the state is recovered, the mail is open."""
+
+    incarnation: PositiveInt
+    recovered: int = 0  # facts folded from earlier incarnations
+
+
+class Woken(Message):
+    timer: str
+
+
+class StopAsked(Message):
+    """The parent wants the actor to end.  A core that takes this letter ends itself with ``Stop(own name, ...)``
+    when it is ready; for any other the shell ends at once."""
+
+    reason: str
+
+
+class ChildUp(Message):
+    """A child has recovered and opened its mail."""
+
+    name: str
+    life: PositiveInt
+    incarnation: PositiveInt
+    pid: int
+
+
+class Exited(Message):
+    """A child has ended.  ``cause``: ``normal``, ``shutdown``, ``killed`` or the text of an error.  Two notices for
+    one exit are normal: an orderly child says goodbye, and then its process ends."""
+
+    name: str
+    life: PositiveInt
+    cause: str
+
+
+# --- between actors ------------------------------------------------------------------------------------------------
+
+
+class PeerUp(Message):
+    """From the root, when an actor (re)started: what was promised to its earlier incarnation may have to be said
+    again."""
+
+    name: str
+    incarnation: PositiveInt
+
+
+class StartActor(Message):
+    """To a supervisor: start a stopped or parked child."""
+
+    name: str
+
+
+class StopActor(Message):
+    """To a supervisor: stop a child and leave it down."""
+
+    name: str
+    reason: str = "asked"
+
+
+class RestartActor(Message):
+    """To a supervisor: stop and start a child; costs nothing of its intensity."""
+
+    name: str
+    reason: str = "asked"
+
+
+class ActorOrderDone(Message):
+    """Answer to the three orders above."""
+
+    name: str
+    ok: bool
+    text: str = ""
+
+
+class ChildState(StrEnum):
+    STARTING = "starting"
+    UP = "up"
+    STOPPING = "stopping"
+    DOWN = "down"
+    PARKED = "parked"
+
+
+class ChildShown(Message):
+    """One child as its supervisor sees it."""
+
+    name: str
+    state: ChildState
+    restart: RestartType
+    incarnation: int = 0
+    pid: int = 0
+    restarts: int = 0
+    last_exit: str = ""
+    since: float = 0.0  # hub time of the last change
+
+
+class TreeShown(Message):
+    """From a supervisor to the board, at every change."""
+
+    supervisor: str
+    strategy: Strategy
+    intensity: Intensity
+    recent_restarts: int
+    children: tuple[ChildShown, ...]
+
+
+# --- facts ---------------------------------------------------------------------------------------------------------
+
+
+class Booted(Fact):
+    """First entry of an incarnation."""
+
+    pid: int
+    start_ticks: int  # of the process, so that pid and start together name it for ever
+    parent: str
+    version: str
+
+
+class Failed(Fact):
+    """Last entry of an incarnation that raised: the letter in hand and the error."""
+
+    letter: str
+    error: str
+
+
+class ChildStarted(Fact):
+    name: str
+    life: PositiveInt
+
+
+class ChildEnded(Fact):
+    """``closed_at``: the last entry number of the ended incarnation's spool, as its supervisor found it."""
+
+    name: str
+    life: PositiveInt
+    incarnation: int
+    cause: str
+    closed_at: int = 0
+
+
+class ChildRestarted(Fact):
+    """``count`` restarts of this child since its supervisor started."""
+
+    name: str
+    life: PositiveInt
+    cause: str
+    count: PositiveInt
+
+
+class ChildParked(Fact):
+    name: str
+    cause: str
+
+
+class GaveUp(Fact):
+    """A supervisor reached its intensity and ends; the fault climbs."""
+
+    child: str
+    cause: str
+
+
+class DeadLetter(Fact):
+    """A letter that could not be delivered or was not of the addressee's union."""
+
+    to: str
+    kind: str
+    why: str

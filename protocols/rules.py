@@ -1,0 +1,204 @@
+"""Rules: when an event of a workstream meets a condition, claims are placed and commands are sent."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from alluse_hub.protocols.claims import Clock, Mode, ResourceShown
+from alluse_hub.protocols.message import Fact, Json, Message
+
+
+class Priority(StrEnum):
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+class Hold(Message):
+    """Claim at least ``rung`` of ``resource``.  On the market clock a hold lasts at least to the end of the session it
+    falls in, ``for_sessions`` sessions more, and one more for each whole day in ``for_s``; on the hub's clock it lasts
+    ``for_s`` seconds.  With ``until_cleared`` that is its least time, and it lives on until released; without, it is
+    its whole time, and a release may end it earlier.
+    """
+
+    resource: str
+    rung: str
+    clock: Clock = Clock.MARKET
+    for_s: Annotated[float, Field(ge=0)] = 0.0
+    for_sessions: NonNegativeInt = 0
+    until_cleared: bool = False
+    safety: bool = False
+    subject: str = ""  # template, such as `{kind}/{scope}`
+
+
+class Release(Message):
+    """Clear the holds that the rule ``of`` placed for the same subject; nobody else's."""
+
+    resource: str
+    of: str
+    subject: str = ""
+
+
+class Tell(Message):
+    """Send ``command`` to ``workstream``.  A string parameter ``{name}`` is taken from the event's payload with its
+    type; text around it makes it text.  ``uses`` names what the command needs of a mode resource.
+    """
+
+    workstream: str
+    command: str
+    parameters: Json = {}
+    uses: tuple[str, ...] = ()  # such as `ws4/trading:open`
+    deadline_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
+
+
+class Rule(Message):
+    id: Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,63}$")]
+    name: str
+    description: str = ""
+    priority: Priority = Priority.MEDIUM
+    enabled: bool = True
+    workstream: str
+    event: str
+    when: str = "true"  # a condition over the payload
+    hold: tuple[Hold, ...] = ()
+    release: tuple[Release, ...] = ()
+    tell: tuple[Tell, ...] = ()
+
+
+class CoordinatorSpec(Message):
+    """What the coordinator decides by.  Checked as a whole by ``check_rules`` of its role."""
+
+    rules: tuple[Rule, ...] = ()
+    modes: tuple[Mode, ...] = ()
+    workstreams: tuple[str, ...] = ()
+
+
+# --- facts ---------------------------------------------------------------------------------------------------------
+
+
+class RoundOpened(Fact):
+    """The coordinator begins to decide on a round.  What it records up to ``RoundDecided`` or ``RoundClosed`` holds
+    together or not at all; nothing is sent before.  ``ordinal`` counts the sessions shown to it, from 1.
+    """
+
+    round: PositiveInt
+    session: str
+    ordinal: NonNegativeInt
+
+
+class RoundAbandoned(Fact):
+    """Its death cut the deciding short: all since ``RoundOpened`` is void, and the round will be decided afresh."""
+
+    round: PositiveInt
+
+
+class RoundDecided(Fact):
+    """All is decided; directives and commands of the round go out and are awaited."""
+
+    round: PositiveInt
+
+
+class ActsCommitted(Fact):
+    """What follows orders or loosens: it goes out once this is safe against a power cut, and with it all before."""
+
+    round: NonNegativeInt
+
+
+class RoundClosed(Fact):
+    """All that the round caused is answered.  ``through`` as in ``Considered``."""
+
+    round: PositiveInt
+    session: str
+    ordinal: NonNegativeInt
+    through: dict[str, NonNegativeInt] = {}
+
+
+class RuleFired(Fact):
+    rule: str
+    event: str  # id of the event
+    round: int
+    why: str  # the condition with its values
+    manual_by: str = ""
+
+
+class RuleCurbed(Fact):
+    """A rule met more events of one round than it may act on: it held and released for all of them, but told nobody
+    about the last ``skipped``.
+    """
+
+    rule: str
+    round: int
+    skipped: PositiveInt
+
+
+class CommandIssued(Fact):
+    """All that is needed to say a command again until it is answered by ``RuleActionDone``."""
+
+    key: str
+    round: int
+    rule: str
+    event: str
+    workstream: str
+    command: str
+    parameters: Json
+    deadline_s: float
+
+
+class RuleUndecided(Fact):
+    """The condition was neither true nor false: a field is missing or of the wrong type.  Nothing loosened by it."""
+
+    rule: str
+    event: str
+    why: str
+
+
+class RuleActionDone(Fact):
+    rule: str
+    event: str
+    key: str
+    workstream: str
+    command: str
+    ok: bool
+    error: str = ""
+    events_through: NonNegativeInt = 0
+
+
+class RuleActionRefused(Fact):
+    """A command that the rung in force does not permit."""
+
+    rule: str
+    event: str
+    workstream: str
+    command: str
+    why: str
+
+
+# --- to the board --------------------------------------------------------------------------------------------------
+
+
+class RuleShown(Message):
+    """A rule and what became of it; counts over the life of the home."""
+
+    id: str
+    name: str
+    priority: Priority
+    enabled: bool
+    fired: NonNegativeInt
+    undecided: NonNegativeInt
+    failures: NonNegativeInt  # commands that failed or were refused
+    last_event: str = ""
+    last_session: str = ""
+    last_result: str = ""
+
+
+class RulesShown(Message):
+    """From the coordinator to the board, at every change: its rules and the resources they govern."""
+
+    rules: tuple[RuleShown, ...]
+    resources: tuple[ResourceShown, ...]
+    session: str
+    ordinal: NonNegativeInt
+    round: NonNegativeInt
+    open_commands: NonNegativeInt

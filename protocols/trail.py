@@ -1,0 +1,171 @@
+"""The trail's shapes: what an entry is, in the spool and in the store, and what the auditor says and is told.
+
+An *entry* is one frame of a spool file.  Its number ``n`` counts from 1 within an incarnation of an actor, without a
+gap; so a missing or doubled entry shows.  Kinds:
+
+* ``heard``: a receipt of the letter in hand; with its body only where that came from outside or from a timer.
+* ``fact``: what ``Record`` and ``Commit`` put in.
+* ``sent``: a letter about to be sent.  Its entry's id is the letter's id.
+* ``did``: a job about to be given to the actor's worker.
+"""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from alluse_hub.protocols.message import Fact, Json, Message
+
+
+class EntryKind(StrEnum):
+    HEARD = "heard"
+    FACT = "fact"
+    SENT = "sent"
+    DID = "did"
+
+
+class Entry(Message):
+    """One entry.  ``at``: hub time in seconds; ``wall``: seconds since 1970, which only labels."""
+
+    actor: str
+    incarnation: PositiveInt
+    n: PositiveInt
+    kind: EntryKind
+    message: str  # kind of the message: its class name
+    body: Json = Field(default_factory=dict)
+    to: str = ""  # addressee of a sent letter; sender of a heard one
+    letter: str = ""  # id of the letter heard; empty where this receipt is the letter's id: timers, words from outside
+    cause: str = ""  # the letter whose handling led to this
+    correlation: str = ""
+    at: float
+    wall: float
+    power: bool = False  # a Commit: the auditor tells the actor when it is stored
+    leaf: NonNegativeInt = 0  # place in the store, counted from 1 over all actors; 0 while still in a spool
+
+    @property
+    def id(self) -> str:
+        return f"{self.actor}/{self.incarnation}/{self.n}"
+
+
+# --- the auditor's role --------------------------------------------------------------------------------------------
+
+
+class AuditorSpec(Message):
+    """How the auditor groups entries into transactions."""
+
+    linger_s: Annotated[float, Field(ge=0, le=1)] = 0.005  # wait for company, unless somebody waits for the entry
+    batch_max: Annotated[int, Field(ge=1, le=100_000)] = 2_000  # entries in one transaction
+
+
+class TailSpools(Message):
+    """Job of the auditor's worker: move all that the spools hold, and will hold, into the store."""
+
+
+class TailBegun(Message):
+    """From the worker: the store is open.  ``migrations``: those applied just now."""
+
+    sqlite: str
+    journal: str
+    migrations: tuple[str, ...] = ()
+    warning: str = ""
+
+
+class TailFailed(Message):
+    """From the worker: it cannot go on; the text names the file and the remedy.  Nothing is lost."""
+
+    error: str
+
+
+class Mark(Message):
+    """Entries up to ``n`` of this incarnation are stored."""
+
+    actor: str
+    incarnation: PositiveInt
+    n: PositiveInt
+
+
+class Ingested(Message):
+    """From the worker, after a transaction with entries that somebody waits for."""
+
+    marks: tuple[Mark, ...]
+
+
+class SpoolEnded(Message):
+    """From the worker: a newer incarnation has come, and all that this one wrote is stored."""
+
+    actor: str
+    incarnation: PositiveInt
+    n: NonNegativeInt
+    torn_bytes: NonNegativeInt
+
+
+class DamageFound(Message):
+    """From the worker: behind entry ``n``, at ``offset`` of the spool, are bytes that never were an entry."""
+
+    actor: str
+    incarnation: PositiveInt
+    n: NonNegativeInt
+    offset: NonNegativeInt
+
+
+# --- from the auditor ----------------------------------------------------------------------------------------------
+
+
+class Stored(Message):
+    """From the auditor: all entries of this incarnation up to ``n`` are on disk, safe against a power cut."""
+
+    incarnation: PositiveInt
+    n: PositiveInt
+
+
+# --- facts ---------------------------------------------------------------------------------------------------------
+
+
+class Snapshot(Fact):
+    """A durable actor's state after all its facts so far: recovery begins at the latest one."""
+
+    state: Json
+
+
+class StoreOpened(Fact):
+    """An incarnation of the auditor opened its store: with which SQLite, how, and what it changed in the schema."""
+
+    sqlite: str
+    journal: str
+    migrations: tuple[str, ...] = ()
+    warning: str = ""
+
+
+class Closed(Fact):
+    """The auditor found the end of an incarnation's spool: ``n`` entries, and how it ended as far as it can see."""
+
+    actor: str
+    incarnation: PositiveInt
+    n: NonNegativeInt
+    torn_bytes: NonNegativeInt = Field(default=0)  # a write cut short by the death; never acknowledged to anybody
+
+
+class SpoolDamaged(Fact):
+    """What stands in this spool behind entry ``n`` cannot be read; its actor should be restarted."""
+
+    actor: str
+    incarnation: PositiveInt
+    n: NonNegativeInt
+    offset: NonNegativeInt
+
+
+# --- what a check finds --------------------------------------------------------------------------------------------
+
+
+class Wholeness(Message):
+    """What a check of the trail found: whole if the three lists are empty.  Each list names the first findings only."""
+
+    entries: NonNegativeInt
+    incarnations: NonNegativeInt
+    gaps: tuple[str, ...] = ()
+    doubles: tuple[str, ...] = ()
+    unrecorded: tuple[str, ...] = ()  # heard by somebody, but sent by nobody on record
+
+    @property
+    def is_whole(self) -> bool:
+        return not (self.gaps or self.doubles or self.unrecorded)

@@ -1,0 +1,280 @@
+"""The contract with a workstream program, in any language: JSON lines on its standard input and output.
+
+Out: ``hello`` once, ``heartbeat`` each second, ``event``, exactly one ``reply`` per command, ``log``, ``progress``,
+``state``.  In: ``{id, command, parameters, deadline_s}``.  Every line out carries ``ws``, ``seq`` (from 1 per start,
+no gaps), ``t`` (seconds since the start) and ``kind``.  The events a command causes stand before its reply.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, JsonValue, NonNegativeFloat, NonNegativeInt, PositiveInt, TypeAdapter, model_validator
+
+from alluse_hub.protocols.flow import Event
+from alluse_hub.protocols.lifecycle import ActorName, Intensity, RestartType
+from alluse_hub.protocols.message import Fact, Json, Message
+
+LINE_BYTES_MAX = 1_000_000
+"""A longer line is refused: a thousand times the longest that the reference workstreams write."""
+
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+
+
+class MonitorSpec(Message):
+    """What a monitor needs to know of its workstream.
+
+    Either ``command``, the command line of a program, in which ``{python}`` stands for the hub's own interpreter,
+    ``{state}`` for the folder the hub keeps for this workstream and ``{home}`` for the hub's own; or ``python``, the
+    class path ``module:Class`` of a workstream that lives inside the monitor's process, stepped by ``runner``.
+    """
+
+    workstream: ActorName
+    name: str = ""
+    command: tuple[str, ...] = ()
+    python: Annotated[str, Field(pattern=r"^([\w.]+:\w+)?$")] = ""
+    runner: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")] = "alluse_hub.actors.workstreams.sdk:Runner"
+    data: str = ""  # a file for the class at ``python``; empty: its own choice
+    env: dict[str, str] = {}
+    cwd: str = ""  # empty: the hub's home
+    depends_on: tuple[ActorName, ...] = ()
+    needed_by: tuple[ActorName, ...] = ()  # the monitors to tell when this program comes and goes
+    restart: RestartType = RestartType.PERMANENT
+    intensity: Intensity = Intensity()
+    pause_first_s: Seconds = 0.1
+    pause_factor: Annotated[float, Field(ge=1, le=10)] = 2.0
+    pause_cap_s: Seconds = 10.0
+    heartbeat_timeout_s: Seconds = 3.0
+    start_timeout_s: Seconds = 15.0  # from start to hello
+    grace_s: Seconds = 5.0  # from end of input to TERM
+    delivery_deadline_s: Seconds = 60.0
+    latency_budget_ms: Annotated[float, Field(gt=0)] = 500.0
+    window_s: Seconds = 60.0
+    pulse_s: Seconds = 5.0
+
+    @model_validator(mode="after")
+    def _one_adapter(self) -> Self:
+        if bool(self.command) == bool(self.python):
+            raise ValueError(f"{self.workstream} needs either a command line or a class path, and not both")
+        return self
+
+
+class Line(Message):
+    """What every line says.  Unknown keys are let through, so that a newer program can say more."""
+
+    model_config = {"frozen": True, "extra": "ignore", "allow_inf_nan": False}
+
+    ws: str
+    seq: PositiveInt
+    t: NonNegativeFloat
+
+
+class Hello(Line):
+    kind: Literal["hello"]
+    name: str
+    version: str
+    pid: PositiveInt
+    resumed: bool = False
+    events: NonNegativeInt = 0
+
+
+class Heartbeat(Line):
+    kind: Literal["heartbeat"]
+    requests: NonNegativeInt = 0
+    errors: NonNegativeInt = 0
+    uptime_s: NonNegativeFloat = 0.0
+    busy: str | None = None
+
+
+class EventLine(Line):
+    kind: Literal["event"]
+    n: PositiveInt
+    event: Annotated[str, Field(min_length=1, max_length=64)]
+    session: str = ""
+    cause: str = ""
+    payload: Json = {}
+
+    def as_event(self) -> Event:
+        return Event(
+            ws=self.ws, n=self.n, event=self.event, session=self.session, cause=self.cause, payload=self.payload
+        )
+
+
+class Reply(Line):
+    kind: Literal["reply"]
+    id: str
+    ok: bool
+    result: JsonValue = None
+    error: str | None = None
+    ms: NonNegativeFloat = 0.0
+
+
+class Log(Line):
+    kind: Literal["log"]
+    level: str = "info"
+    text: str = ""
+
+
+class Progress(Line):
+    kind: Literal["progress"]
+    id: str
+    fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+class StateLine(Line):
+    kind: Literal["state"]
+    id: str = ""
+    snapshot: JsonValue = None
+    digest: str = ""
+
+
+ProgramLine = Hello | Heartbeat | EventLine | Reply | Log | Progress | StateLine
+PROGRAM_LINE: TypeAdapter[ProgramLine] = TypeAdapter(Annotated[ProgramLine, Field(discriminator="kind")])
+
+
+# --- coordinator (and later orchestrator) <-> monitor ----------------------------------------------------------------
+
+
+class Command(Message):
+    """Have the workstream do ``command``.  ``key`` is the idempotency key: said again, it is done once and answered
+    the same.  ``deadline_s`` counts from the first time the monitor hears it."""
+
+    key: str
+    command: str
+    parameters: Json = {}
+    deadline_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
+
+
+class CommandReply(Message):
+    """``events_through``: the workstream's highest event number when it replied."""
+
+    key: str
+    workstream: str
+    ok: bool
+    result: JsonValue = None
+    error: str = ""
+    events_through: NonNegativeInt = 0
+    latency_s: NonNegativeFloat = 0.0
+
+
+# --- a monitor's durable facts -------------------------------------------------------------------------------------
+
+
+class CommandKind(StrEnum):
+    COMMAND = "command"
+    DELIVERY = "delivery"  # its body stays with the router, who says it again
+    DIRECTIVE = "directive"
+
+
+class CommandOpened(Fact):
+    """A command is about to be written to the program; it stays open until its reply.  Said again, with a later
+    deadline, when a new start of the program gets it."""
+
+    key: str
+    kind: CommandKind
+    command: str
+    parameters: Json = {}
+    deadline_at: float
+    asked_by: str
+    resource: str = ""  # of a directive
+    fence: NonNegativeInt = 0
+
+
+class CommandClosed(Fact):
+    key: str
+    ok: bool
+    error: str = ""
+
+
+class ProgramStarted(Fact):
+    """``adopted``: it was running before, and its shim gave it to this incarnation of the monitor."""
+
+    workstream: str
+    pid: int
+    start_ticks: int
+    shim_pid: int
+    shim_ticks: int
+    adopted: bool
+    count: PositiveInt
+
+
+class ProgramGreeted(Fact):
+    """The program said hello.  ``base`` is added to its event numbers: 0 for one that remembers what it said, the
+    highest number heard for one that starts counting afresh."""
+
+    workstream: str
+    pid: int
+    start_ticks: int
+    name: str
+    version: str
+    base: NonNegativeInt = 0
+
+
+class ProgramEnded(Fact):
+    """``restarts``: the times, in hub seconds, newest first, that count against the intensity."""
+
+    workstream: str
+    pid: int
+    cause: str
+    restarts: tuple[float, ...] = ()
+
+
+class ProgramParked(Fact):
+    workstream: str
+    why: str
+
+
+class LineRefused(Fact):
+    """A line of the program that broke the contract; its beginning is kept so that somebody can mend it.  Three a
+    minute are recorded; ``count`` counts all, of this incarnation of the monitor."""
+
+    workstream: str
+    why: str
+    beginning: str
+    count: PositiveInt
+
+
+class WantedChanged(Fact):
+    """What the operator wants of the program; survives everything."""
+
+    workstream: str
+    wanted: "Wanted"
+    by: str
+    reason: str = ""
+
+
+class Wanted(StrEnum):
+    RUNNING = "running"
+    STOPPED = "stopped"
+    MAINTENANCE = "maintenance"
+
+
+# --- operator -> monitor --------------------------------------------------------------------------------------------
+
+
+class StartProgram(Message):
+    by: str
+    reason: str = ""
+
+
+class StopProgram(Message):
+    by: str
+    reason: str = ""
+
+
+class RestartProgram(Message):
+    by: str
+    reason: str = ""
+
+
+class Maintain(Message):
+    on: bool
+    by: str
+    reason: str = ""
+
+
+class OrderDone(Message):
+    """Answer to the four orders above."""
+
+    workstream: str
+    ok: bool
+    text: str
