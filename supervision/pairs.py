@@ -1,0 +1,79 @@
+"""Order between a pair: what one actor sends another is heard in that order, once.
+
+Every letter carries its number within the pair of incarnations that exchange it.  A letter that overtook another waits
+for it here; a number seen before is a double and is dropped.  A missing letter is waited for ``GAP_WAIT_S``, then it is
+taken for lost: whoever said something that matters says it again.
+
+Pure: hub time comes in as an argument, in seconds.
+"""
+
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+GAP_WAIT_S = 2.0
+"""The stock transport re-sends within milliseconds what it lost in a collision; longer means the sender is in trouble."""
+
+WAITING_MAX = 1_000
+"""Letters of one pair that may wait for a missing one; beyond that the gap is given up at once."""
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Pair(Generic[T]):
+    expected: int = 1
+    waiting: dict[int, T] = field(default_factory=dict)
+    since: float = 0.0
+
+
+@dataclass(slots=True)
+class Inbound(Generic[T]):
+    """Letters on their way in, by sender; an older incarnation of a sender is forgotten when a newer one speaks."""
+
+    _pairs: dict[str, tuple[int, _Pair[T]]] = field(default_factory=dict)
+
+    def take(self, sender: str, incarnation: int, number: int, letter: T, now: float) -> list[T]:
+        """The letters that may be heard now, in order; empty if this one has to wait or is a double."""
+        known, pair = self._pairs.get(sender, (0, _Pair[T]()))
+        if incarnation < known:
+            return []
+        if incarnation > known:
+            pair = _Pair[T]()
+            self._pairs[sender] = (incarnation, pair)
+        if number < pair.expected or number in pair.waiting:
+            return []
+        if not pair.waiting:
+            pair.since = now
+        pair.waiting[number] = letter
+        ready = _run(pair)
+        if len(pair.waiting) > WAITING_MAX:
+            ready += _skip(pair)
+        if pair.waiting and ready:
+            pair.since = now
+        return ready
+
+    def overdue(self, now: float) -> list[T]:
+        """Letters whose missing predecessors are given up at ``now``."""
+        ready: list[T] = []
+        for _, pair in self._pairs.values():
+            if pair.waiting and now - pair.since >= GAP_WAIT_S:
+                ready += _skip(pair)
+                pair.since = now
+        return ready
+
+    def next_overdue(self) -> float | None:
+        waits = [pair.since for _, pair in self._pairs.values() if pair.waiting]
+        return min(waits) + GAP_WAIT_S if waits else None
+
+
+def _run(pair: _Pair[T]) -> list[T]:
+    ready = []
+    while pair.expected in pair.waiting:
+        ready.append(pair.waiting.pop(pair.expected))
+        pair.expected += 1
+    return ready
+
+
+def _skip(pair: _Pair[T]) -> list[T]:
+    pair.expected = min(pair.waiting)
+    return _run(pair)

@@ -1,0 +1,137 @@
+"""Processes by pid *and* start time, so that a number used again by the kernel is never taken for the one we meant.
+
+Every actor process enters itself in ``home/run/procs``; the guardian, and the next start of the hub, end whatever is
+still alive there and should not be.
+"""
+
+import ctypes
+import json
+import os
+import signal
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+PR_SET_NAME = 15
+PR_SET_CHILD_SUBREAPER = 36
+NAME_BYTES_MAX = 15
+"""What the kernel keeps of a process name (prctl(2), PR_SET_NAME)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """``ticks``: start time in clock ticks since boot, field 22 of proc(5)'s stat; pid and ticks together are unique."""
+
+    pid: int
+    ticks: int
+    name: str = ""
+
+
+def start_ticks(pid: int) -> int:
+    """Start time of a live process; 0 if there is none, or only its zombie."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return 0
+    fields = stat[stat.rindex(b")") + 2 :].split()
+    return 0 if fields[0] in {b"Z", b"X"} else int(fields[19])
+
+
+def is_alive(process: Process) -> bool:
+    return start_ticks(process.pid) == process.ticks != 0
+
+
+def kill(process: Process, how: signal.Signals = signal.SIGKILL) -> bool:
+    """Signal exactly this process; False if it is gone."""
+    if not is_alive(process):
+        return False
+    with suppress(ProcessLookupError):
+        os.kill(process.pid, how)
+    return True
+
+
+def _prctl(option: int, argument: int | bytes) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, argument, 0, 0, 0) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), f"prctl({option})")
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when the thread that forked it ends; at once if ``parent`` is gone already."""
+    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of descendants whose own parent ends (PR_SET_CHILD_SUBREAPER)."""
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def name_process(name: str) -> None:
+    """What ``ps`` and ``top`` show."""
+    _prctl(PR_SET_NAME, name.encode()[:NAME_BYTES_MAX])
+
+
+# --- the register ----------------------------------------------------------------------------------------------------
+
+
+def enter(home: Path, name: str) -> Process:
+    """Put the calling process in the register."""
+    process = Process(os.getpid(), start_ticks(os.getpid()), name)
+    path = home / "run" / "procs" / str(process.pid)
+    partial = path.with_suffix(".new")
+    partial.write_text(json.dumps({"pid": process.pid, "ticks": process.ticks, "name": name}), encoding="utf-8")
+    partial.replace(path)
+    return process
+
+
+def enter_other(home: Path, pid: int, name: str) -> None:
+    """Put another live process in the register."""
+    ticks = start_ticks(pid)
+    if ticks:
+        path = home / "run" / "procs" / str(pid)
+        path.write_text(json.dumps({"pid": pid, "ticks": ticks, "name": name}), encoding="utf-8")
+
+
+def parent_of(pid: int) -> int:
+    """0 if there is no such process."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return 0
+    return int(stat[stat.rindex(b")") + 2 :].split()[1])
+
+
+def children_of(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+    except OSError:
+        return []
+
+
+def entered(home: Path) -> list[Process]:
+    """All in the register, alive or not."""
+    found = []
+    for path in sorted((home / "run" / "procs").glob("[0-9]*")):
+        with suppress(OSError, ValueError, KeyError):
+            known = json.loads(path.read_text(encoding="utf-8"))
+            found.append(Process(known["pid"], known["ticks"], known["name"]))
+    return found
+
+
+def strike(home: Path, process: Process) -> None:
+    """Take a dead process out of the register."""
+    with suppress(FileNotFoundError):
+        (home / "run" / "procs" / str(process.pid)).unlink()
+
+
+def end_all(home: Path) -> list[Process]:
+    """Kill whatever of the register is alive and strike everything; returns those that were alive."""
+    ended = [process for process in entered(home) if process.pid != os.getpid() and kill(process)]
+    for process in entered(home):
+        if process.pid != os.getpid():
+            strike(home, process)
+    return ended

@@ -1,0 +1,362 @@
+"""The shell: one class that runs any core on Thespian.  It decides nothing.
+
+What Thespian does not promise is made good here: letters carry names, not addresses, and wait until the addressee has
+been introduced; order within a pair is restored (``pairs``); timers can be cancelled (``timers``); an actor that raises
+is not run again with the same letter but records why, says so to its supervisor and ends.
+
+The few words that shells say among themselves (boot, introduce, stop) are below; they carry no decision.
+"""
+
+import importlib
+import os
+import signal
+import sys
+import traceback
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, ClassVar
+
+from thespian.actors import (
+    Actor,
+    ActorAddress,
+    ActorExitRequest,
+    ChildActorExited,
+    DeadEnvelope,
+    PoisonMessage,
+    WakeupMessage,
+)
+
+from alluse_hub.protocols.admin import ShutDown
+from alluse_hub.protocols.effects import Core
+from alluse_hub.protocols.lifecycle import ChildStart, ChildUp, Exited, StopAsked
+from alluse_hub.protocols.message import Json, Message
+from alluse_hub.supervision import processes
+from alluse_hub.supervision.clock import Clock
+from alluse_hub.supervision.life import Boot, Life, Parcel
+from alluse_hub.supervision.spool import Spool
+from alluse_hub.supervision.timers import Timers
+
+CONFIRM_EXIT_S = 0.005
+"""How often the shell looks whether a child that said goodbye is really gone: its files and sockets must be free."""
+
+ENDED = "ended"
+"""The file in ``home/run`` by which the root tells the guardian that its end was asked for, and is no death."""
+
+EXIT_BROKEN = 70
+"""Exit status of an actor that cannot even record its failure (sysexits.h, EX_SOFTWARE)."""
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What is the same for every actor of a hub."""
+
+    home: str
+    clock_offset: float
+    reader: str  # class path of the module with `recover(home, actor, kinds)`
+    version: str
+    root: ActorAddress | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BootOrder:
+    """Parent to newborn."""
+
+    name: str
+    life: int
+    spec: Json
+    parent: str
+    parent_pid: int
+    house: House
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """Newborn to root: from now on ``name`` is ``address``."""
+
+    name: str
+    incarnation: int
+    address: ActorAddress
+
+
+@dataclass(frozen=True, slots=True)
+class Introduce:
+    """Root to everybody, at every (re)start of an actor."""
+
+    peers: tuple[tuple[str, int, ActorAddress], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NewbornUp:
+    """Newborn to parent, when its mail is open."""
+
+    name: str
+    life: int
+    incarnation: int
+    pid: int
+    ticks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Child to parent: it is about to end, and why."""
+
+    name: str
+    life: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopOrder:
+    reason: str
+
+
+@dataclass(slots=True)
+class _Child:
+    name: str
+    life: int
+    address: ActorAddress
+    process: processes.Process | None = None
+    cause: str = ""
+
+
+class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
+    """Subclasses bind ``core``; that is all there is to a role's actor."""
+
+    core: ClassVar[Core[Any]]  # each role has a state of its own
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._life: Life[Any] | None = None  # as above
+        self._children: dict[str, _Child] = {}
+        self._addresses: dict[str, ActorAddress] = {}
+        self._chores = Timers()  # the shell's own timers: grace of children, confirmation of exits
+        self._book: dict[str, tuple[int, ActorAddress]] = {}  # root only: who is where
+        self._armed: float | None = None
+        self._is_asked = False  # root only: somebody wants the hub to end
+
+    # --- Thespian's side ---------------------------------------------------------------------------------------------
+
+    def receiveMessage(self, message: object, sender: ActorAddress) -> object:  # noqa: N802  # Thespian's name
+        try:
+            self._take(message, sender)
+        except Exception as error:  # noqa: BLE001  # the one place that catches everything: the supervisor decides
+            self._fail(error)
+        return self._watch()
+
+    def _take(self, message: object, sender: ActorAddress) -> None:
+        match message:
+            case Parcel():
+                if self._life is not None:
+                    self._is_asked = self._is_asked or message.kind == ShutDown.__name__
+                    self._life.hear(message)
+            case WakeupMessage():
+                self._armed = None
+            case BootOrder():
+                self._boot(message, sender)
+            case Introduce():
+                self._introduce(message)
+            case Register():
+                self._register(message)
+            case NewbornUp():
+                self._newborn_up(message, sender)
+            case Ending():
+                if (child := self._children.get(message.name)) and child.life == message.life:
+                    child.cause = message.cause
+            case StopOrder():
+                self._stop_ordered(message.reason)
+            case ChildActorExited():
+                self._child_left(message.childAddress)
+            case ActorExitRequest():
+                self._close()
+            case DeadEnvelope() | PoisonMessage():
+                pass  # what matters is said again by its core
+            case _:
+                self._other(message)
+        self._tick()
+
+    def _other(self, message: object) -> None:
+        raise TypeError(f"a shell does not take {type(message).__name__}")
+
+    def _watch(self) -> object:
+        return None
+
+    def _tick(self) -> None:
+        """Do what is due, and ask Thespian for one wake-up at the next time something will be."""
+        if self._life is None or self._life.is_ended:
+            return
+        while (chore := self._chores.due(self.now())) is not None:
+            self._do_chore(chore)
+        self._life.tick()
+        if self._life.is_ended:
+            return
+        waits = [at for at in (self._life.next_wake(), self._chores.next_due()) if at is not None]
+        if waits and (self._armed is None or min(waits) < self._armed):
+            self._armed = min(waits)
+            self.wakeupAfter(timedelta(seconds=max(0.0, self._armed - self.now())))
+
+    # --- birth -------------------------------------------------------------------------------------------------------
+
+    def _boot(self, order: BootOrder, parent: ActorAddress) -> None:
+        self._house = order.house
+        self._home = Path(order.house.home)
+        self._clock = Clock(order.house.clock_offset)
+        self._parent = parent
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        processes.name_process(f"hub:{order.name}")
+        if order.parent_pid:
+            processes.die_with_parent(order.parent_pid)
+        own = processes.enter(self._home, order.name)
+        spool = Spool.open(self._home / "trail" / "spool", order.name)
+        boot = Boot(order.name, order.life, order.spec, order.parent, order.house.version, own.pid, own.ticks)
+        self._own = boot
+        self._life = Life(boot, self.core, spool, self)
+        self._prepare()
+        self._life.open()
+        registration = Register(order.name, spool.incarnation, self.myAddress)
+        if order.house.root is None:
+            self._register(registration)
+        else:
+            self.send(order.house.root, registration)
+            self.send(parent, NewbornUp(order.name, order.life, spool.incarnation, own.pid, own.ticks))
+
+    def _prepare(self) -> None:
+        """Before the mail is opened; a leaf makes its worker here."""
+
+    # --- the directory -----------------------------------------------------------------------------------------------
+
+    def _register(self, newborn: Register) -> None:
+        """Root only: tell everybody of the newborn, and the newborn of everybody."""
+        assert self._life is not None, "only the root is registered with, and it boots first"
+        entry = (newborn.name, newborn.incarnation, newborn.address)
+        for name, (_, address) in self._book.items():
+            if name not in {self._own.name, newborn.name}:
+                self.send(address, Introduce((entry,)))
+        self._book[newborn.name] = (newborn.incarnation, newborn.address)
+        if newborn.name != self._own.name:
+            known = tuple((name, incarnation, address) for name, (incarnation, address) in self._book.items())
+            self.send(newborn.address, Introduce(known))
+        self._introduce(Introduce((entry,)))
+
+    def _introduce(self, introduction: Introduce) -> None:
+        assert self._life is not None, "introductions follow the registration of a booted actor"
+        for name, incarnation, address in introduction.peers:
+            self._addresses[name] = address
+            self._life.introduce(name, incarnation)
+
+    # --- ports: what the life asks of its carrier --------------------------------------------------------------------
+
+    def now(self) -> float:
+        return self._clock.now()
+
+    def wall(self) -> float:
+        return self._clock.wall()
+
+    def post(self, to: str, parcel: Parcel) -> None:
+        self.send(self._addresses[to], parcel)
+
+    def do(self, job: Message) -> None:
+        raise TypeError(f"{type(self).__name__} has no worker for a {type(job).__name__}")
+
+    def recover(self, kinds: frozenset[str]) -> tuple[Json | None, list[tuple[str, bytes]]]:
+        recovered = importlib.import_module(self._house.reader).recover(self._home, self._own.name, kinds)
+        return recovered.snapshot, recovered.facts
+
+    def end(self, reason: str) -> None:
+        self._close()
+        if self._house.root is None and self._is_asked:
+            (self._home / "run" / ENDED).touch()
+        self.send(self._parent, Ending(self._own.name, self._own.life, reason))
+        self.send(self.myAddress, ActorExitRequest())
+
+    # --- children ----------------------------------------------------------------------------------------------------
+
+    def spawn(self, name: str, life: int, start: ChildStart) -> None:
+        address = self.createActor(start.actor)
+        self._children[name] = _Child(name, life, address)
+        house = self._house if self._house.root is not None else replace(self._house, root=self.myAddress)
+        self.send(address, BootOrder(name, life, start.spec, self._own.name, os.getpid(), house))
+
+    def stop(self, name: str, reason: str, grace_s: float) -> None:
+        if child := self._children.get(name):
+            self.send(child.address, StopOrder(reason))
+            self._chores.set(f"grace/{name}/{child.life}", self.now() + grace_s)
+
+    def kill(self, name: str) -> None:
+        child = self._children.get(name)
+        if child is None:
+            return
+        if child.process is not None:
+            processes.kill(child.process)
+            return
+        # It never said it was up, so its process is known only if it got as far as the register.
+        for process in processes.entered(self._home):
+            if process.name == name:
+                processes.kill(process)
+        self.send(child.address, ActorExitRequest())
+        self._gone(child)
+
+    def _newborn_up(self, up: NewbornUp, address: ActorAddress) -> None:
+        child = self._children.get(up.name)
+        if child is None or child.life != up.life:
+            return
+        child.address = address
+        child.process = processes.Process(up.pid, up.ticks, up.name)
+        self._tell_core(ChildUp(name=up.name, life=up.life, incarnation=up.incarnation, pid=up.pid))
+
+    def _child_left(self, address: ActorAddress) -> None:
+        for child in list(self._children.values()):
+            if child.address == address:
+                self._confirm(child)
+
+    def _do_chore(self, chore: str) -> None:
+        what, name, life = chore.split("/")
+        child = self._children.get(name)
+        if child is None or child.life != int(life):
+            return
+        if what == "grace":
+            child.cause = child.cause or "killed: it did not end within its grace"
+            self.kill(name)
+        else:
+            self._confirm(child)
+
+    def _confirm(self, child: _Child) -> None:
+        """A goodbye comes before the process has ended; its files and sockets are free only after."""
+        if child.process is not None and processes.is_alive(child.process):
+            self._chores.set(f"exit/{child.name}/{child.life}", self.now() + CONFIRM_EXIT_S)
+        else:
+            self._gone(child)
+
+    def _gone(self, child: _Child) -> None:
+        del self._children[child.name]
+        if child.process is not None:
+            processes.strike(self._home, child.process)
+        self._tell_core(Exited(name=child.name, life=child.life, cause=child.cause or "killed"))
+
+    # --- death -------------------------------------------------------------------------------------------------------
+
+    def _stop_ordered(self, reason: str) -> None:
+        if self._life is None or self._life.is_ended:
+            return
+        if StopAsked in self.core.accepts:
+            self._life.said(StopAsked(reason=reason))
+        else:
+            self._life.is_ended = True
+            self.end("shutdown")
+
+    def _fail(self, error: Exception) -> None:
+        text = "".join(traceback.format_exception(error))
+        sys.stderr.write(text)
+        sys.stderr.flush()
+        if self._life is None or self._life.is_ended:
+            os._exit(EXIT_BROKEN)
+        self._life.failed(text)
+        self.end(f"error: {type(error).__name__}: {error}"[:500])
+
+    def _close(self) -> None:
+        """The last chance to let go of threads and sockets."""
+
+    def _tell_core(self, message: Message) -> None:
+        assert self._life is not None, "only a booted actor has children"
+        if type(message) in self.core.accepts:
+            self._life.said(message)

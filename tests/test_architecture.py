@@ -1,0 +1,156 @@
+"""The house is the picture: floors by dependency, roles by folder, purity by module."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HOUSE = Path(__file__).parent.parent
+FLOORS = ("protocols", "supervision", "actors")
+LINES_MAX = 420
+
+IMPURE = {
+    "supervision/clock.py",
+    "supervision/guardian.py",
+    "supervision/leaf.py",
+    "supervision/processes.py",
+    "supervision/shell.py",
+    "supervision/spool.py",
+    "supervision/system.py",
+    "actors/auditor/library.py",
+    "actors/auditor/ingest.py",
+    "actors/auditor/query.py",
+    "actors/auditor/store.py",
+    "actors/auditor/watch.py",
+    "actors/gateway/server.py",
+    "actors/gateway/trail.py",
+    "actors/monitor/process.py",
+    "actors/monitor/shim.py",
+}
+"""The impurity budget: the only modules of the hub that may touch a clock, a thread, a file or a socket.
+
+The workstreams are programs of their own, not part of the hub; their files are listed by their folder.
+"""
+
+IMPURE_FOLDERS = ("actors/workstreams/",)
+
+DOORS_TO_THE_WORLD = {
+    "asyncio", "ctypes", "fcntl", "logging", "mmap", "multiprocessing", "os", "queue", "random", "select", "selectors",
+    "shutil", "signal", "socket", "sqlite3", "subprocess", "sys", "tempfile", "threading", "time",
+}  # fmt: skip
+
+FOREIGN = {
+    "pydantic": ("protocols/", "actors/", "supervision/"),
+    "thespian": ("supervision/shell.py", "supervision/leaf.py", "supervision/system.py", "supervision/engine/"),
+    "sqlite_utils": ("actors/auditor/",),
+    "pysqlite3": ("actors/auditor/",),
+}
+"""Which library may be imported where."""
+
+
+def modules(*folders: str) -> list[Path]:
+    return [path for folder in folders for path in sorted((HOUSE / folder).rglob("*.py"))]
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            near = ("alluse_hub", *path.relative_to(HOUSE).parts)[: -node.level] if node.level else ()
+            module = ".".join((*near, *(node.module or "").split("."))).rstrip(".")
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(HOUSE).as_posix()
+
+
+def ours(name: str) -> list[str]:
+    return name.split(".")[1:] if name.startswith("alluse_hub.") else []
+
+
+@pytest.mark.parametrize("path", modules("protocols"), ids=name_of)
+def test_protocols_import_nothing_of_ours_but_protocols(path: Path) -> None:
+    assert [name for name in imports(path) if ours(name) and ours(name)[0] != "protocols"] == []
+
+
+@pytest.mark.parametrize("path", modules("supervision"), ids=name_of)
+def test_supervision_imports_protocols_only(path: Path) -> None:
+    assert [name for name in imports(path) if ours(name) and ours(name)[0] not in {"protocols", "supervision"}] == []
+
+
+@pytest.mark.parametrize("path", modules("actors"), ids=name_of)
+def test_a_role_imports_no_other_role(path: Path) -> None:
+    role = path.relative_to(HOUSE / "actors").parts[0]
+
+    for name in imports(path):
+        parts = ours(name)
+        if len(parts) > 1 and parts[0] == "actors":
+            assert parts[1] == role or role == "catalog.py", f"{name_of(path)} imports {name}"
+        elif parts:
+            assert parts[0] in FLOORS
+
+
+@pytest.mark.parametrize("path", modules(*FLOORS, "alluse_hub/cli", "alluse_hub/testing", "tests"), ids=name_of)
+def test_nobody_imports_the_folders_by_their_bare_names(path: Path) -> None:
+    assert [name for name in imports(path) if name.split(".")[0] in FLOORS] == []
+
+
+@pytest.mark.parametrize("path", modules(*FLOORS), ids=name_of)
+def test_only_the_impurity_budget_touches_the_world(path: Path) -> None:
+    name = name_of(path)
+    if name in IMPURE or name.startswith(IMPURE_FOLDERS):
+        return
+
+    assert sorted({found.split(".")[0] for found in imports(path)} & DOORS_TO_THE_WORLD) == []
+
+
+def test_the_impurity_budget_lists_only_modules_that_exist() -> None:
+    assert sorted(name for name in IMPURE if not (HOUSE / name).is_file()) == []
+
+
+@pytest.mark.parametrize("path", modules(*FLOORS), ids=name_of)
+def test_each_library_is_imported_only_where_it_belongs(path: Path) -> None:
+    for name in imports(path):
+        allowed = FOREIGN.get(name.split(".")[0])
+        assert allowed is None or name_of(path).startswith(allowed), f"{name_of(path)} imports {name}"
+
+
+@pytest.mark.parametrize("path", modules("alluse_hub/cli"), ids=name_of)
+def test_the_control_script_imports_the_standard_library_only(path: Path) -> None:
+    """At module level; the daemon's side is imported inside the functions that start it."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        found = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            found = [node.module or ""]
+        for name in found:
+            parts = ours(name)
+            assert not parts or parts[0] == "cli", f"{name_of(path)} imports {name}"
+            assert name.split(".")[0] not in {"pydantic", "thespian", "asyncio", "sqlite_utils", "psutil"}
+
+
+@pytest.mark.parametrize("path", modules(*FLOORS, "alluse_hub/cli", "alluse_hub/testing", "tests"), ids=name_of)
+def test_a_module_has_one_subject(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LINES_MAX
+
+
+def test_there_is_no_cycle_between_modules() -> None:
+    graph: dict[str, set[str]] = {}
+    for path in modules(*FLOORS):
+        name = ".".join(path.relative_to(HOUSE).with_suffix("").parts).removesuffix(".__init__")
+        graph[name] = {".".join(ours(found)) for found in imports(path) if ours(found)}
+    done: set[str] = set()
+
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        assert name not in trail, " -> ".join((*trail, name))
+        if name in done or name not in graph:
+            return
+        for other in sorted(graph[name] - {name}):
+            visit(other, (*trail, name))
+        done.add(name)
+
+    for name in sorted(graph):
+        visit(name, ())
