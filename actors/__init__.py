@@ -1,0 +1,1 @@
+"""Who does what here: one package a role; no role imports another."""

@@ -1,0 +1,1 @@
+"""The router: events from workstream to workstream, in rounds."""

@@ -1,0 +1,397 @@
+"""The router decides what goes where, and when a round is over.
+
+A round: gather what the last one produced; show the coordinator the events it wants to see and wait until all it
+orders because of them is done; deliver to every target in one letter; wait for all answers.  A round that would be
+empty opens the next session instead.  Every wait is said again after ``AGAIN_S``; monitors and programs recognise what
+they have done already, so saying it twice does it once.
+
+Only workstreams in lockstep are waited for; others get their events and cannot hold anybody up.
+"""
+
+from dataclasses import replace
+
+from alluse_hub.actors.router.figures import count, count_dropped, show
+from alluse_hub.actors.router.state import FACTS, FlowOrder, Phase, Router, evolve, extend_digest
+from alluse_hub.protocols.effects import CancelWake, Core, Decision, Effect, Record, Send, Wake
+from alluse_hub.protocols.flow import (
+    AskUnsettled,
+    Consider,
+    Considered,
+    Deliver,
+    Event,
+    EventsDropped,
+    EventsHeld,
+    FlowOrderDone,
+    FlowPaused,
+    FlowResumed,
+    OnPause,
+    PauseFlow,
+    Present,
+    Produced,
+    ResumeFlow,
+    RoundSettled,
+    RouterSpec,
+    Unsettled,
+)
+from alluse_hub.protocols.lifecycle import PeerUp, Started, Woken
+from alluse_hub.protocols.message import Envelope, Message
+from alluse_hub.protocols.names import COORDINATOR
+
+AGAIN_S = 3.0
+"""After this long without an answer everything still awaited is said again."""
+
+HELD_MAX = 10_000
+"""Events a paused flow keeps; beyond that they are dropped, and that is recorded."""
+
+ORDERS_MAX = 64
+"""Orders of people that may wait for the end of a round."""
+
+LOOSE_MAX = 100
+"""Unanswered deliveries to a workstream outside the lockstep; beyond that the oldest is dropped, and recorded."""
+
+
+def start(_name: str, spec: Message) -> Router:
+    assert isinstance(spec, RouterSpec), "the shell validated it"
+    return Router(spec=spec)
+
+
+def decide(state: Router, letter: Envelope) -> Decision[Router]:
+    now = letter.at
+    match letter.body:
+        case Started():
+            awaited = frozenset(state.spec.workstreams)
+            return ask_again(replace(state, phase=Phase.GATHERING, awaited=awaited))
+        case Woken(timer="again"):
+            return ask_again(state)
+        case Woken(timer="pace"):
+            return advance(replace(state, is_paced=False), now)
+        case Woken(timer="show"):
+            return show(state, now)
+        case PeerUp(name=name):
+            return greet(state, name)
+        case Present(workstream=workstream, presence=presence):
+            return presence_changed(state, workstream, presence, now)
+        case Unsettled() as word:
+            state = take(state, word.workstream, word.events, now)
+            if state.phase is Phase.GATHERING:
+                state = replace(state, awaited=state.awaited - {word.workstream})
+            return advance(state, now)
+        case Produced() as word:
+            return produced(state, word, now)
+        case Considered(round=number, through=through):
+            if state.phase is not Phase.CONSIDERING or number != state.next_round:
+                return Decision(state)
+            return advance(replace(state, considered=dict(through)), now)
+        case PauseFlow(flow=flow) | ResumeFlow(flow=flow):
+            order = FlowOrder(flow, isinstance(letter.body, PauseFlow), letter.sender)
+            return flow_order(state, order, now)
+        case other:
+            raise TypeError(f"a router does not take {type(other).__name__}")
+
+
+# --- words in ---------------------------------------------------------------------------------------------------------
+
+
+def take(state: Router, workstream: str, events: tuple[Event, ...], now: float) -> Router:
+    """Add what is new, in order and without a gap; a gap is asked about by the next ``ask_again``."""
+    have = state.unsettled.get(workstream, ())
+    last = have[-1].n if have else state.taken.get(workstream, 0)
+    fresh: list[Event] = []
+    for event in events:
+        if event.n == last + 1:
+            fresh.append(event)
+            last = event.n
+    if not fresh:
+        return state
+    return replace(
+        state,
+        unsettled=state.unsettled | {workstream: (*have, *fresh)},
+        arrived=state.arrived | {workstream: now},
+    )
+
+
+def produced(state: Router, word: Produced, now: float) -> Decision[Router]:
+    state = take(state, word.workstream, word.events, now)
+    asked = state.open.get(word.workstream)
+    if asked is not None and asked.delivery == word.delivery:
+        state = replace(state, open={ws: d for ws, d in state.open.items() if ws != word.workstream})
+        state = count(state, asked, now, ok=word.ok)
+        if asked.command == "deliver":
+            return advance(state, now)
+        if not word.ok:
+            return advance(replace(state, is_paced=True), now, (Wake("pace", AGAIN_S),))
+        if asked.command == "set_replay":
+            return advance(replace(state, is_spanned=True), now)
+        return advance(session_answered(state, word), now)
+    loose = state.loose.get(word.workstream, ())
+    if any(delivery.delivery == word.delivery for delivery in loose):
+        for delivery in loose:
+            if delivery.delivery == word.delivery:
+                state = count(state, delivery, now, ok=word.ok)
+        left = tuple(delivery for delivery in loose if delivery.delivery != word.delivery)
+        state = replace(state, loose=state.loose | {word.workstream: left})
+    return advance(state, now)
+
+
+def session_answered(state: Router, word: Produced) -> Router:
+    result = word.result
+    of = result.get("of")
+    return replace(
+        state,
+        next_session=str(result.get("session") or state.session),
+        ended=bool(result.get("end", False)),
+        of=of if isinstance(of, int) else state.of,
+    )
+
+
+def presence_changed(state: Router, workstream: str, presence: str, now: float) -> Decision[Router]:
+    if presence != "out":
+        return advance(replace(state, out=state.out - {workstream}), now)
+    state = replace(state, out=state.out | {workstream}, awaited=state.awaited - {workstream})
+    effects: tuple[Effect, ...] = ()
+    if (lost := state.open.get(workstream)) is not None:
+        effects = dropped(lost.events, workstream, "the workstream is out")
+        state = replace(state, open={ws: d for ws, d in state.open.items() if ws != workstream})
+    return advance(state, now, effects)
+
+
+def greet(state: Router, name: str) -> Decision[Router]:
+    """A new incarnation of somebody we wait for must be told again what the earlier one was told."""
+    if name == COORDINATOR and state.phase is Phase.CONSIDERING and state.considered is None:
+        return Decision(state, (consider(state),))
+    if name not in state.spec.workstreams:
+        return Decision(state)
+    effects: list[Effect] = [Send(name, AskUnsettled(taken=state.taken.get(name, 0)))]
+    if name in state.open:
+        effects.append(Send(name, state.open[name]))
+    effects += [Send(name, delivery) for delivery in state.loose.get(name, ())]
+    return Decision(state, tuple(effects))
+
+
+def ask_again(state: Router) -> Decision[Router]:
+    """Say again whatever is unanswered."""
+    effects: list[Effect] = [Wake("again", AGAIN_S)]
+    match state.phase:
+        case Phase.GATHERING:
+            effects += [Send(ws, AskUnsettled(taken=state.taken.get(ws, 0))) for ws in sorted(state.awaited)]
+        case Phase.CONSIDERING if state.considered is None:
+            effects.append(consider(state))
+        case Phase.CONSIDERING:
+            behind = sorted(behind_watermarks(state))
+            effects += [Send(ws, AskUnsettled(taken=state.taken.get(ws, 0))) for ws in behind]
+        case Phase.DELIVERING:
+            effects += [Send(ws, delivery) for ws, delivery in sorted(state.open.items())]
+        case Phase.RESTING:
+            return Decision(state)
+    return Decision(state, tuple(effects))
+
+
+# --- rounds -----------------------------------------------------------------------------------------------------------
+
+
+def advance(state: Router, now: float, effects: tuple[Effect, ...] = ()) -> Decision[Router]:
+    """As far as possible without a further answer."""
+    out: list[Effect] = list(effects)
+    while True:
+        before = state.phase
+        match state.phase:
+            case Phase.GATHERING if not state.awaited:
+                state = replace(state, phase=Phase.RESTING)
+            case Phase.RESTING:
+                state, more = open_round(state, now)
+                out += more
+            case Phase.CONSIDERING if state.considered is not None and not behind_watermarks(state):
+                state, more = deliver(state, now)
+                out += more
+            case Phase.DELIVERING if not state.open:
+                state, more = settle(state)
+                out += more
+                before = Phase.DELIVERING
+            case _:
+                pass
+        if state.phase is before:
+            break
+    shown = show(state, now)
+    return Decision(shown.state, (*out, *shown.effects))
+
+
+def open_round(state: Router, now: float) -> tuple[Router, list[Effect]]:
+    state, effects = carry_out(state)
+    batch = tuple(
+        event
+        for ws in sorted(state.unsettled)
+        for event in state.unsettled[ws]
+        if round_of(event) < state.next_round
+    )
+    if batch or state.released:
+        state = replace(state, batch=batch, considered=None, phase=Phase.CONSIDERING)
+        if not wanted(state):
+            return replace(state, considered={}), effects
+        return state, [*effects, consider(state), Wake("again", AGAIN_S)]
+    source = state.spec.source
+    if not source or state.ended or state.is_paced or source in state.out:
+        return state, [*effects, CancelWake("again")]
+    if state.spec.speed and state.session_at and (wait := state.session_at + 1 / state.spec.speed - now) > 0:
+        return replace(state, is_paced=True), [*effects, Wake("pace", wait), CancelWake("again")]
+    has_span = bool(state.spec.first or state.spec.last)
+    is_span = has_span and not state.sessions and not state.is_spanned
+    delivery = Deliver(
+        delivery=f"r{state.next_round}/{source}",
+        round=state.next_round,
+        command="set_replay" if is_span else "next_session",
+        parameters={"from": state.spec.first or None, "to": state.spec.last or None} if is_span else {},
+        taken=state.taken.get(source, 0),
+    )
+    state = replace(
+        state, phase=Phase.DELIVERING, batch=(), open={source: delivery}, session_at=now, delivered_at=now
+    )
+    return state, [*effects, Send(source, delivery), Wake("again", AGAIN_S)]
+
+
+def round_of(event: Event) -> int:
+    """The round in which the event arose, from the command that caused it: ``r7/ws4`` or ``c/7/...``; 0 if neither."""
+    head, _, rest = event.cause.partition("/")
+    number = rest.partition("/")[0] if head == "c" else head[1:]
+    return int(number) if head[:1] in {"r", "c"} and number.isdecimal() else 0
+
+
+def wanted(state: Router) -> tuple[Event, ...]:
+    considers = frozenset(state.spec.considers)
+    return tuple(event for event in state.batch if f"{event.ws}.{event.event}" in considers)
+
+
+def consider(state: Router) -> Send:
+    session = state.next_session or state.session
+    return Send(COORDINATOR, Consider(round=state.next_round, session=session, events=wanted(state)))
+
+
+def behind_watermarks(state: Router) -> frozenset[str]:
+    """Workstreams whose events, caused by the coordinator's orders, have not all come in."""
+    behind = set()
+    for workstream, through in (state.considered or {}).items():
+        have = state.unsettled.get(workstream, ())
+        if (have[-1].n if have else state.taken.get(workstream, 0)) < through:
+            behind.add(workstream)
+    return frozenset(behind)
+
+
+def deliver(state: Router, now: float) -> tuple[Router, list[Effect]]:
+    """One letter to each target.  Paused flows hold or drop; a target that is out gets nothing, and that is recorded."""
+    effects: list[Effect] = []
+    batches: dict[str, list[Event]] = {}
+    for flow in state.spec.flows:
+        events = list(state.released.get(flow.name, ()))
+        fresh = [event for event in state.batch if event.ws == flow.source and event.event in flow.events]
+        if flow.name in state.paused and fresh:
+            room = HELD_MAX - len(state.held.get(flow.name, ()))
+            if flow.on_pause is OnPause.HOLD and len(fresh) <= room:
+                fact = EventsHeld(flow=flow.name, events=tuple(fresh))
+                state = evolve(state, fact)
+                effects.append(Record(fact))
+            else:
+                effects += dropped(tuple(fresh), flow.name, "the flow is paused")
+                state = count_dropped(state, flow.name, len(fresh))
+            fresh = []
+        events += fresh
+        if events and flow.target in state.out:
+            effects += dropped(tuple(events), flow.name, "the workstream is out")
+            state = count_dropped(state, flow.name, len(events))
+        elif events:
+            batches.setdefault(flow.target, []).extend(events)
+    opened: dict[str, Deliver] = {}
+    loose = dict(state.loose)
+    for target in sorted(batches):
+        delivery = Deliver(
+            delivery=f"r{state.next_round}/{target}",
+            round=state.next_round,
+            session=state.next_session or state.session,
+            events=tuple(sorted(batches[target], key=lambda event: (event.ws, event.n))),
+            taken=state.taken.get(target, 0),
+        )
+        effects.append(Send(target, delivery))
+        if target in state.spec.lockstep:
+            opened[target] = delivery
+            continue
+        queue = (*loose.get(target, ()), delivery)
+        if len(queue) > LOOSE_MAX:
+            effects += dropped(queue[0].events, target, f"{LOOSE_MAX} deliveries are unanswered")
+        loose[target] = queue[-LOOSE_MAX:]
+    if opened:
+        effects.append(Wake("again", AGAIN_S))
+    return replace(state, phase=Phase.DELIVERING, open=opened, loose=loose, delivered_at=now), effects
+
+
+def settle(state: Router) -> tuple[Router, list[Effect]]:
+    consumed: dict[str, int] = {}
+    digests: dict[str, str] = {}
+    for ws in sorted({event.ws for event in state.batch}):
+        events = tuple(event for event in state.batch if event.ws == ws)
+        consumed[ws] = events[-1].n
+        digests[ws] = extend_digest(state.digests.get(ws, ""), events)
+    opened_one = bool(state.next_session) and state.next_session != state.session
+    fact = RoundSettled(
+        round=state.next_round,
+        session=state.next_session or state.session,
+        consumed=consumed,
+        digests=digests,
+        sessions=state.sessions + opened_one,
+        of=state.of,
+        ended=state.ended,
+    )
+    left = {
+        ws: rest
+        for ws, events in state.unsettled.items()
+        if (rest := tuple(event for event in events if event.n > consumed.get(ws, 0)))
+    }
+    state = evolve(state, fact)
+    events = state.events + len(state.batch)
+    state = replace(state, phase=Phase.RESTING, unsettled=left, batch=(), considered=None, next_session="", events=events)
+    return state, [Record(fact)]
+
+
+def dropped(events: tuple[Event, ...], flow: str, why: str) -> tuple[Effect, ...]:
+    if not events:
+        return ()
+    return (Record(EventsDropped(flow=flow, events=tuple(event.id for event in events), why=why)),)
+
+
+# --- orders of people -------------------------------------------------------------------------------------------------
+
+
+def flow_order(state: Router, order: FlowOrder, now: float) -> Decision[Router]:
+    """Taken at once if it can be refused; carried out between rounds, so that a round built again is the same round."""
+    known = sorted(each.name for each in state.spec.flows)
+    if order.flow not in known:
+        text = f"{order.flow!r} is not a flow; known: {', '.join(known)}"
+        return Decision(state, (Send(order.asker, FlowOrderDone(flow=order.flow, ok=False, text=text)),))
+    if len(state.orders) >= ORDERS_MAX:
+        text = f"{ORDERS_MAX} orders wait already"
+        return Decision(state, (Send(order.asker, FlowOrderDone(flow=order.flow, ok=False, text=text)),))
+    return advance(replace(state, orders=(*state.orders, order)), now)
+
+
+def carry_out(state: Router) -> tuple[Router, list[Effect]]:
+    effects: list[Effect] = []
+    for order in state.orders:
+        word = "paused" if order.pause else "running"
+        text = f"{order.flow} is {word}"
+        if order.pause == (order.flow in state.paused):
+            text = f"{order.flow} is already {word}"
+        else:
+            fact = FlowPaused(flow=order.flow) if order.pause else FlowResumed(flow=order.flow)
+            state = evolve(state, fact)
+            effects.append(Record(fact))
+        effects.append(Send(order.asker, FlowOrderDone(flow=order.flow, ok=True, text=text)))
+    return replace(state, orders=()), effects
+
+
+ROUTER: Core[Router] = Core(
+    start=start,
+    decide=decide,
+    spec=RouterSpec,
+    accepts=frozenset(
+        {Started, Woken, PeerUp, Present, Unsettled, Produced, Considered, PauseFlow, ResumeFlow}
+    ),
+    evolve=evolve,
+    facts=FACTS,
+)

@@ -1,0 +1,132 @@
+"""What the router knows, and how facts alone rebuild the durable part of it.
+
+Durable: which events are settled, the round and session reached, the digests, paused flows and what they hold.  All
+else is asked again from the monitors, who keep every event until it is settled.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from alluse_hub.protocols.flow import (
+    Deliver,
+    Event,
+    EventsHeld,
+    FlowPaused,
+    FlowResumed,
+    RoundSettled,
+    RouterSpec,
+)
+from alluse_hub.protocols.message import Fact
+
+
+class Phase(StrEnum):
+    GATHERING = "gathering"  # a new incarnation asks the monitors what is unsettled
+    RESTING = "resting"  # nothing to carry
+    CONSIDERING = "considering"  # the coordinator has the round
+    DELIVERING = "delivering"  # the workstreams have it
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was measured of one flow.  ``minutes``: (minute of hub time, events), newest last, at most an hour."""
+
+    events: int = 0
+    dropped: int = 0
+    minutes: tuple[tuple[int, int], ...] = ()
+    latencies_s: tuple[float, ...] = ()
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FlowOrder:
+    """A person's order that waits for the end of the round."""
+
+    flow: str
+    pause: bool
+    asker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Router:
+    spec: RouterSpec
+    # durable
+    round: int = 0  # the last one settled
+    session: str = ""
+    sessions: int = 0
+    of: int = 0
+    ended: bool = False
+    taken: dict[str, int] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+    paused: frozenset[str] = frozenset()
+    held: dict[str, tuple[Event, ...]] = field(default_factory=dict)
+    released: dict[str, tuple[Event, ...]] = field(default_factory=dict)  # by flow: resumed, not yet delivered
+    # volatile
+    phase: Phase = Phase.GATHERING
+    unsettled: dict[str, tuple[Event, ...]] = field(default_factory=dict)
+    arrived: dict[str, float] = field(default_factory=dict)  # by workstream: when its latest events came in
+    awaited: frozenset[str] = frozenset()  # whose word the phase waits for
+    out: frozenset[str] = frozenset()
+    batch: tuple[Event, ...] = ()  # the events of the open round
+    considered: dict[str, int] | None = None  # the coordinator's watermarks, once it has answered
+    open: dict[str, Deliver] = field(default_factory=dict)
+    loose: dict[str, tuple[Deliver, ...]] = field(default_factory=dict)  # to workstreams outside the lockstep
+    orders: tuple[FlowOrder, ...] = ()
+    delivered_at: float = 0.0
+    session_at: float = 0.0
+    is_paced: bool = False  # the next session has to wait for its time
+    is_spanned: bool = False  # the source knows the span to replay
+    next_session: str = ""
+    figures: dict[str, Figures] = field(default_factory=dict)
+    shown_at: float = 0.0
+    events: int = 0
+
+    @property
+    def next_round(self) -> int:
+        return self.round + 1
+
+
+FACTS: frozenset[type[Fact]] = frozenset({RoundSettled, FlowPaused, FlowResumed, EventsHeld})
+
+
+def evolve(state: Router, fact: Fact) -> Router:
+    match fact:
+        case RoundSettled():
+            return replace(
+                state,
+                round=fact.round,
+                session=fact.session,
+                sessions=fact.sessions,
+                of=fact.of,
+                ended=fact.ended,
+                taken=state.taken | fact.consumed,
+                digests=state.digests | fact.digests,
+                released={},
+            )
+        case FlowPaused(flow=flow):
+            return replace(state, paused=state.paused | {flow})
+        case EventsHeld(flow=flow, events=events):
+            return replace(state, held=state.held | {flow: state.held.get(flow, ()) + events})
+        case FlowResumed(flow=flow):
+            held = {name: events for name, events in state.held.items() if name != flow}
+            freed = state.released.get(flow, ()) + state.held.get(flow, ())
+            released = state.released | {flow: freed} if freed else state.released
+            return replace(state, paused=state.paused - {flow}, held=held, released=released)
+        case _:
+            raise TypeError(f"a router is not changed by {type(fact).__name__}")
+
+
+def extend_digest(digest: str, events: tuple[Event, ...]) -> str:
+    """The chain over a workstream's events: SHA-256 over the digest so far and (session, ws, n, event, payload)."""
+    for event in events:
+        text = json.dumps(
+            [event.session, event.ws, event.n, event.event, event.payload], sort_keys=True, separators=(",", ":")
+        )
+        digest = hashlib.sha256(f"{digest}{text}".encode()).hexdigest()
+    return digest
+
+
+def overall_digest(digests: dict[str, str]) -> str:
+    """One digest over all workstreams' chains, whatever the order in which they were extended."""
+    return hashlib.sha256("\n".join(f"{ws} {digests[ws]}" for ws in sorted(digests)).encode()).hexdigest()
