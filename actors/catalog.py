@@ -1,0 +1,145 @@
+"""The hub's tree, from its configuration: which role runs where, under whom, with which specification."""
+
+from alluse_hub.actors.board.picture import BoardSpec, WorkstreamKnown
+from alluse_hub.actors.gateway.requests import GatewaySpec
+from alluse_hub.protocols.config_models import HubConfig, WorkstreamConfig
+from alluse_hub.protocols.flow import RouterSpec
+from alluse_hub.protocols.lifecycle import ChildSpec, ChildStart, OnLimit, SupervisorSpec
+from alluse_hub.protocols.message import Message
+from alluse_hub.protocols.names import (
+    AUDITOR,
+    BOARD,
+    COORDINATION,
+    COORDINATOR,
+    GATEWAY,
+    ROOT,
+    ROUTER,
+    WORKSTREAMS,
+)
+from alluse_hub.protocols.rules import CoordinatorSpec
+from alluse_hub.protocols.trail import AuditorSpec
+from alluse_hub.protocols.workstream import MonitorSpec
+from alluse_hub.supervision.tree import start_of, supervisors_of
+
+ACTORS = {
+    AUDITOR: "alluse_hub.actors.auditor.actor.AuditorActor",
+    BOARD: "alluse_hub.actors.board.actor.BoardActor",
+    COORDINATOR: "alluse_hub.actors.coordinator.actor.CoordinatorActor",
+    GATEWAY: "alluse_hub.actors.gateway.actor.GatewayActor",
+    ROUTER: "alluse_hub.actors.router.actor.RouterActor",
+    "monitor": "alluse_hub.actors.monitor.actor.MonitorActor",
+}
+"""Role -> class path of its actor."""
+
+READER = "alluse_hub.actors.auditor.query"
+"""Class path of the module that reads the trail, for actors that recover."""
+
+MONITOR_GRACE_MARGIN_S = 5.0
+"""A monitor may take this much longer to end than the program it has to end first."""
+
+SESSION_OPENED = "session_opened"
+"""The coordinator counts sessions by it: leases on the market clock end there."""
+
+
+def tree_of(config: HubConfig, version: str) -> ChildStart:
+    """The root of the tree.  The auditor starts first and stops last; the gateway opens when all else is up."""
+    coordination = SupervisorSpec(
+        intensity=config.supervision.coordination,
+        children=(
+            _child(BOARD, board_spec(config)),
+            _child(COORDINATOR, coordinator_spec(config)),
+            _child(ROUTER, router_spec(config)),
+        ),
+    )
+    workstreams = SupervisorSpec(
+        intensity=config.supervision.workstreams,
+        on_limit=OnLimit.PARK,
+        children=tuple(_monitor(config, workstream) for workstream in config.workstreams),
+    )
+    inner = (
+        _child(AUDITOR, AuditorSpec()),
+        ChildSpec(name=COORDINATION, start=start_of(coordination), grace_s=20.0),
+        ChildSpec(name=WORKSTREAMS, start=start_of(workstreams), grace_s=_grace_s(config)),
+    )
+    unfinished = start_of(SupervisorSpec(intensity=config.supervision.root, children=inner))
+    supervisors = supervisors_of(unfinished, ROOT) | {GATEWAY: ROOT}
+    gateway = GatewaySpec(
+        hub=config.hub.name,
+        version=version,
+        workstreams=tuple(workstream.id for workstream in config.workstreams),
+        supervisors=supervisors,
+        flows=tuple(flow.name for flow in config.flows),
+        allow_users=config.hub.allow_users,
+        control_group=config.hub.control_group,
+        trail_reader=READER,
+    )
+    return start_of(
+        SupervisorSpec(intensity=config.supervision.root, children=(*inner, _child(GATEWAY, gateway)))
+    )
+
+
+def board_spec(config: HubConfig) -> BoardSpec:
+    return BoardSpec(
+        hub=config.hub.name,
+        workstreams=tuple(
+            WorkstreamKnown(id=workstream.id, name=workstream.name, depends_on=workstream.depends_on)
+            for workstream in config.workstreams
+        ),
+    )
+
+
+def coordinator_spec(config: HubConfig) -> CoordinatorSpec:
+    return CoordinatorSpec(
+        rules=config.rules,
+        modes=config.resources,
+        workstreams=tuple(workstream.id for workstream in config.workstreams),
+    )
+
+
+def router_spec(config: HubConfig) -> RouterSpec:
+    """The coordinator considers what a rule listens to, and the opening of sessions."""
+    replay = config.replay
+    triggers = {f"{rule.workstream}.{rule.event}" for rule in config.rules}
+    source = replay.source if replay.autostart else ""
+    return RouterSpec(
+        workstreams=tuple(workstream.id for workstream in config.workstreams),
+        lockstep=tuple(workstream.id for workstream in config.workstreams if workstream.lockstep),
+        flows=config.flows,
+        considers=tuple(sorted(triggers | ({f"{source}.{SESSION_OPENED}"} if source else set()))),
+        source=source,
+        first=replay.start.isoformat() if replay.start else "",
+        last=replay.end.isoformat() if replay.end else "",
+        speed=replay.speed,
+    )
+
+
+def monitor_spec(config: HubConfig, workstream: WorkstreamConfig) -> MonitorSpec:
+    return MonitorSpec(
+        workstream=workstream.id,
+        name=workstream.name,
+        command=workstream.program,
+        python=workstream.python,
+        env=workstream.env,
+        depends_on=workstream.depends_on,
+        needed_by=tuple(other.id for other in config.workstreams if workstream.id in other.depends_on),
+        intensity=workstream.restart,
+        heartbeat_timeout_s=workstream.heartbeat_timeout_s,
+        start_timeout_s=workstream.start_timeout_s,
+        grace_s=workstream.grace_s,
+        latency_budget_ms=workstream.latency_budget_ms,
+    )
+
+
+def _monitor(config: HubConfig, workstream: WorkstreamConfig) -> ChildSpec:
+    start = ChildStart(actor=ACTORS["monitor"], spec=monitor_spec(config, workstream).model_dump(mode="json"))
+    return ChildSpec(name=workstream.id, start=start, grace_s=workstream.grace_s + MONITOR_GRACE_MARGIN_S)
+
+
+def _grace_s(config: HubConfig) -> float:
+    """Monitors stop one after the other; their graces add up, within what a spec may say."""
+    total = sum(workstream.grace_s + MONITOR_GRACE_MARGIN_S for workstream in config.workstreams)
+    return min(600.0, 10.0 + total)
+
+
+def _child(name: str, spec: Message) -> ChildSpec:
+    return ChildSpec(name=name, start=ChildStart(actor=ACTORS[name], spec=spec.model_dump(mode="json")))
