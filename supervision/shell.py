@@ -204,8 +204,7 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
         self._parent = parent
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         processes.name_process(f"hub:{order.name}")
-        if order.parent_pid:
-            processes.die_with_parent(order.parent_pid)
+        processes.die_with_parent(order.parent_pid or os.getppid())  # the root's parent is Thespian's admin
         own = processes.enter(self._home, order.name)
         spool = Spool.open(self._home / "trail" / "spool", order.name)
         boot = Boot(order.name, order.life, order.spec, order.parent, order.house.version, own.pid, own.ticks)

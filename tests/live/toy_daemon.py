@@ -1,0 +1,74 @@
+"""A daemon with nothing of the hub's business in it: ``python -m tests.live.toy_daemon HOME``."""
+
+import socket
+import sys
+from pathlib import Path
+
+from alluse_hub.protocols.effects import Core, Decision
+from alluse_hub.protocols.lifecycle import ChildSpec, ChildStart, Started, SupervisorSpec
+from alluse_hub.protocols.message import Message
+from alluse_hub.supervision.guardian import Guardian
+from alluse_hub.supervision.leaf import Context, Leaf
+from alluse_hub.supervision.tree import start_of
+from tests.supervision.toys import TOY, Nothing
+
+DOOR_MODULE = "tests.live.toy_daemon"
+"""Also when this module runs as ``__main__``: actors are created by class path."""
+
+FOLDERS = ("trail/spool", "run/procs", "log")
+
+
+class Door:
+    """Opens the control socket, which says that everything is up, and answers nothing."""
+
+    def __init__(self, context: Context) -> None:
+        self.listener = socket.socket(socket.AF_UNIX)
+        path = context.home / "run" / "control.sock"
+        path.unlink(missing_ok=True)
+        self.listener.bind(str(path))
+        self.listener.listen()
+
+    def do(self, job: Message) -> None:
+        raise TypeError(f"a door does no {type(job).__name__}")
+
+    def close(self) -> None:
+        self.listener.close()
+
+
+class DoorActor(Leaf):
+    core = Core(
+        start=lambda _name, _spec: 0,
+        decide=lambda state, _letter: Decision(state),
+        spec=Nothing,
+        accepts=frozenset({Started}),
+    )
+    worker = Door
+
+
+def tree() -> ChildStart:
+    """hub: pair (a, b), then the door."""
+    pair = SupervisorSpec(children=(ChildSpec(name="a", start=TOY), ChildSpec(name="b", start=TOY)))
+    door = ChildStart(actor=f"{DOOR_MODULE}.DoorActor")
+    return start_of(
+        SupervisorSpec(children=(ChildSpec(name="pair", start=start_of(pair)), ChildSpec(name="door", start=door)))
+    )
+
+
+def main(home: Path) -> int:
+    for folder in FOLDERS:
+        (home / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+    return Guardian(home, tree(), "tests.live.toy_daemon", "0", lambda text: print(text, flush=True)).run()
+
+
+class _Recovered:
+    snapshot = None
+    facts: tuple[()] = ()
+
+
+def recover(_home: Path, _actor: str, _kinds: frozenset[str]) -> _Recovered:
+    """This daemon has no auditor, so nothing is ever found again."""
+    return _Recovered()
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
