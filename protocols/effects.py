@@ -100,6 +100,7 @@ class Core(Generic[S]):
     ``start`` gets the role's specification (validated JSON of the child spec) and its own name.  ``accepts`` is the
     closed set of messages; the shell dead-letters anything else.  ``evolve`` is given for durable actors: folding the
     facts of any run over ``start`` gives the durable part of the live state.  ``facts`` is the set it understands.
+    ``ready``: from when on the actor counts as up for its supervisor; with its first letter, if not given.
     """
 
     start: Callable[[str, Message], S]
@@ -108,3 +109,4 @@ class Core(Generic[S]):
     accepts: frozenset[type[Message]]
     evolve: Callable[[S, Fact], S] | None = None
     facts: frozenset[type[Fact]] = frozenset()
+    ready: Callable[[S], bool] | None = None

@@ -69,7 +69,8 @@ class Guardian:
     def _one_tree(self, clock: Clock) -> int | None:
         """One life of the tree: an exit status when it ended as asked, None when it died."""
         house = House(str(self.home), clock.offset, self.reader, self.version)
-        (self.home / "run" / ENDED).unlink(missing_ok=True)
+        for stale in (ENDED, "control.sock"):
+            (self.home / "run" / stale).unlink(missing_ok=True)
         self._host = _fork_host(house, self.tree)
         try:
             if not self._await_ready():
@@ -101,7 +102,8 @@ class Guardian:
         with suppress(OSError), _pidfd(root.pid) as root_fd:
             asked_at = 0.0
             while True:
-                ready, _, _ = select.select([self._bell, root_fd], [], [], ANCHOR_EVERY_S if not asked_at else LOOK_S)
+                wakers, wait_s = ([self._bell], LOOK_S) if asked_at else ([self._bell, root_fd], ANCHOR_EVERY_S)
+                ready, _, _ = select.select(wakers, [], [], wait_s)
                 if not ready:
                     anchored(self.home)
                 for number in self._asked():
@@ -114,7 +116,7 @@ class Guardian:
                     os.kill(self._host, signal.SIGUSR1 if number == signal.SIGUSR1 else signal.SIGTERM)
                 if self._reaped() and (asked_at or _ended_in_order(self.home)):
                     return 0
-                if root_fd in ready and not asked_at:
+                if root_fd in ready:
                     return self._root_ended()
                 if asked_at and time.monotonic() - asked_at > SHUTDOWN_S:
                     self.say(f"the tree did not end within {SHUTDOWN_S:.0f} s; ending it")

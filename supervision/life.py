@@ -367,6 +367,11 @@ class Life(Generic[S]):
             ),
         )
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether the supervisor may count the actor as up."""
+        return self.is_open and not self.is_ended and (self.core.ready is None or self.core.ready(self.state))
+
     # --- death -----------------------------------------------------------------------------------------------------
 
     def failed(self, error: str) -> None:

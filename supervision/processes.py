@@ -8,6 +8,7 @@ import ctypes
 import json
 import os
 import signal
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,12 @@ PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
 NAME_BYTES_MAX = 15
 """What the kernel keeps of a process name (prctl(2), PR_SET_NAME)."""
+
+
+GONE_S = 5.0
+"""How long a killed process may take to be gone: it has to come back from whatever call it is in."""
+
+LOOK_S = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +136,12 @@ def strike(home: Path, process: Process) -> None:
 
 
 def end_all(home: Path) -> list[Process]:
-    """Kill whatever of the register is alive and strike everything; returns those that were alive."""
+    """Kill whatever of the register is alive, wait until it is gone and strike everything; returns those that were
+    alive."""
     ended = [process for process in entered(home) if process.pid != os.getpid() and kill(process)]
+    deadline = time.monotonic() + GONE_S
+    while any(is_alive(process) for process in ended) and time.monotonic() < deadline:
+        time.sleep(LOOK_S)
     for process in entered(home):
         if process.pid != os.getpid():
             strike(home, process)

@@ -88,7 +88,7 @@ class Introduce:
 
 @dataclass(frozen=True, slots=True)
 class NewbornUp:
-    """Newborn to parent, when its mail is open."""
+    """Newborn to parent, when it is ready."""
 
     name: str
     life: int
@@ -133,6 +133,7 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
         self._chores = Timers()  # the shell's own timers: grace of children, confirmation of exits
         self._book: dict[str, tuple[int, ActorAddress]] = {}  # root only: who is where
         self._armed: float | None = None
+        self._is_announced = False  # the parent knows that it is up
         self._is_asked = False  # root only: somebody wants the hub to end
 
     # --- Thespian's side ---------------------------------------------------------------------------------------------
@@ -190,6 +191,11 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
         self._life.tick()
         if self._life.is_ended:
             return
+        if not self._is_announced and self._life.is_ready:
+            self._is_announced = True
+            own = self._own
+            up = NewbornUp(own.name, own.life, self._life.spool.incarnation, own.pid, own.start_ticks)
+            self._tell_parent(up)
         waits = [at for at in (self._life.next_wake(), self._chores.next_due()) if at is not None]
         if waits and (self._armed is None or min(waits) < self._armed):
             self._armed = min(waits)
@@ -217,7 +223,6 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
             self._register(registration)
         else:
             self.send(order.house.root, registration)
-            self.send(parent, NewbornUp(order.name, order.life, spool.incarnation, own.pid, own.ticks))
 
     def _prepare(self) -> None:
         """Before the mail is opened; a leaf makes its worker here."""
@@ -265,7 +270,7 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
         self._close()
         if self._house.root is None and self._is_asked:
             (self._home / "run" / ENDED).touch()
-        self.send(self._parent, Ending(self._own.name, self._own.life, reason))
+        self._tell_parent(Ending(self._own.name, self._own.life, reason))
         self.send(self.myAddress, ActorExitRequest())
 
     # --- children ----------------------------------------------------------------------------------------------------
@@ -354,6 +359,10 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
 
     def _close(self) -> None:
         """The last chance to let go of threads and sockets."""
+
+    def _tell_parent(self, word: object) -> None:
+        if self._house.root is not None:  # the root's parent is no actor and reads no mail
+            self.send(self._parent, word)
 
     def _tell_core(self, message: Message) -> None:
         assert self._life is not None, "only a booted actor has children"

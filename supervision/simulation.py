@@ -9,6 +9,7 @@ Nothing here reads a clock or sleeps: time moves to the next thing that is due.
 
 import heapq
 import importlib
+import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -102,7 +103,7 @@ class MemoryTrail:
                 n=spool.n,
                 kind=frame.kind,
                 message=frame.message,
-                body=wire.decode(frame.message, frame.body).model_dump(mode="json") if frame.body else {},
+                body=json.loads(frame.body) if frame.body else {},
                 to=frame.to,
                 letter=frame.letter,
                 cause=frame.cause,
@@ -145,6 +146,7 @@ class _Actor:
     children: dict[str, int] = field(default_factory=dict)
     armed: float | None = None
     is_alive: bool = True
+    is_announced: bool = False
 
     def now(self) -> float:
         return self.world.now
@@ -197,6 +199,7 @@ class Simulation:
         self._workers = workers or {}
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._serial = 0
+        self.probes: dict[str, list[Message]] = {}
         self._last_on: dict[tuple[str, str], float] = {}
         self._told: dict[tuple[str, str], int] = {}
         if self.weather.crash_every_s:
@@ -238,6 +241,13 @@ class Simulation:
     def _between(self, bounds: tuple[float, float]) -> float:
         return self.random.uniform(*bounds)
 
+    def probe(self, name: str) -> list[Message]:
+        """A name that anybody can write to; what arrives is kept in the list."""
+        heard = self.probes.setdefault(name, [])
+        for actor in list(self.actors.values()):
+            self._guard(actor, lambda a=actor: a.life.introduce(name, 1))
+        return heard
+
     # --- letters -------------------------------------------------------------------------------------------------------
 
     def post(self, sender: str, to: str, parcel: Parcel) -> None:
@@ -255,6 +265,9 @@ class Simulation:
         self.at(self.now, lambda: self._arrive(to, parcel))
 
     def _arrive(self, to: str, parcel: Parcel) -> None:
+        if to in self.probes:
+            self.probes[to].append(wire.decode(parcel.kind, parcel.body))
+            return
         actor = self.actors.get(to)
         if actor is not None and actor.is_alive and actor.life.is_open:
             self._guard(actor, lambda: actor.life.hear(parcel))
@@ -297,9 +310,6 @@ class Simulation:
         if not actor.is_alive:
             return
         self._introduce(actor)
-        if by is not None:
-            up = ChildUp(name=name, life=number, incarnation=spool.incarnation, pid=self._serial)
-            self._tell_core(by, up)
 
     def _introduce(self, newborn: _Actor) -> None:
         incarnation = newborn.life.spool.incarnation
@@ -307,6 +317,8 @@ class Simulation:
             if other.is_alive and other is not newborn:
                 self._guard(newborn, lambda o=other: newborn.life.introduce(o.name, o.life.spool.incarnation))
                 self._guard(other, lambda o=other: o.life.introduce(newborn.name, incarnation))
+        for probe in self.probes:
+            self._guard(newborn, lambda p=probe: newborn.life.introduce(p, 1))
         self._guard(newborn, lambda: newborn.life.introduce(newborn.name, incarnation))
 
     def _said(self, actor: _Actor, word: Message) -> None:
@@ -329,7 +341,18 @@ class Simulation:
             actor.life.failed(repr(error))
             self.ended(actor, f"error: {error}")
             return
+        self._announce(actor)
         self._arm(actor)
+
+    def _announce(self, actor: _Actor) -> None:
+        parent = self.actors.get(actor.parent)
+        if actor.is_announced or parent is None or not actor.is_alive or not actor.life.is_ready:
+            return
+        actor.is_announced = True
+        if parent.children.get(actor.name) == actor.life_number:
+            incarnation = actor.life.spool.incarnation
+            up = ChildUp(name=actor.name, life=actor.life_number, incarnation=incarnation, pid=actor.serial)
+            self._tell_core(parent, up)
 
     def _arm(self, actor: _Actor) -> None:
         due = actor.life.next_wake() if actor.is_alive and not actor.life.is_ended else None

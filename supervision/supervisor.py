@@ -155,9 +155,8 @@ def ended(state: Supervisor, exited: Exited, at: float) -> Step:
 def not_started(state: Supervisor, failure: Failure) -> Step:
     """A start has failed; whose it was says what becomes of it."""
     plan = next(plan for plan in state.plans if plan.start[:1] == (failure.name,))
+    is_alone = state.child(failure.name).is_temporary or state.spec.strategy is Strategy.ONE_FOR_ONE
     match plan.matter:
-        case Failure():
-            return Decision(state.drop(plan).wait(failure))
         case Order(ask=StartActor()) as order:
             text = f"{failure.name} did not start: {failure.cause}; it stays down"
             return Decision(state.drop(plan), (answer(order, ok=False, text=text),))
@@ -166,10 +165,10 @@ def not_started(state: Supervisor, failure: Failure) -> Step:
             return Decision(retry(state.drop(plan), failure), (answer(order, ok=False, text=text),))
         case None if not state.parks:
             return give_up(state, failure, f"failed_to_start_child: {failure.name}: {failure.cause}")
-        case None if state.spec.strategy is Strategy.ONE_FOR_ONE or state.child(failure.name).is_temporary:
+        case _ if is_alone:
             return Decision(retry(state.swap(plan, replace(plan, start=plan.start[1:])), failure))
-        case None:
-            return Decision(retry(state.drop(plan), failure))  # the restart of its group starts the rest
+        case _:
+            return Decision(retry(state.drop(plan), failure))  # the next restart of its group starts the rest
 
 
 def retry(state: Supervisor, failure: Failure) -> Supervisor:
@@ -306,8 +305,7 @@ def park(state: Supervisor, child: Child, failure: Failure, at: float) -> Step:
     if failure.in_start:
         # Its group was stopped for the restart that now fails for good; the others go on without it.
         group = affected(state.spec.strategy, state.order, child.name)
-        down = tuple(name for name in state.revived(group) if not state.child(name).is_alive)
-        state = state.begin(Plan(failure, start=down))
+        state = state.begin(Plan(failure, start=state.revived(group)))
     return Decision(state, (Record(ChildParked(name=child.name, cause=failure.cause)),))
 
 
@@ -375,4 +373,5 @@ SUPERVISOR = Core(
     accepts=frozenset(
         {Started, ChildUp, Exited, Woken, StartActor, StopActor, RestartActor, ShutDown, StopAsked, PeerUp}
     ),
+    ready=lambda state: state.has_started,
 )

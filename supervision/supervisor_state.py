@@ -131,6 +131,11 @@ class Supervisor:
         return tuple(child.name for child in self.children)
 
     @property
+    def has_started(self) -> bool:
+        """Whether its own start is over: every child was started once, or is left down for a stated reason."""
+        return self.ending is None and not any(plan.matter is None for plan in self.plans)
+
+    @property
     def parks(self) -> bool:
         return self.spec.on_limit is OnLimit.PARK
 
@@ -182,9 +187,13 @@ class Supervisor:
         return not self.plans
 
     def revived(self, group: tuple[str, ...]) -> tuple[str, ...]:
-        """Those of ``group`` that a group restart starts, whatever they were: all but temporary and parked ones."""
+        """Those of ``group`` that a group restart starts, whatever they were: all but the parked ones, and of the
+        temporary ones those that had no start yet.
+        """
         children = (self.child(name) for name in group)
-        return tuple(c.name for c in children if not c.is_temporary and c.state is not ChildState.PARKED)
+        return tuple(
+            c.name for c in children if c.state is not ChildState.PARKED and not (c.is_temporary and c.life > 0)
+        )
 
     def shown(self, at: float) -> TreeShown:
         intensity = self.spec.intensity

@@ -35,7 +35,7 @@ from alluse_hub.protocols.flow import (
 )
 from alluse_hub.protocols.lifecycle import PeerUp, Started, Woken
 from alluse_hub.protocols.message import Envelope, Message
-from alluse_hub.protocols.names import COORDINATOR
+from alluse_hub.protocols.names import BOARD, COORDINATOR
 
 AGAIN_S = 3.0
 """After this long without an answer everything still awaited is said again."""
@@ -68,7 +68,7 @@ def decide(state: Router, letter: Envelope) -> Decision[Router]:
         case Woken(timer="show"):
             return show(state, now)
         case PeerUp(name=name):
-            return greet(state, name)
+            return greet(state, name, now)
         case Present(workstream=workstream, presence=presence):
             return presence_changed(state, workstream, presence, now)
         case Unsettled() as word:
@@ -155,8 +155,10 @@ def presence_changed(state: Router, workstream: str, presence: str, now: float) 
     return advance(state, now, effects)
 
 
-def greet(state: Router, name: str) -> Decision[Router]:
+def greet(state: Router, name: str, now: float) -> Decision[Router]:
     """A new incarnation of somebody we wait for must be told again what the earlier one was told."""
+    if name == BOARD:
+        return show(replace(state, shown_at=0.0), now)
     if name == COORDINATOR and state.phase is Phase.CONSIDERING and state.considered is None:
         return Decision(state, (consider(state),))
     if name not in state.spec.workstreams:

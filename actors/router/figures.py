@@ -83,7 +83,7 @@ def shown(state: Router, flow: Flow, now: float) -> FlowShown:
 
 def show(state: Router, now: float) -> Decision[Router]:
     """Tell the board, at most every ``SHOW_EVERY_S``; a timer sees to it that the last word is not missed."""
-    if now - state.shown_at < SHOW_EVERY_S:
+    if state.shown_at and now - state.shown_at < SHOW_EVERY_S:
         return Decision(state, (Wake("show", SHOW_EVERY_S),))
     effects: tuple[Effect, ...] = (
         Send(
