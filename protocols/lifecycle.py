@@ -86,6 +86,10 @@ class StopAsked(Message):
     reason: str
 
 
+KEEP_WORKSTREAMS = "keep-workstreams"
+"""The reason of a ``StopAsked`` that ends the hub and lets the programs of the workstreams go on."""
+
+
 class ChildUp(Message):
     """A child has recovered and opened its mail."""
 

@@ -25,6 +25,7 @@ from alluse_hub.protocols.admin import ShutDown
 from alluse_hub.protocols.effects import CancelWake, Core, Decision, Effect, Kill, Record, Send, Spawn, Stop, Wake
 from alluse_hub.protocols.errors import CallerError
 from alluse_hub.protocols.lifecycle import (
+    KEEP_WORKSTREAMS,
     ActorOrderDone,
     ChildEnded,
     ChildParked,
@@ -46,7 +47,7 @@ from alluse_hub.protocols.lifecycle import (
 )
 from alluse_hub.protocols.message import Envelope, Message
 from alluse_hub.protocols.names import BOARD
-from alluse_hub.supervision.restarts import ORDERLY_PREFIX, SHUTDOWN, affected, count_restart, should_restart
+from alluse_hub.supervision.restarts import SHUTDOWN, affected, count_restart, should_restart
 from alluse_hub.supervision.supervisor_state import Child, Ending, Failure, Matter, Order, Plan, Supervisor
 
 KILL_MARGIN_S = 2.0
@@ -60,9 +61,6 @@ ORDERS_WAITING_MAX = 64
 
 START_TIMEOUT = "start_timeout"
 """The cause of a start that was killed because it was not up in time."""
-
-KEEP_WORKSTREAMS = f"{ORDERLY_PREFIX}keep_workstreams"
-"""The reason given to children when the hub ends and the programs are to go on."""
 
 Step = Decision[Supervisor]
 
