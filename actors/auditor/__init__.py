@@ -1,0 +1,1 @@
+"""The auditor: moves what every actor spooled into one store, and lets everybody read it."""

@@ -1,0 +1,96 @@
+"""What the auditor decides: who is told that entries are on disk, and what it says in the trail itself.
+
+The bulk goes from the spools to the store without a letter; only what somebody waits for, and ends of incarnations,
+come here.  The auditor's own entries are stored like all others and cause no word to it, else it would feed itself.
+
+A ``Stored`` can miss its addressee: sent to an incarnation whose place the auditor has not been told yet.  So the last
+one for each actor is kept and said again when the actor is introduced.
+
+Pure.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from alluse_hub.protocols.effects import Core, Decision, Do, Record, Send
+from alluse_hub.protocols.errors import TrailError
+from alluse_hub.protocols.lifecycle import PeerUp, Started
+from alluse_hub.protocols.message import Envelope, Message
+from alluse_hub.protocols.trail import (
+    AuditorSpec,
+    Closed,
+    DamageFound,
+    Ingested,
+    Mark,
+    SpoolDamaged,
+    SpoolEnded,
+    Stored,
+    StoreOpened,
+    TailBegun,
+    TailFailed,
+    TailSpools,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Auditor:
+    """``marks``: per actor, how far its newest incarnation that waited for anything is stored."""
+
+    name: str
+    marks: Mapping[str, Mark] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def start(name: str, _spec: Message) -> Auditor:
+    return Auditor(name)
+
+
+def decide(state: Auditor, letter: Envelope) -> Decision[Auditor]:
+    match letter.body:
+        case Started():
+            return Decision(state, (Do(TailSpools()),))
+        case TailBegun(sqlite=sqlite, journal=journal, migrations=migrations, warning=warning):
+            opened = StoreOpened(sqlite=sqlite, journal=journal, migrations=migrations, warning=warning)
+            return Decision(state, (Record(opened),))
+        case Ingested(marks=marks):
+            return acknowledge(state, marks)
+        case PeerUp(name=name, incarnation=incarnation):
+            mark = state.marks.get(name)
+            if mark is None or mark.incarnation != incarnation:
+                return Decision(state)
+            return Decision(state, (stored(mark),))
+        case SpoolEnded(actor=actor, incarnation=incarnation, n=n, torn_bytes=torn_bytes):
+            closed = Closed(actor=actor, incarnation=incarnation, n=n, torn_bytes=torn_bytes)
+            return Decision(state, (Record(closed),))
+        case DamageFound(actor=actor, incarnation=incarnation, n=n, offset=offset):
+            damaged = SpoolDamaged(actor=actor, incarnation=incarnation, n=n, offset=offset)
+            return Decision(state, (Record(damaged),))
+        case TailFailed(error=error):
+            raise TrailError(error)
+        case other:
+            raise TypeError(f"an auditor does not take {type(other).__name__}")
+
+
+def acknowledge(state: Auditor, marks: tuple[Mark, ...]) -> Decision[Auditor]:
+    """Tell each actor but itself; an incarnation that has been followed by another waits for nothing any more."""
+    known = dict(state.marks)
+    effects = []
+    for mark in marks:
+        last = known.get(mark.actor)
+        if mark.actor == state.name or (last is not None and last.incarnation > mark.incarnation):
+            continue
+        known[mark.actor] = mark
+        effects.append(stored(mark))
+    return Decision(replace(state, marks=MappingProxyType(known)), tuple(effects))
+
+
+def stored(mark: Mark) -> Send:
+    return Send(mark.actor, Stored(incarnation=mark.incarnation, n=mark.n))
+
+
+CORE = Core(
+    start=start,
+    decide=decide,
+    spec=AuditorSpec,
+    accepts=frozenset({Started, TailBegun, TailFailed, Ingested, PeerUp, SpoolEnded, DamageFound}),
+)

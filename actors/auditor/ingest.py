@@ -1,0 +1,276 @@
+"""From the spools into the store: exactly once, in groups, and never asking while nothing happens.
+
+A round reads what has grown, stores it in one transaction with the offsets behind it, and tells those who wait.  Only
+then comes what follows from the ends of incarnations: a newer incarnation's spool proves that the writer of an older
+one is gone, so what stands in the older one is all there will ever be.  That end is told once and becomes a fact of the
+auditor; when the fact itself is stored, the spool is marked closed in the same transaction, and after it deleted.
+So a spool goes only when its entries are safe and a newer one keeps the count of incarnations.
+
+Damage in a spool stops that spool and no other.
+"""
+
+import itertools
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from alluse_hub.actors.auditor.store import Place, Row, Store
+from alluse_hub.actors.auditor.watch import Watch, watch
+from alluse_hub.protocols.errors import TrailError
+from alluse_hub.protocols.message import Message
+from alluse_hub.protocols.trail import AuditorSpec, Closed, DamageFound, EntryKind, Ingested, Mark, SpoolEnded
+from alluse_hub.supervision.spool import SpoolEntry, SpoolName, read, spools_in
+
+SLICE_S = 0.001
+"""While lingering for company we look this often, so that an entry somebody waits for is not kept longer."""
+
+FAREWELL_S = 1.5
+"""Of work after ``stop``: what the others said last; the rest waits in the spools for the next start."""
+
+SUBJECT_CHARS = 2_000
+"""How far into a body the workstream's name is looked for; it stands at the front."""
+
+_SUBJECT = re.compile(r'"(?:workstream|ws)":"([^"\\]{1,48})"')
+
+
+@dataclass(slots=True)
+class Tail:
+    """One spool as far as it is read."""
+
+    name: SpoolName
+    place: Place
+    is_suspect: bool = False  # looked like damage once; a second look decides, since a failed write is cut off again
+    is_damaged: bool = False
+    is_told: bool = False  # its end has been told in this incarnation of the auditor
+
+
+class Ingest:
+    """Runs in one thread; ``stop`` may be called from another.  ``own``: the auditor's name."""
+
+    def __init__(
+        self, directory: Path, store: Store, own: str, spec: AuditorSpec, deliver: Callable[[Message], None]
+    ) -> None:
+        self._directory = directory
+        self._store = store
+        self._own = own
+        self._spec = spec
+        self._deliver = deliver
+        self._tails: dict[str, Tail] = {}
+        self._newest: dict[str, int] = {}
+        self._dirty: dict[str, None] = {}  # an ordered set: file names in turn
+        self._stop = threading.Event()
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._watch: Watch = watch(directory)
+
+    def run(self) -> None:
+        """Until ``stop``.  Raises TrailError and OSError; what is not stored then is stored by the next one."""
+        self._begin()
+        while not self._stop.is_set():
+            self.round()
+            if not self._dirty:
+                self._notice(self._watch.wait(None))
+        deadline = time.monotonic() + FAREWELL_S
+        self._notice(None)
+        while self._dirty and time.monotonic() < deadline:
+            self.round()
+
+    def stop(self) -> None:
+        """From any thread, before ``close``."""
+        self._stop.set()
+        self._watch.ring()
+
+    def close(self) -> None:
+        """After ``run`` has returned."""
+        self._watch.close()
+
+    def round(self) -> None:
+        """One transaction's worth, and all that follows from it."""
+        batch: list[tuple[Tail, SpoolEntry]] = []
+        self._collect(batch)
+        if batch:
+            self._linger(batch)
+            self._keep(batch)
+        if not self._dirty:
+            self._tell_ends()
+
+    # --- finding ---------------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        """What the store knows, then what the directory has; and say again what may have been said to nobody."""
+        places = self._store.places()
+        for name in spools_in(self._directory):
+            self._add(name, places.get(name, Place()))
+        for tail in list(self._tails.values()):
+            if tail.place.closed and not self._is_newest(tail.name):
+                self._drop(tail)  # the last auditor died between marking and deleting
+        self._acknowledge(tail for tail in self._tails.values() if tail.place.power_n and self._is_newest(tail.name))
+
+    def _add(self, name: SpoolName, place: Place) -> None:
+        if place.n:
+            self._recognize(name)
+        self._tails[str(name)] = Tail(name, place, is_told=place.closed)
+        self._newest[name.actor] = max(name.incarnation, self._newest.get(name.actor, 0))
+        self._dirty[str(name)] = None
+
+    def _is_newest(self, name: SpoolName) -> bool:
+        return name.incarnation == self._newest[name.actor]
+
+    def _recognize(self, name: SpoolName) -> None:
+        """Raises TrailError if this is not the file that the stored entries came from."""
+        first = read(self._directory / str(name), entries_max=1).entries
+        if first and (first[0].at, first[0].wall) != self._store.written_at(name):
+            raise self._twice(name)
+
+    def _twice(self, name: SpoolName) -> TrailError:
+        return TrailError(
+            f"{self._directory / str(name)} is not the one whose entries {self._store.path} has: an incarnation came"
+            " twice; bring back store and spools from one backup, or move both aside"
+        )
+
+    def _notice(self, changed: set[str] | None) -> None:
+        """Mark what to read; a name not seen before is a new incarnation.  None: anything may have changed."""
+        names = {str(name) for name in spools_in(self._directory)} if changed is None else changed
+        for file in sorted(names):
+            if file in self._tails:
+                self._dirty[file] = None
+            elif (name := SpoolName.parse(file)) and (self._directory / file).exists():
+                self._add(name, Place())
+
+    # --- reading ---------------------------------------------------------------------------------------------------
+
+    def _collect(self, batch: list[tuple[Tail, SpoolEntry]]) -> None:
+        """Read marked spools in turn until the batch is full; one with more to give goes to the end of the queue."""
+        for file in list(self._dirty):
+            room = self._spec.batch_max - len(batch)
+            if room <= 0:
+                return
+            del self._dirty[file]
+            tail = self._tails[file]
+            if tail.is_damaged:
+                continue
+            result = read(self._directory / file, tail.place.offset, tail.place.n, entries_max=room)
+            self._look_twice(file, tail, damaged=result.damaged)
+            if not result.entries:
+                self._check_length(file, tail)
+                continue
+            powers = [entry.n for entry in result.entries if entry.power]
+            tail.place = Place(result.offset, result.entries[-1].n, powers[-1] if powers else tail.place.power_n)
+            batch.extend((tail, entry) for entry in result.entries)
+            if len(result.entries) == room:
+                self._dirty[file] = None
+
+    def _look_twice(self, file: str, tail: Tail, *, damaged: bool) -> None:
+        if not damaged:
+            tail.is_suspect = False
+        elif not tail.is_suspect:
+            tail.is_suspect = True
+            self._dirty[file] = None
+        else:
+            tail.is_damaged = True
+            name, place = tail.name, tail.place
+            self._deliver(DamageFound(actor=name.actor, incarnation=name.incarnation, n=place.n, offset=place.offset))
+
+    def _check_length(self, file: str, tail: Tail) -> None:
+        """A power cut may have cut back the spool of an ended incarnation, but nobody goes on writing there.
+
+        Raises TrailError if somebody does: that would be an incarnation that came twice.
+        """
+        size = (self._directory / file).stat().st_size
+        if self._is_newest(tail.name) and 0 < size < tail.place.offset:
+            self._recognize(tail.name)
+
+    def _linger(self, batch: list[tuple[Tail, SpoolEntry]]) -> None:
+        """Wait a little for company, unless somebody waits for one of these or the batch is full."""
+        until = time.monotonic() + self._spec.linger_s
+        looked = 0
+        while len(batch) < self._spec.batch_max and not self._stop.is_set():
+            if any(entry.power for _, entry in itertools.islice(batch, looked, None)) or time.monotonic() >= until:
+                return
+            looked = len(batch)
+            self._stop.wait(SLICE_S)
+            self._notice(self._watch.wait(0))
+            self._collect(batch)
+
+    # --- storing ---------------------------------------------------------------------------------------------------
+
+    def _keep(self, batch: list[tuple[Tail, SpoolEntry]]) -> None:
+        """One transaction; then tell those who wait, and delete the spools that it closed."""
+        batch.sort(key=lambda item: item[1].at)  # stable: within a spool hub time never falls
+        rows = [row(tail.name, entry) for tail, entry in batch]
+        moved = {tail.name: tail for tail, _ in batch}
+        closed = [ended(entry) for tail, entry in batch if self._is_end(tail, entry)]
+        self._store.commit(rows, {name: tail.place for name, tail in moved.items()}, closed)
+        self._acknowledge({tail.name: tail for tail, entry in batch if entry.power}.values())
+        for name in closed:
+            if tail := self._tails.get(str(name)):
+                self._drop(tail)
+
+    def _acknowledge(self, waiting: Iterable[Tail]) -> None:
+        """Only after a commit.  The auditor is not told of its own entries: it would have to record that, too."""
+        marks = tuple(
+            Mark(actor=tail.name.actor, incarnation=tail.name.incarnation, n=tail.place.n)
+            for tail in waiting
+            if tail.name.actor != self._own
+        )
+        if marks:
+            self._deliver(Ingested(marks=marks))
+
+    def _is_end(self, tail: Tail, entry: SpoolEntry) -> bool:
+        return entry.kind == EntryKind.FACT and entry.message == Closed.__name__ and tail.name.actor == self._own
+
+    def _tell_ends(self) -> None:
+        """Of spools that are read to the end after a newer one came."""
+        for file, tail in self._tails.items():
+            name = tail.name
+            if tail.is_told or self._is_newest(name):
+                continue
+            tail.is_told = True
+            torn_bytes = max(0, (self._directory / file).stat().st_size - tail.place.offset)
+            self._deliver(
+                SpoolEnded(actor=name.actor, incarnation=name.incarnation, n=tail.place.n, torn_bytes=torn_bytes)
+            )
+
+    def _drop(self, tail: Tail) -> None:
+        """Delete a closed spool.  Bytes that never were an entry are kept under another name: somebody may look."""
+        file = str(tail.name)
+        path = self._directory / file
+        rest = read(path, tail.place.offset, tail.place.n)
+        if rest.entries:
+            raise self._twice(tail.name)
+        if rest.damaged:
+            path.rename(path.with_name(f"{file}.damaged"))
+        else:
+            path.unlink()
+        del self._tails[file]
+        self._dirty.pop(file, None)
+
+
+def row(name: SpoolName, entry: SpoolEntry) -> Row:
+    body = entry.body
+    subject = _SUBJECT.search(body, 0, SUBJECT_CHARS) if body else None
+    return Row(
+        name.actor,
+        name.incarnation,
+        entry.n,
+        entry.kind,
+        entry.message,
+        entry.to,
+        entry.letter,
+        entry.cause,
+        entry.correlation,
+        entry.at,
+        entry.wall,
+        entry.power,
+        subject[1] if subject else name.actor,
+        body or None,
+    )
+
+
+def ended(entry: SpoolEntry) -> SpoolName:
+    """Which incarnation's end the entry tells."""
+    fact = json.loads(entry.body)
+    return SpoolName(fact["actor"], fact["incarnation"])

@@ -1,0 +1,348 @@
+"""Questions to the trail.  Every one is bounded, and none but the check of wholeness reads it all.
+
+``recover`` gives a durable actor its facts back; the rest is for people.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from alluse_hub.actors.auditor.library import sqlite3
+from alluse_hub.actors.auditor.reader import Tails, at_one_moment, reading
+from alluse_hub.actors.auditor.wholeness import wholeness
+from alluse_hub.protocols.errors import CallerError
+from alluse_hub.protocols.message import EntryId, Json
+from alluse_hub.protocols.trail import Entry, EntryKind, Snapshot
+from alluse_hub.supervision.spool import SpoolEntry, SpoolName
+
+ENTRIES_MAX = 10_000
+"""Most entries in one answer."""
+
+WINDOW_LEAVES = 1_000_000
+"""How many entries one page of ``tail`` may look through for its filters: about a second."""
+
+CAUSES_MAX = 100
+"""Steps from an entry up to its origin."""
+
+EFFECTS_MAX = 1_000
+"""Entries shown below one."""
+
+_COLUMNS = "actor, incarnation, n, kind, message, peer, letter, cause, correlation, at, wall, power, leaf, body"
+_SELECT = f"SELECT {_COLUMNS} FROM entries"  # noqa: S608  # no value in it
+
+__all__ = [
+    "Count",
+    "Page",
+    "Recovered",
+    "Why",
+    "by_message",
+    "correlated",
+    "counts",
+    "entry",
+    "facts_of",
+    "recover",
+    "tail",
+    "wholeness",
+    "why",
+]
+
+
+class Recovered(NamedTuple):
+    """The latest snapshot and the facts since, oldest first: kind and JSON body."""
+
+    snapshot: Json | None
+    facts: list[tuple[str, bytes]]
+
+
+class Page(NamedTuple):
+    """Entries in order; ask on with ``leaf`` as ``after_leaf``."""
+
+    entries: list[Entry]
+    leaf: int
+
+
+class Why(NamedTuple):
+    """``causes``: from the entry's own cause up to the origin; ``effects``: what came of it, in order of time."""
+
+    entry: Entry
+    causes: list[Entry]
+    effects: list[Entry]
+
+
+class Count(NamedTuple):
+    actor: str
+    kind: str
+    message: str
+    entries: int
+
+
+# --- recovery ------------------------------------------------------------------------------------------------------
+
+
+def recover(home: Path, actor: str, kinds: frozenset[str]) -> Recovered:
+    """What all incarnations of ``actor`` put in as facts of these kinds since its latest snapshot, each once.
+
+    Raises TrailError if store or spools cannot be read: better not to start than to start wrong.
+    """
+
+    def look(connection: sqlite3.Connection | None) -> tuple[str | None, list[tuple[str, str]]]:
+        if connection is None:
+            return None, []
+        newest = connection.execute(
+            "SELECT incarnation, n, body FROM entries INDEXED BY entries_facts"
+            " WHERE kind = 'fact' AND actor = ? AND message = ? ORDER BY incarnation DESC, n DESC LIMIT 1",
+            (actor, Snapshot.__name__),
+        ).fetchone()
+        incarnation, n, snapshot = newest or (0, 0, None)
+        return snapshot, _facts(connection, actor, kinds, (incarnation, n))
+
+    (snapshot, facts), tails = at_one_moment(home, lambda name: name.actor == actor, look)
+    for item in _in_order(tails):
+        if item.kind != EntryKind.FACT:
+            continue
+        if item.message == Snapshot.__name__:
+            snapshot, facts = item.body, []
+        elif item.message in kinds:
+            facts.append((item.message, item.body))
+    state: Json | None = json.loads(snapshot)["state"] if snapshot is not None else None
+    return Recovered(state, [(kind, body.encode()) for kind, body in facts])
+
+
+def facts_of(home: Path, actor: str, kinds: frozenset[str]) -> list[tuple[str, bytes]]:
+    """All facts of these kinds from the beginning, snapshots or not: kind and JSON body."""
+
+    def look(connection: sqlite3.Connection | None) -> list[tuple[str, str]]:
+        return [] if connection is None else _facts(connection, actor, kinds, (0, 0))
+
+    facts, tails = at_one_moment(home, lambda name: name.actor == actor, look)
+    facts.extend((e.message, e.body) for e in _in_order(tails) if e.kind == EntryKind.FACT and e.message in kinds)
+    return [(kind, body.encode()) for kind, body in facts]
+
+
+def _facts(
+    connection: sqlite3.Connection, actor: str, kinds: frozenset[str], after: tuple[int, int]
+) -> list[tuple[str, str]]:
+    wanted = sorted(kinds)
+    sql = (
+        "SELECT message, body FROM entries INDEXED BY entries_facts"  # noqa: S608  # question marks only
+        f" WHERE kind = 'fact' AND actor = ? AND message IN ({_marks(wanted)}) AND (incarnation, n) > (?, ?)"
+        " ORDER BY incarnation, n"
+    )
+    return connection.execute(sql, (actor, *wanted, *after)).fetchall()
+
+
+def _in_order(tails: Tails) -> Iterable[SpoolEntry]:
+    """All that was stored of an incarnation comes before its spool's tail, and older incarnations before newer ones."""
+    for name in sorted(tails):
+        yield from tails[name]
+
+
+# --- entries -------------------------------------------------------------------------------------------------------
+
+
+def tail(
+    home: Path,
+    *,
+    limit: int = 100,
+    after_leaf: int | None = None,
+    actor: str = "",
+    message: str = "",
+    kind: EntryKind | None = None,
+    workstream: str = "",
+    since: float | None = None,
+) -> Page:
+    """The newest ``limit`` stored entries, or the first ones after ``after_leaf``, that fit all filters; oldest first.
+
+    Looks at ``WINDOW_LEAVES`` entries at most; a page that is not full may be asked on.  ``workstream``: entries whose
+    body names it, and those of the actor of that name.  ``since``: seconds since 1970, as good as the wall clock is.
+    """
+    _check(limit)
+    with reading(home) as connection:
+        if connection is None:
+            return Page([], after_leaf or 0)
+        newest = connection.execute("SELECT max(leaf) FROM entries").fetchone()[0] or 0
+        first = newest - WINDOW_LEAVES if after_leaf is None else after_leaf
+        last = newest if after_leaf is None else min(newest, after_leaf + WINDOW_LEAVES)
+        if since is not None:
+            first = max(first, _leaf_before(connection, since, newest))
+        # The unary plus keeps an index from being used: only one of them yields entries in order of leaf.
+        filters = [("+actor", actor), ("message", message), ("+subject" if message else "subject", workstream)]
+        filters.append(("+kind", kind.value if kind else ""))
+        used = [(column, value) for column, value in filters if value]
+        where = "".join(f" AND {column} = ?" for column, _ in used)
+        order = "DESC" if after_leaf is None else "ASC"
+        sql = f"{_SELECT} WHERE leaf > ? AND leaf <= ?{where} ORDER BY leaf {order} LIMIT ?"
+        rows = connection.execute(sql, (first, last, *(value for _, value in used), limit)).fetchall()
+    entries = [_entry(row) for row in rows]
+    if after_leaf is None:
+        return Page(entries[::-1], newest)
+    return Page(entries, entries[-1].leaf if len(entries) == limit else max(after_leaf, last))
+
+
+def _leaf_before(connection: sqlite3.Connection, since: float, newest: int) -> int:
+    """The last leaf written before ``since``, by bisection."""
+    low, high = 0, newest
+    while low < high:
+        middle = (low + high + 1) // 2
+        found = connection.execute("SELECT wall FROM entries WHERE leaf <= ? ORDER BY leaf DESC LIMIT 1", (middle,))
+        wall = found.fetchone()
+        if wall is None or wall[0] < since:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def entry(home: Path, entry_id: str) -> Entry | None:
+    """One entry, stored or still in its spool; None if nobody wrote it.  Raises CallerError for what is no id."""
+    wanted = _parsed(entry_id)
+    name = SpoolName(wanted.actor, wanted.incarnation)
+
+    def look(connection: sqlite3.Connection | None) -> Entry | None:
+        return None if connection is None else _one(connection, wanted)
+
+    found, tails = at_one_moment(home, lambda other: other == name, look)
+    spooled = (_spooled(name, item) for item in tails.get(name, ()) if item.n == wanted.n)
+    return found or next(spooled, None)
+
+
+def by_message(home: Path, names: Sequence[str], limit: int = 100) -> list[Entry]:
+    """The newest stored entries of these kinds of message, however long ago; newest first."""
+    _check(limit)
+    sql = f"{_SELECT} WHERE message = ? ORDER BY leaf DESC LIMIT ?"  # one by one: together they would have to be sorted
+    found = [item for name in dict.fromkeys(names) for item in _rows(home, sql, (name, limit))]
+    return sorted(found, key=lambda item: -item.leaf)[:limit]
+
+
+def correlated(home: Path, correlation: str, limit: int = 1_000) -> list[Entry]:
+    """Everything that began with one letter, in order: the first ``limit`` entries."""
+    _check(limit)
+    sql = f"{_SELECT} WHERE correlation = ? AND correlation <> '' ORDER BY leaf LIMIT ?"
+    return _rows(home, sql, (correlation, limit))
+
+
+def counts(home: Path) -> list[Count]:
+    """How many entries are stored, per actor, kind and message; most first."""
+    with reading(home) as connection:
+        if connection is None:
+            return []
+        sql = "SELECT actor, kind, message, entries FROM counts ORDER BY entries DESC, actor, message"
+        return [Count(*row) for row in connection.execute(sql)]
+
+
+# --- causes --------------------------------------------------------------------------------------------------------
+
+
+def why(home: Path, entry_id: str) -> Why | None:
+    """What led to an entry and what came of it, as far as it is stored; None if it is not.
+
+    At most ``CAUSES_MAX`` steps up and ``EFFECTS_MAX`` entries down.  Raises CallerError for what is no id.
+    """
+    wanted = _parsed(entry_id)
+    with reading(home) as connection:
+        found = None if connection is None else _one(connection, wanted)
+        if connection is None or found is None:
+            return None
+        return Why(found, _causes(connection, found), _effects(connection, found))
+
+
+def _causes(connection: sqlite3.Connection, found: Entry) -> list[Entry]:
+    causes: list[Entry] = []
+    seen = {found.id}
+    step = found
+    while len(causes) < CAUSES_MAX:
+        parent = step.letter or step.cause  # a receipt comes from its letter, all else from the letter in hand
+        if not parent or parent in seen:
+            break
+        above = _lookup(connection, parent)
+        if above is None:
+            break
+        seen.add(parent)
+        causes.append(above)
+        step = above
+    return causes
+
+
+def _effects(connection: sqlite3.Connection, found: Entry) -> list[Entry]:
+    """By generation: what was done with the letter, then with the letters that this sent, and so on."""
+    effects: dict[str, Entry] = {}
+    letters = [found.letter or found.id]
+    # A receipt carries the cause of its letter as well; the letter itself is shown in that place.
+    sql = f"{_SELECT} WHERE cause = ? AND NOT (kind = 'heard' AND letter <> '') ORDER BY leaf LIMIT ?"
+    while letters and len(effects) < EFFECTS_MAX:
+        letter = letters.pop(0)
+        for row in connection.execute(sql, (letter, EFFECTS_MAX - len(effects))).fetchall():
+            below = _entry(row)
+            if below.id not in effects and below.id != found.id:
+                effects[below.id] = below
+                if below.kind in {EntryKind.SENT, EntryKind.HEARD}:
+                    letters.append(below.id)
+    return sorted(effects.values(), key=lambda item: item.leaf)
+
+
+# --- rows ----------------------------------------------------------------------------------------------------------
+
+
+def _rows(home: Path, sql: str, values: tuple[object, ...]) -> list[Entry]:
+    with reading(home) as connection:
+        return [] if connection is None else [_entry(row) for row in connection.execute(sql, values).fetchall()]
+
+
+def _one(connection: sqlite3.Connection, wanted: EntryId) -> Entry | None:
+    sql = f"{_SELECT} WHERE actor = ? AND incarnation = ? AND n = ?"
+    row = connection.execute(sql, (wanted.actor, wanted.incarnation, wanted.n)).fetchone()
+    return _entry(row) if row else None
+
+
+def _lookup(connection: sqlite3.Connection, letter: str) -> Entry | None:
+    """A letter from outside has an id that is no entry's."""
+    try:
+        return _one(connection, EntryId.parse(letter))
+    except ValueError:
+        return None
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:  # SQLite's rows know no types
+    actor, incarnation, n, kind, message, peer, letter, cause, correlation, at, wall, power, leaf, body = row
+    return Entry(
+        actor=actor,
+        incarnation=incarnation,
+        n=n,
+        kind=EntryKind(kind),
+        message=message,
+        body=json.loads(body) if body else {},
+        to=peer,
+        letter=letter,
+        cause=cause,
+        correlation=correlation,
+        at=at,
+        wall=wall,
+        power=bool(power),
+        leaf=leaf,
+    )
+
+
+def _spooled(name: SpoolName, item: SpoolEntry) -> Entry:
+    return Entry(
+        actor=name.actor,
+        incarnation=name.incarnation,
+        body=json.loads(item.body) if item.body else {},
+        **{key: value for key, value in item._asdict().items() if key != "body"},
+    )
+
+
+def _parsed(entry_id: str) -> EntryId:
+    try:
+        return EntryId.parse(entry_id)
+    except ValueError as error:
+        raise CallerError(f"{entry_id!r} is no entry; they read actor/incarnation/number, as ws3/1/42") from error
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _check(limit: int) -> None:
+    if not 1 <= limit <= ENTRIES_MAX:
+        raise CallerError(f"{limit} entries; ask for 1 to {ENTRIES_MAX}")

@@ -1,0 +1,194 @@
+"""The store: one SQLite database, written by the auditor alone.
+
+Exactly once: the entries of a batch and the spool offsets behind them are one transaction, so whatever dies when, the
+next incarnation reads on from where the store is.  ``UNIQUE (actor, incarnation, n)`` is the second belt.
+
+WAL with ``synchronous=FULL``: a commit that has returned survives a power cut, and readers never wait.  With an SQLite
+that cannot be trusted with WAL the journal is rolled back instead, and readers and the auditor wait for each other.
+"""
+
+import contextlib
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from sqlite_utils import Database
+
+from alluse_hub.actors.auditor import library
+from alluse_hub.actors.auditor.library import sqlite3
+from alluse_hub.actors.auditor.migrations import MIGRATIONS
+from alluse_hub.protocols.errors import TrailError
+from alluse_hub.supervision.spool import SpoolName, sync_directory
+
+BUSY_TIMEOUT_S = 30.0
+"""How long to wait for a reader; only a rollback journal makes us."""
+
+AUTOCHECKPOINT_PAGES = 8_000
+"""About 32 MB of log; fewer and longer checkpoints halve the stalls of SQLite's 1,000 pages."""
+
+ENTRY_COLUMNS = "actor, incarnation, n, kind, message, peer, letter, cause, correlation, at, wall, power, subject, body"
+
+INSERT_ENTRY = f"INSERT INTO entries ({ENTRY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  # no value in it
+
+PUT_SPOOL = (
+    "INSERT INTO spools (actor, incarnation, file, offset, n, power_n, closed) VALUES (?, ?, ?, ?, ?, ?, 0)"
+    " ON CONFLICT DO UPDATE SET offset = excluded.offset, n = excluded.n, power_n = excluded.power_n"
+)
+
+CLOSE_SPOOL = (
+    "INSERT INTO spools (actor, incarnation, file, offset, n, power_n, closed) VALUES (?, ?, ?, 0, 0, 0, 1)"
+    " ON CONFLICT DO UPDATE SET closed = 1"
+)
+
+ADD_COUNT = (
+    "INSERT INTO counts (actor, kind, message, entries) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT DO UPDATE SET entries = entries + excluded.entries"
+)
+
+log = logging.getLogger(__name__)
+
+
+class Row(NamedTuple):
+    """One entry in the order of ``ENTRY_COLUMNS``."""
+
+    actor: str
+    incarnation: int
+    n: int
+    kind: str
+    message: str
+    peer: str
+    letter: str
+    cause: str
+    correlation: str
+    at: float
+    wall: float
+    power: bool
+    subject: str
+    body: str | None
+
+
+class Place(NamedTuple):
+    """How far a spool is stored: up to byte ``offset``, that is entry ``n``; ``power_n``: the last one waited for."""
+
+    offset: int = 0
+    n: int = 0
+    power_n: int = 0
+    closed: bool = False
+
+
+class Store:
+    """The writing connection.  Belongs to the thread that opened it."""
+
+    def __init__(self, path: Path, database: Database, migrations: tuple[str, ...], warning: str) -> None:
+        self.path = path
+        self.migrations = migrations
+        self.warning = warning
+        self._db = database
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Makes the store if there is none and brings its schema up to ours.
+
+        Raises TrailError for a damaged file, for one that a newer hub wrote, and where the disk refuses.
+        """
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        except OSError as error:
+            raise TrailError(f"cannot make {path}: {error}; is the disk writable, with space left?") from error
+        with told(path):
+            connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)
+            try:
+                database = Database(connection)
+                refuse_newer(path, {migration.name for migration in MIGRATIONS.applied(database)})
+                warning = _set_journal(database)
+                pending = tuple(migration.name for migration in MIGRATIONS.pending(database))
+                MIGRATIONS.apply(database)
+                sync_directory(path.parent)
+            except BaseException:
+                connection.close()
+                raise
+        return cls(path, database, pending, warning)
+
+    @property
+    def journal(self) -> str:
+        return self._db.journal_mode
+
+    def places(self) -> dict[SpoolName, Place]:
+        """Of all spools ever read."""
+        with told(self.path):
+            rows = self._db.execute("SELECT actor, incarnation, offset, n, power_n, closed FROM spools").fetchall()
+        return {SpoolName(row[0], row[1]): Place(row[2], row[3], row[4], bool(row[5])) for row in rows}
+
+    def written_at(self, name: SpoolName) -> tuple[float, float] | None:
+        """Hub time and wall time of the incarnation's first entry, None if it is not stored."""
+        sql = "SELECT at, wall FROM entries WHERE actor = ? AND incarnation = ? AND n = 1"
+        with told(self.path):
+            row = self._db.execute(sql, name).fetchone()
+        return (row[0], row[1]) if row else None
+
+    def commit(self, rows: Sequence[Row], places: dict[SpoolName, Place], closed: Sequence[SpoolName] = ()) -> None:
+        """All or nothing, and on disk when it returns.  Raises TrailError; then nothing has changed."""
+        counts = Counter((row.actor, row.kind, row.message) for row in rows)
+        with told(self.path), self._db.atomic():
+            execute = self._db.conn.executemany
+            execute(INSERT_ENTRY, rows)
+            execute(
+                PUT_SPOOL,
+                [(*name, str(name), place.offset, place.n, place.power_n) for name, place in places.items()],
+            )
+            execute(ADD_COUNT, [(*key, count) for key, count in counts.items()])
+            if closed:
+                execute(CLOSE_SPOOL, [(*name, str(name)) for name in closed])
+
+    def close(self) -> None:
+        self._db.close()
+
+
+@contextlib.contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Turns SQLite's errors into ours, with the file's name and what to do."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise TrailError(
+            f"{path} already has an entry that a spool brings anew ({error}): store and spools are of different times;"
+            f" bring both back from one backup, or move {path.name} aside to build it anew from what spools are left"
+        ) from error
+    except sqlite3.OperationalError as error:
+        raise TrailError(
+            f"{path} cannot be used: {error}; look for space, rights or a second hub, then restart; the spools have all"
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise TrailError(
+            f"{path} is damaged: {error}; move it and its -wal and -shm files aside and bring back a backup; entries"
+            " still in the spools are taken in again"
+        ) from error
+
+
+def refuse_newer(path: Path, applied: set[str]) -> None:
+    """Raises TrailError if the store has a schema that this version of the hub does not know."""
+    unknown = applied - {migration.name for migration in MIGRATIONS._migrations}  # noqa: SLF001  # no public list of all
+    if unknown:
+        raise TrailError(
+            f"{path} was written by a newer hub (it knows {', '.join(sorted(unknown))});"
+            " install that version again, or bring back a backup from before the upgrade"
+        )
+
+
+def _set_journal(database: Database) -> str:
+    """Sets the journal; a warning if it is not the one we want, else empty."""
+    warning = ""
+    if library.wal_is_safe():
+        database.enable_wal()
+    else:
+        wanted = ".".join(map(str, library.WAL_SAFE_FROM))
+        warning = f"SQLite {library.version_text()} is older than {wanted}: rollback journal, slower, instead of WAL"
+        log.warning("%s; install pysqlite3", warning)
+        database.disable_wal()
+    database.execute("PRAGMA synchronous = FULL")
+    database.execute(f"PRAGMA wal_autocheckpoint = {AUTOCHECKPOINT_PAGES}")
+    return warning

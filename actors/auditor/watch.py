@@ -1,0 +1,155 @@
+"""Which spools have grown: told by the kernel, not asked for.
+
+inotify(7) through ctypes, since the standard library has no binding.  Where it is not to be had (its instances or
+watches used up) the directory is looked at every ``POLL_S``.  Either way another thread may ring, to end a wait.
+"""
+
+import contextlib
+import ctypes
+import os
+import select
+import struct
+import time
+from pathlib import Path
+from typing import Protocol
+
+from alluse_hub.protocols.errors import TrailError
+
+POLL_S = 0.05
+"""Between two looks without inotify: entries come in late by half of it on average."""
+
+EVENTS_BYTES = 1 << 16
+"""Read at a time; the kernel keeps up to 16,384 events and says so when it drops some."""
+
+IN_MODIFY = 0x2
+IN_MOVED_TO = 0x80
+IN_CREATE = 0x100
+IN_Q_OVERFLOW = 0x4000
+IN_IGNORED = 0x8000
+_EVENT = struct.Struct("iIII")  # watch, mask, cookie, length of the name
+
+
+class Watch(Protocol):
+    """The names of files that grew or came since the last call; None: look at all.
+
+    ``wait`` returns at once if there are any, else after ``timeout_s`` (None: however long it takes) or at a ring.
+    """
+
+    def wait(self, timeout_s: float | None) -> set[str] | None: ...
+    def ring(self) -> None: ...
+    def close(self) -> None: ...
+
+
+def gone(directory: Path) -> str:
+    return f"{directory} is gone; bring it back, or restart the hub to begin a new one"
+
+
+class Bell:
+    """Ends a wait from another thread, once per ring or more."""
+
+    def __init__(self) -> None:
+        self.fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+
+    def ring(self) -> None:
+        os.eventfd_write(self.fd, 1)
+
+    def hush(self) -> None:
+        os.eventfd_read(self.fd)
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+
+class Inotify:
+    """Raises OSError at birth where inotify is not to be had."""
+
+    def __init__(self, directory: Path) -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        self._directory = directory
+        self._fd = libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
+        if self._fd < 0:
+            raise OSError(ctypes.get_errno(), "inotify_init1")
+        if libc.inotify_add_watch(self._fd, os.fsencode(directory), IN_MODIFY | IN_MOVED_TO | IN_CREATE) < 0:
+            error = OSError(ctypes.get_errno(), "inotify_add_watch", str(directory))
+            os.close(self._fd)
+            raise error
+        self._bell = Bell()
+        self._poll = select.poll()
+        self._poll.register(self._fd, select.POLLIN)
+        self._poll.register(self._bell.fd, select.POLLIN)
+
+    def wait(self, timeout_s: float | None) -> set[str] | None:
+        """Raises TrailError when the directory is gone."""
+        ready = {fd for fd, _ in self._poll.poll(None if timeout_s is None else timeout_s * 1_000)}
+        if self._bell.fd in ready:
+            self._bell.hush()
+        if self._fd not in ready:
+            return set()
+        names: set[str] = set()
+        overflow = False
+        events = os.read(self._fd, EVENTS_BYTES)
+        at = 0
+        while at < len(events):
+            _, mask, _, length = _EVENT.unpack_from(events, at)
+            at += _EVENT.size + length
+            if mask & IN_IGNORED:
+                raise TrailError(gone(self._directory))
+            overflow = overflow or bool(mask & IN_Q_OVERFLOW)
+            names.add(os.fsdecode(events[at - length : at].rstrip(b"\0")))
+        return None if overflow else names
+
+    def ring(self) -> None:
+        self._bell.ring()
+
+    def close(self) -> None:
+        os.close(self._fd)
+        self._bell.close()
+
+
+class Poll:
+    """The same by looking at the files' sizes."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._sizes: dict[str, int] = {}
+        self._bell = Bell()
+        self._poll = select.poll()
+        self._poll.register(self._bell.fd, select.POLLIN)
+
+    def wait(self, timeout_s: float | None) -> set[str] | None:
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while not (changed := self._look()):
+            left = POLL_S if deadline is None else min(POLL_S, deadline - time.monotonic())
+            if left <= 0:
+                break
+            if self._poll.poll(left * 1_000):
+                self._bell.hush()
+                break
+        return changed
+
+    def _look(self) -> set[str]:
+        sizes: dict[str, int] = {}
+        try:
+            items = list(os.scandir(self._directory))
+        except FileNotFoundError as error:
+            raise TrailError(gone(self._directory)) from error
+        for item in items:
+            with contextlib.suppress(FileNotFoundError):  # deleted as we looked
+                sizes[item.name] = item.stat().st_size
+        changed = {name for name, size in sizes.items() if self._sizes.get(name) != size}
+        self._sizes = sizes
+        return changed
+
+    def ring(self) -> None:
+        self._bell.ring()
+
+    def close(self) -> None:
+        self._bell.close()
+
+
+def watch(directory: Path) -> Watch:
+    """The best there is."""
+    try:
+        return Inotify(directory)
+    except OSError:
+        return Poll(directory)

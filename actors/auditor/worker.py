@@ -1,0 +1,75 @@
+"""The auditor's worker: a thread that tails the spools, so that the mailbox stays free.
+
+The store belongs to that thread.  Whatever ends it, other than ``close``, is told to the core, which fails the actor:
+a supervisor that starts it anew is the one remedy, and nothing is lost by it.
+"""
+
+import threading
+import traceback
+
+from alluse_hub.actors.auditor import library
+from alluse_hub.actors.auditor.ingest import FAREWELL_S, Ingest
+from alluse_hub.actors.auditor.store import Store
+from alluse_hub.protocols.errors import TrailError
+from alluse_hub.protocols.message import Message
+from alluse_hub.protocols.trail import AuditorSpec, TailBegun, TailFailed, TailSpools
+from alluse_hub.supervision.leaf import Context
+
+CLOSE_S = FAREWELL_S + 0.4
+"""Waited for the thread's last round; the leaf itself waits 2 s."""
+
+ERROR_CHARS_MAX = 4_000
+
+
+class AuditorWorker:
+    def __init__(self, context: Context) -> None:
+        assert isinstance(context.spec, AuditorSpec), "the leaf validates the role's own specification"
+        self._context = context
+        self._spec = context.spec
+        self._thread = threading.Thread(target=self._tail, name="ingest", daemon=True)
+        self._ingest: Ingest | None = None
+        self._starting = threading.Lock()
+        self._closed = False
+
+    def do(self, job: Message) -> None:
+        match job:
+            case TailSpools():
+                self._thread.start()
+            case other:
+                raise TypeError(f"an auditor's worker does not do {type(other).__name__}")
+
+    def close(self) -> None:
+        """Stores what has been said until now, if that takes no more than ``FAREWELL_S``."""
+        with self._starting:
+            self._closed = True
+            if self._ingest:
+                self._ingest.stop()
+        if self._thread.is_alive():
+            self._thread.join(CLOSE_S)
+        if self._ingest and not self._thread.is_alive():
+            self._ingest.close()
+
+    def _tail(self) -> None:
+        trail = self._context.home / "trail"
+        try:
+            store = Store.open(trail / "trail.db")
+            try:
+                with self._starting:
+                    if self._closed:
+                        return
+                    self._ingest = Ingest(trail / "spool", store, self._context.name, self._spec, self._context.deliver)
+                self._context.deliver(
+                    TailBegun(
+                        sqlite=library.version_text(),
+                        journal=store.journal,
+                        migrations=store.migrations,
+                        warning=store.warning,
+                    )
+                )
+                self._ingest.run()
+            finally:
+                store.close()
+        except TrailError as error:
+            self._context.deliver(TailFailed(error=str(error)))
+        except Exception:  # noqa: BLE001  # the top of a thread: the core has to hear of it, whatever it is
+            self._context.deliver(TailFailed(error=traceback.format_exc()[-ERROR_CHARS_MAX:]))

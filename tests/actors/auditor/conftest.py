@@ -1,0 +1,113 @@
+"""A hub in small: actors that are no more than their spools, and an auditor without Thespian."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from alluse_hub.actors.auditor.core import CORE
+from alluse_hub.actors.auditor.ingest import Ingest
+from alluse_hub.actors.auditor.store import Store
+from alluse_hub.protocols import wire
+from alluse_hub.protocols.effects import Record, Send
+from alluse_hub.protocols.message import Envelope, Message
+from alluse_hub.protocols.trail import AuditorSpec, EntryKind
+from alluse_hub.supervision.spool import Frame, Spool
+
+
+class SmallAuditor:
+    """One incarnation: the true core decides on what the true worker says, and a spool records it as a shell would."""
+
+    def __init__(self, home: Path) -> None:
+        self.spool = Spool.open(home / "trail" / "spool", "auditor")
+        self.state = CORE.start("auditor", AuditorSpec())
+        self.said: list[Message] = []
+        self.sent: list[Send] = []
+        self._turn = threading.Lock()
+
+    def deliver(self, message: Message) -> None:
+        with self._turn:
+            self.said.append(message)
+            own = f"auditor/{self.spool.incarnation}/{self.spool.n + 1}"
+            decision = CORE.decide(self.state, Envelope(own, "auditor", "auditor", message, 1.0))
+            self.state = decision.state
+            frames = [Frame(EntryKind.HEARD, wire.kind_of(message), wire.encode(message), "auditor")]
+            for effect in decision.effects:
+                match effect:
+                    case Record(fact=fact):
+                        frames.append(Frame(EntryKind.FACT, wire.kind_of(fact), wire.encode(fact), cause=own))
+                    case Send(to=to, message=letter):
+                        self.sent.append(effect)
+                        frames.append(Frame(EntryKind.SENT, wire.kind_of(letter), wire.encode(letter), to, cause=own))
+            self.spool.write(frames, 1.0, 2.0)
+
+
+class SmallHub:
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.directory = home / "trail" / "spool"
+        self.db = home / "trail" / "trail.db"
+        self._spools: dict[str, Spool] = {}
+
+    def restart(self, actor: str) -> Spool:
+        """A new incarnation of the actor."""
+        if actor in self._spools:
+            self._spools[actor].close()
+        self._spools[actor] = Spool.open(self.directory, actor)
+        return self._spools[actor]
+
+    def say(self, actor: str, *frames: Frame, at: float = 1.0, wall: float = 2.0) -> int:
+        """The number of the last frame."""
+        spool = self._spools.get(actor) or self.restart(actor)
+        return spool.write(frames, at, wall)
+
+    def drain(self, rounds: int = 1) -> SmallAuditor:
+        """One incarnation of the auditor, from start to end, over all that is there; in ``rounds`` it hears itself."""
+        auditor = SmallAuditor(self.home)
+        for _ in range(rounds):
+            self.ingest(auditor.deliver)
+        auditor.spool.close()
+        return auditor
+
+    def ingest(self, deliver: Callable[[Message], None], spec: AuditorSpec | None = None) -> None:
+        store = Store.open(self.db)
+        try:
+            ingest = Ingest(self.directory, store, "auditor", spec or AuditorSpec(), deliver)
+            try:
+                ingest.stop()
+                ingest.run()
+            finally:
+                ingest.close()
+        finally:
+            store.close()
+
+    def rows(self, columns: str, where: str = "", values: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        store = Store.open(self.db)
+        try:
+            return list(store._db.execute(f"SELECT {columns} FROM entries {where} ORDER BY leaf", values))
+        finally:
+            store.close()
+
+    def close(self) -> None:
+        for spool in self._spools.values():
+            spool.close()
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[SmallHub]:
+    made = SmallHub(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def auditor(hub: SmallHub) -> Iterator[SmallAuditor]:
+    made = SmallAuditor(hub.home)
+    yield made
+    made.spool.close()
+
+
+@pytest.fixture
+def make_auditor() -> Callable[[Path], SmallAuditor]:
+    return SmallAuditor
