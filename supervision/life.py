@@ -164,7 +164,8 @@ class Life(Generic[S]):
             return 0
         snapshot, facts = self.ports.recover(frozenset(kind.__name__ for kind in self.core.facts))
         if snapshot is not None:
-            self.state = _adapter(self.state).validate_json(json.dumps(snapshot))
+            kept: S = _adapter(self.state).validate_json(json.dumps(snapshot))
+            self.state = kept if self.core.restore is None else self.core.restore(self.state, kept)
         for kind, body in facts:
             fact = wire.decode(kind, body)
             assert isinstance(fact, Fact), f"{kind} is in the trail as a fact"
@@ -309,7 +310,8 @@ class Life(Generic[S]):
                     numbered.append((effect, entry, b""))
                 case _:
                     numbered.append((effect, entry, b""))
-        if self.core.evolve is not None and self._facts >= SNAPSHOT_EVERY:
+        # Not behind a commit: that must stay the last entry of its write, because the turn's rest waits for its number.
+        if self.core.evolve is not None and self._facts >= SNAPSHOT_EVERY and not _ends_in_commit(effects):
             self._facts = 0
             kept_state: Json = _adapter(self._durable).dump_python(self._durable, mode="json")
             frames.append(_fact(Snapshot(state=kept_state), cause, correlation))
@@ -387,6 +389,10 @@ class Life(Generic[S]):
 def _fact(fact: Fact, cause: str = "", correlation: str = "", *, power: bool = False) -> Frame:
     body = wire.encode(fact.for_trail())
     return Frame(EntryKind.FACT, wire.kind_of(fact), body, "", "", cause, correlation, power)
+
+
+def _ends_in_commit(effects: Sequence[Effect]) -> bool:
+    return bool(effects) and isinstance(effects[-1], Commit)
 
 
 def _adapter(state: S) -> TypeAdapter[Any]:  # the state's class is known only at run time
