@@ -1,5 +1,7 @@
 """The hub's tree, from its configuration: which role runs where, under whom, with which specification."""
 
+import importlib
+
 from alluse_hub.actors.board.picture import BoardSpec, WorkstreamKnown
 from alluse_hub.actors.gateway.requests import GatewaySpec
 from alluse_hub.protocols.config_models import HubConfig, WorkstreamConfig
@@ -73,9 +75,14 @@ def tree_of(config: HubConfig, version: str) -> ChildStart:
         control_group=config.hub.control_group,
         trail_reader=READER,
     )
-    return start_of(
-        SupervisorSpec(intensity=config.supervision.root, children=(*inner, _child(GATEWAY, gateway)))
-    )
+    return start_of(SupervisorSpec(intensity=config.supervision.root, children=(*inner, _child(GATEWAY, gateway))))
+
+
+def preload() -> None:
+    """Import every role once, before the first fork: all actors share it, and start the faster."""
+    for path in ACTORS.values():
+        importlib.import_module(path.rpartition(".")[0])
+    importlib.import_module(READER)
 
 
 def board_spec(config: HubConfig) -> BoardSpec:

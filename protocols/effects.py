@@ -100,6 +100,8 @@ class Core(Generic[S]):
     ``start`` gets the role's specification (validated JSON of the child spec) and its own name.  ``accepts`` is the
     closed set of messages; the shell dead-letters anything else.  ``evolve`` is given for durable actors: folding the
     facts of any run over ``start`` gives the durable part of the live state.  ``facts`` is the set it understands.
+    ``restore`` joins a fresh state from ``start`` with one from a snapshot: the specification of the first, the durable
+    part of the second; without it the snapshot's state is taken whole, with the specification of its time.
     ``ready``: from when on the actor counts as up for its supervisor; with its first letter, if not given.
     """
 
@@ -109,4 +111,5 @@ class Core(Generic[S]):
     accepts: frozenset[type[Message]]
     evolve: Callable[[S, Fact], S] | None = None
     facts: frozenset[type[Fact]] = frozenset()
+    restore: Callable[[S, S], S] | None = None
     ready: Callable[[S], bool] | None = None

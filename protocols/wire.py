@@ -8,7 +8,19 @@ from types import ModuleType
 
 from pydantic import ValidationError
 
-from alluse_hub.protocols import admin, board, claims, flow, health, lifecycle, message, program, rules, trail, workstream
+from alluse_hub.protocols import (
+    admin,
+    board,
+    claims,
+    flow,
+    health,
+    lifecycle,
+    message,
+    program,
+    rules,
+    trail,
+    workstream,
+)
 from alluse_hub.protocols.errors import CallerError
 
 MESSAGE_BYTES_MAX = 16_000_000
@@ -23,11 +35,17 @@ def _messages_of(module: ModuleType) -> dict[str, type[message.Message]]:
     }
 
 
-KINDS: dict[str, type[message.Message]] = {
-    name: kind
-    for module in (admin, board, claims, flow, health, lifecycle, program, rules, trail, workstream)
-    for name, kind in sorted(_messages_of(module).items())
-}
+def _table(*modules: ModuleType) -> dict[str, type[message.Message]]:
+    kinds: dict[str, type[message.Message]] = {}
+    for module in modules:
+        found = _messages_of(module)
+        twice = sorted(kinds.keys() & found.keys())
+        assert not twice, f"two messages of one name, which the wire cannot tell apart: {', '.join(twice)}"
+        kinds |= found
+    return kinds
+
+
+KINDS = _table(admin, board, claims, flow, health, lifecycle, program, rules, trail, workstream)
 
 
 def kind_of(body: message.Message) -> str:

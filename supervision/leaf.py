@@ -25,7 +25,7 @@ JOBS_MAX = 10_000
 """Jobs that may wait for the worker; more means it is stuck, and the actor fails rather than grow."""
 
 SAID_MAX = 100_000
-"""Words of the worker that may wait for the mailbox; beyond that ``deliver`` blocks, which pushes back on the source."""
+"""Words of the worker that may wait for the mailbox; beyond that ``deliver`` blocks and pushes back on the source."""
 
 CLOSE_S = 2.0
 """How long an ending leaf waits for its worker to let go."""
@@ -90,7 +90,7 @@ class Leaf(Shell):
         for _ in range(len(self._said)):
             word = self._said.popleft()
             if isinstance(word, BaseException):
-                raise RuntimeError("".join(traceback.format_exception(word))) from word
+                raise RuntimeError("".join(traceback.format_exception(word))) from word  # noqa: TRY004  # no matter of types
             self._room.release()
             assert self._life is not None, "a worker speaks only after boot"
             self._life.said(word)

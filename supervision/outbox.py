@@ -42,7 +42,7 @@ class Outbox:
     _fences: dict[str, int] = field(default_factory=dict)
 
     def hold(self, held: Held) -> None:
-        """Raises OverflowError when more turns wait than ``HELD_TURNS_MAX``: the actor then stops rather than forget."""
+        """Raises OverflowError when more turns wait than ``HELD_TURNS_MAX``: the actor stops rather than forget."""
         if len(self._held) >= HELD_TURNS_MAX:
             raise OverflowError(f"{HELD_TURNS_MAX} turns wait for the auditor")
         self._held.append(held)

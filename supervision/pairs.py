@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 GAP_WAIT_S = 2.0
-"""The stock transport re-sends within milliseconds what it lost in a collision; longer means the sender is in trouble."""
+"""The stock transport re-sends within milliseconds what it lost in a collision; longer means that it is in trouble."""
 
 WAITING_MAX = 1_000
 """Letters of one pair that may wait for a missing one; beyond that the gap is given up at once."""

@@ -28,7 +28,7 @@ LOOK_S = 0.002
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """``ticks``: start time in clock ticks since boot, field 22 of proc(5)'s stat; pid and ticks together are unique."""
+    """``ticks``: start time in clock ticks since boot, field 22 of proc(5)'s stat; pid and ticks are unique."""
 
     pid: int
     ticks: int

@@ -189,7 +189,7 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
         while (chore := self._chores.due(self.now())) is not None:
             self._do_chore(chore)
         self._life.tick()
-        if self._life.is_ended:
+        if self._has_ended():
             return
         if not self._is_announced and self._life.is_ready:
             self._is_announced = True
@@ -200,6 +200,9 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
         if waits and (self._armed is None or min(waits) < self._armed):
             self._armed = min(waits)
             self.wakeupAfter(timedelta(seconds=max(0.0, self._armed - self.now())))
+
+    def _has_ended(self) -> bool:
+        return self._life is None or self._life.is_ended
 
     # --- birth -------------------------------------------------------------------------------------------------------
 

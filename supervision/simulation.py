@@ -9,9 +9,8 @@ Nothing here reads a clock or sleeps: time moves to the next thing that is due.
 
 import heapq
 import importlib
-import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -20,9 +19,8 @@ from alluse_hub.protocols.effects import Core
 from alluse_hub.protocols.lifecycle import ChildStart, ChildUp, Exited, StopAsked
 from alluse_hub.protocols.message import Json, Message
 from alluse_hub.protocols.names import AUDITOR, GUARDIAN, ROOT
-from alluse_hub.protocols.trail import Entry, EntryKind, Snapshot
 from alluse_hub.supervision.life import ANY_INCARNATION, Boot, Life, Parcel
-from alluse_hub.supervision.spool import Frame
+from alluse_hub.supervision.memory import MemoryTrail
 
 SPAWN_S = 0.015
 """Time from a fork to an open mail, as measured on real processes."""
@@ -67,71 +65,6 @@ WorkerFactory = Callable[[WorkerContext], Worker]
 
 
 @dataclass(slots=True)
-class MemorySpool:
-    """A spool that survives its writer: what a real one holds after any death of a process."""
-
-    actor: str
-    incarnation: int
-    trail: "MemoryTrail"
-    n: int = 0
-
-    def write(self, frames: Sequence[Frame], at: float, wall: float) -> int:
-        for frame in frames:
-            self.n += 1
-            self.trail.append(self, frame, at, wall)
-        return self.n
-
-
-@dataclass(slots=True)
-class MemoryTrail:
-    """Every entry, in the order of writing."""
-
-    entries: list[Entry] = field(default_factory=list)
-    facts: dict[str, list[tuple[str, bytes]]] = field(default_factory=dict)
-    incarnations: dict[str, int] = field(default_factory=dict)
-    on_power: Callable[[str, int, int], None] = lambda _actor, _incarnation, _n: None
-
-    def spool(self, actor: str) -> MemorySpool:
-        self.incarnations[actor] = self.incarnations.get(actor, 0) + 1
-        return MemorySpool(actor, self.incarnations[actor], self)
-
-    def append(self, spool: MemorySpool, frame: Frame, at: float, wall: float) -> None:
-        self.entries.append(
-            Entry.model_construct(
-                actor=spool.actor,
-                incarnation=spool.incarnation,
-                n=spool.n,
-                kind=frame.kind,
-                message=frame.message,
-                body=json.loads(frame.body) if frame.body else {},
-                to=frame.to,
-                letter=frame.letter,
-                cause=frame.cause,
-                correlation=frame.correlation,
-                at=at,
-                wall=wall,
-                power=frame.power,
-            )
-        )
-        if frame.kind is EntryKind.FACT:
-            self.facts.setdefault(spool.actor, []).append((frame.message, frame.body))
-        if frame.power:
-            self.on_power(spool.actor, spool.incarnation, spool.n)
-
-    def recover(self, actor: str, kinds: frozenset[str]) -> tuple[Json | None, list[tuple[str, bytes]]]:
-        snapshot: Json | None = None
-        facts: list[tuple[str, bytes]] = []
-        for kind, body in self.facts.get(actor, []):
-            if kind == Snapshot.__name__:
-                kept = wire.decode(kind, body)
-                assert isinstance(kept, Snapshot), "the kind says so"
-                snapshot, facts = kept.state, []
-            elif kind in kinds:
-                facts.append((kind, body))
-        return snapshot, facts
-
-
-@dataclass(slots=True)
 class _Actor:
     """One incarnation, and its place in the tree; the ``Ports`` of its life."""
 
@@ -161,7 +94,7 @@ class _Actor:
         self.world.spawn(self, name, life, start)
 
     def stop(self, name: str, reason: str, grace_s: float) -> None:
-        self.world.order_stop(self, name, reason, grace_s)
+        self.world.order_stop(name, reason, grace_s)
 
     def kill(self, name: str) -> None:
         self.world.crash(name, "killed")
@@ -205,7 +138,7 @@ class Simulation:
         if self.weather.crash_every_s:
             self._plan_crash()
 
-    # --- time ----------------------------------------------------------------------------------------------------------
+    # --- time ---------------------------------------------------------------------------------------------------------
 
     def at(self, when: float, what: Callable[[], None]) -> None:
         self._serial += 1
@@ -230,12 +163,11 @@ class Simulation:
         self.now = until
 
     def run_until(self, holds: Callable[[], bool], limit_s: float = 3600.0) -> None:
-        """Until ``holds`` does.  Raises AssertionError, with the seed, if it does not within ``limit_s`` virtual seconds."""
+        """Until ``holds`` does; AssertionError, with the seed, if it does not within ``limit_s`` virtual seconds."""
         until = self.now + limit_s
         while not holds():
-            assert self._events and self._events[0][0] <= until, (
-                f"seed {self.seed}: not within {limit_s} s; errors: {self.errors[-1:] or 'none'}"
-            )
+            is_in_time = bool(self._events) and self._events[0][0] <= until
+            assert is_in_time, f"seed {self.seed}: not within {limit_s} s; errors: {self.errors[-1:] or 'none'}"
             self.step()
 
     def _between(self, bounds: tuple[float, float]) -> float:
@@ -245,10 +177,10 @@ class Simulation:
         """A name that anybody can write to; what arrives is kept in the list."""
         heard = self.probes.setdefault(name, [])
         for actor in list(self.actors.values()):
-            self._guard(actor, lambda a=actor: a.life.introduce(name, 1))
+            self._introduce_to(actor, name, 1)
         return heard
 
-    # --- letters -------------------------------------------------------------------------------------------------------
+    # --- letters ------------------------------------------------------------------------------------------------------
 
     def post(self, sender: str, to: str, parcel: Parcel) -> None:
         if self.weather.loss and self.random.random() < self.weather.loss:
@@ -285,7 +217,7 @@ class Simulation:
         if actor is not None and actor.life.spool.incarnation == incarnation:
             self._guard(actor, lambda: actor.life.committed(n))
 
-    # --- actors --------------------------------------------------------------------------------------------------------
+    # --- actors -------------------------------------------------------------------------------------------------------
 
     def boot(self, tree: ChildStart) -> None:
         self._create(ROOT, GUARDIAN, 1, tree)
@@ -315,11 +247,14 @@ class Simulation:
         incarnation = newborn.life.spool.incarnation
         for other in list(self.actors.values()):
             if other.is_alive and other is not newborn:
-                self._guard(newborn, lambda o=other: newborn.life.introduce(o.name, o.life.spool.incarnation))
-                self._guard(other, lambda o=other: o.life.introduce(newborn.name, incarnation))
+                self._introduce_to(newborn, other.name, other.life.spool.incarnation)
+                self._introduce_to(other, newborn.name, incarnation)
         for probe in self.probes:
-            self._guard(newborn, lambda p=probe: newborn.life.introduce(p, 1))
-        self._guard(newborn, lambda: newborn.life.introduce(newborn.name, incarnation))
+            self._introduce_to(newborn, probe, 1)
+        self._introduce_to(newborn, newborn.name, incarnation)
+
+    def _introduce_to(self, actor: _Actor, name: str, incarnation: int) -> None:
+        self._guard(actor, lambda: actor.life.introduce(name, incarnation))
 
     def _said(self, actor: _Actor, word: Message) -> None:
         when = max(self.now + self._between(self.weather.work_s), self._last_on.get((actor.name, ""), 0.0))
@@ -365,9 +300,9 @@ class Simulation:
             actor.armed = None
         self._guard(actor, actor.life.tick)
 
-    # --- endings -------------------------------------------------------------------------------------------------------
+    # --- endings ------------------------------------------------------------------------------------------------------
 
-    def order_stop(self, parent: _Actor, name: str, reason: str, grace_s: float) -> None:
+    def order_stop(self, name: str, reason: str, grace_s: float) -> None:
         child = self.actors.get(name)
         if child is None or not child.is_alive:
             return

@@ -1,6 +1,6 @@
 """The supervisor on its shell, and the form of a tree.
 
-A tree is data: a child spec whose actor is ``SUPERVISOR_ACTOR`` holds its children in its specification, and so on down.
+A tree is data: a child spec whose actor is ``SUPERVISOR_ACTOR`` holds its children in its spec, and so on down.
 """
 
 from alluse_hub.protocols.lifecycle import ChildStart, SupervisorSpec
@@ -27,5 +27,3 @@ def supervisors_of(tree: ChildStart, name: str) -> dict[str, str]:
         found[child.name] = name
         found |= supervisors_of(child.start, child.name)
     return found
-
-

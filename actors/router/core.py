@@ -220,10 +220,7 @@ def advance(state: Router, now: float, effects: tuple[Effect, ...] = ()) -> Deci
 def open_round(state: Router, now: float) -> tuple[Router, list[Effect]]:
     state, effects = carry_out(state)
     batch = tuple(
-        event
-        for ws in sorted(state.unsettled)
-        for event in state.unsettled[ws]
-        if round_of(event) < state.next_round
+        event for ws in sorted(state.unsettled) for event in state.unsettled[ws] if round_of(event) < state.next_round
     )
     if batch or state.released:
         state = replace(state, batch=batch, considered=None, phase=Phase.CONSIDERING)
@@ -244,9 +241,7 @@ def open_round(state: Router, now: float) -> tuple[Router, list[Effect]]:
         parameters={"from": state.spec.first or None, "to": state.spec.last or None} if is_span else {},
         taken=state.taken.get(source, 0),
     )
-    state = replace(
-        state, phase=Phase.DELIVERING, batch=(), open={source: delivery}, session_at=now, delivered_at=now
-    )
+    state = replace(state, phase=Phase.DELIVERING, batch=(), open={source: delivery}, session_at=now, delivered_at=now)
     return state, [*effects, Send(source, delivery), Wake("again", AGAIN_S)]
 
 
@@ -278,7 +273,7 @@ def behind_watermarks(state: Router) -> frozenset[str]:
 
 
 def deliver(state: Router, now: float) -> tuple[Router, list[Effect]]:
-    """One letter to each target.  Paused flows hold or drop; a target that is out gets nothing, and that is recorded."""
+    """One letter to each target.  Paused flows hold or drop; a target that is out gets nothing, as is recorded."""
     effects: list[Effect] = []
     batches: dict[str, list[Event]] = {}
     for flow in state.spec.flows:
@@ -346,8 +341,9 @@ def settle(state: Router) -> tuple[Router, list[Effect]]:
         if (rest := tuple(event for event in events if event.n > consumed.get(ws, 0)))
     }
     state = evolve(state, fact)
-    events = state.events + len(state.batch)
-    state = replace(state, phase=Phase.RESTING, unsettled=left, batch=(), considered=None, next_session="", events=events)
+    total = state.events + len(state.batch)
+    state = replace(state, phase=Phase.RESTING, unsettled=left, batch=(), considered=None, next_session="")
+    state = replace(state, events=total)
     return state, [Record(fact)]
 
 
@@ -391,9 +387,7 @@ ROUTER: Core[Router] = Core(
     start=start,
     decide=decide,
     spec=RouterSpec,
-    accepts=frozenset(
-        {Started, Woken, PeerUp, Present, Unsettled, Produced, Considered, PauseFlow, ResumeFlow}
-    ),
+    accepts=frozenset({Started, Woken, PeerUp, Present, Unsettled, Produced, Considered, PauseFlow, ResumeFlow}),
     evolve=evolve,
     facts=FACTS,
 )

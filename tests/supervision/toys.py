@@ -5,7 +5,16 @@ from dataclasses import dataclass, field, replace
 from alluse_hub.protocols.admin import AskBoard, ShutDown
 from alluse_hub.protocols.effects import Commit, Core, Decision, Record, Send, Stop, Wake
 from alluse_hub.protocols.flow import EventsTaken, FlowPaused, FlowResumed
-from alluse_hub.protocols.lifecycle import ChildSpec, ChildStart, Intensity, PeerUp, Started, StopAsked, SupervisorSpec, Woken
+from alluse_hub.protocols.lifecycle import (
+    ChildSpec,
+    ChildStart,
+    Intensity,
+    PeerUp,
+    Started,
+    StopAsked,
+    SupervisorSpec,
+    Woken,
+)
 from alluse_hub.protocols.message import Envelope, Fact, Message
 from alluse_hub.supervision.shell import Shell
 from alluse_hub.supervision.tree import start_of
@@ -78,7 +87,9 @@ TOY = ChildStart(actor=f"{__name__}.CounterActor")
 def family(*names: str) -> ChildStart:
     """A root with counters of these names."""
     generous = Intensity(restarts=1_000, period_s=60.0)
-    return start_of(SupervisorSpec(intensity=generous, children=tuple(ChildSpec(name=name, start=TOY) for name in names)))
+    return start_of(
+        SupervisorSpec(intensity=generous, children=tuple(ChildSpec(name=name, start=TOY) for name in names))
+    )
 
 
 def ask(view: str, request: str = "") -> AskBoard:
