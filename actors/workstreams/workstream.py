@@ -1,0 +1,84 @@
+"""The base of every workstream: what it does on a command and on an event, found by the names of its methods.
+
+A workstream is a deterministic function of its commands: no clock, no random numbers, no files inside handlers; its
+time is the market session.  What a handler tells is collected here and sent by the Runner, numbered, before the reply.
+"""
+
+from pathlib import Path
+from typing import ClassVar, NamedTuple, Self
+
+from .lines import JsonObject
+from .readers import Reading
+
+TEXT_CHARS_MAX = 4_000
+"""Of one log text; a traceback is cut to its end, where the reason stands."""
+
+
+class Delivered(NamedTuple):
+    """An event of another workstream, as it arrives here."""
+
+    ws: str
+    n: int
+    event: str
+    session: str
+    payload: Reading
+
+
+class Told(NamedTuple):
+    """Something a handler said, in the order it was said; ``kind`` is event, log or progress."""
+
+    kind: str
+    body: JsonObject
+
+
+class Workstream:
+    """Base of every workstream.  Methods ``do_<command>`` and ``on_<event>`` are found by their names."""
+
+    ws: ClassVar[str]
+    name: ClassVar[str]
+    version: ClassVar[str]
+    emits: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self) -> None:
+        self.session = ""  # ISO date of the market session at hand; empty before the first
+        self.told: list[Told] = []
+
+    def emit(self, event: str, payload: JsonObject) -> None:
+        """Tell ``event`` to whom it concerns.  ``payload`` is given away: do not change it afterwards."""
+        assert event in self.emits, f"{self.ws} does not declare the event {event!r}"
+        self.told.append(Told("event", {"event": event, "session": self.session, "payload": payload}))
+
+    def log(self, level: str, text: str) -> None:
+        self.told.append(Told("log", {"level": level, "text": text[-TEXT_CHARS_MAX:]}))
+
+    def progress(self, fraction: float) -> None:
+        self.told.append(Told("progress", {"fraction": fraction}))
+
+    def snapshot(self) -> JsonObject:
+        """The whole state in JSON values; ``restore(snapshot())`` changes nothing."""
+        return {}
+
+    def restore(self, state: JsonObject) -> None:
+        """Take ``state``, which an earlier ``snapshot`` gave.  May raise anything: the Runner then keeps what was."""
+
+    def summary(self) -> JsonObject:
+        """What a person or a screen wants to see; small."""
+        return {}
+
+    @classmethod
+    def begin(cls, data: Path | None) -> Self:
+        """A new one.  ``data`` names the file to work on, for those that work on one.  May raise DamagedError."""
+        del data
+        return cls()
+
+    @classmethod
+    def _named(cls, prefix: str) -> tuple[str, ...]:
+        return tuple(sorted(name.removeprefix(prefix) for name in dir(cls) if name.startswith(prefix)))
+
+    @classmethod
+    def commands(cls) -> tuple[str, ...]:
+        return cls._named("do_")
+
+    @classmethod
+    def hears(cls) -> tuple[str, ...]:
+        return cls._named("on_")
