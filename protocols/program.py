@@ -37,7 +37,7 @@ class LinesWritten(Message):
     ids: tuple[str, ...]
 
 
-class Release(Message):
+class ReleaseLines(Message):
     """All lines up to ``through`` are in the trail; the shim may forget them."""
 
     through: PositiveInt

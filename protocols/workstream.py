@@ -198,15 +198,24 @@ class ProgramStarted(Fact):
 
 
 class ProgramGreeted(Fact):
-    """The program said hello.  ``base`` is added to its event numbers: 0 for one that remembers what it said, the
-    highest number heard for one that starts counting afresh."""
+    """The program said hello.  ``base`` is what the hub adds to its event numbers: for one that starts counting afresh
+    the highest number heard, for one that remembers what it said 0, or less by as many as were ever lost."""
 
     workstream: str
     pid: int
     start_ticks: int
     name: str
     version: str
-    base: NonNegativeInt = 0
+    base: int = 0
+
+
+class EventsLost(Fact):
+    """The program told of events, by its own numbers ``first`` to ``last``, that never came: what held them died with
+    them.  From here on the hub's numbers are lower by their count, so that they stay without a gap."""
+
+    workstream: str
+    first: PositiveInt
+    last: PositiveInt
 
 
 class ProgramEnded(Fact):

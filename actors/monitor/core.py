@@ -1,0 +1,192 @@
+"""The monitor's core: one workstream's watcher and its only link to the hub.
+
+It keeps the program running as its operator wants it, passes commands in and events out without losing or doubling
+one over any death, and says how the workstream is.  Durable for what is wanted, the fences, the open commands and the
+events that the router has not settled; everything else is learned again.
+"""
+
+from dataclasses import replace
+
+from alluse_hub.protocols.claims import Directive
+from alluse_hub.protocols.effects import Core, Decision
+from alluse_hub.protocols.flow import AskUnsettled, Deliver, Present
+from alluse_hub.protocols.lifecycle import PeerUp, Started, StopAsked, Woken
+from alluse_hub.protocols.message import Envelope, Message
+from alluse_hub.protocols.names import BOARD, COORDINATOR, ROUTER
+from alluse_hub.protocols.program import (
+    Attached,
+    AttachFailed,
+    BeatsBack,
+    LinesRead,
+    Look,
+    Looked,
+    NotRunning,
+    ProgramGone,
+    Replaced,
+    WentSilent,
+)
+from alluse_hub.protocols.workstream import (
+    Command,
+    Maintain,
+    MonitorSpec,
+    RestartProgram,
+    StartProgram,
+    StopProgram,
+)
+
+from . import commands, hearing, orders, program, show
+from .state import FACTS, Monitor, OrderKind, Stage, Turn, evolve, restore, start
+
+ACCEPTS: frozenset[type[Message]] = frozenset(
+    {
+        AskUnsettled,
+        AttachFailed,
+        Attached,
+        BeatsBack,
+        Command,
+        Deliver,
+        Directive,
+        LinesRead,
+        Looked,
+        Maintain,
+        NotRunning,
+        PeerUp,
+        Present,
+        ProgramGone,
+        Replaced,
+        RestartProgram,
+        StartProgram,
+        Started,
+        StopAsked,
+        StopProgram,
+        WentSilent,
+        Woken,
+    }
+)
+
+
+def decide(state: Monitor, letter: Envelope) -> Decision[Monitor]:
+    turn = Turn(state, letter.at)
+    take(turn, letter)
+    show.finish(turn)
+    return turn.decision()
+
+
+def take(turn: Turn, letter: Envelope) -> None:
+    match letter.body:
+        case Started():
+            started(turn)
+        case LinesRead() as read:
+            hearing.hear(turn, read)
+            orders.up(turn)
+        case Deliver() as asked:
+            commands.deliver(turn, asked)
+        case Command() as asked:
+            commands.command(turn, asked, letter.sender)
+        case Directive() as asked:
+            commands.directive(turn, asked, letter.sender)
+        case AskUnsettled(taken=taken):
+            commands.ask_unsettled(turn, taken)
+        case Attached() as there:
+            program.attached(turn, there)
+            orders.up(turn)
+        case AttachFailed(error=error):
+            program.gone(turn, error)
+        case NotRunning():
+            not_running(turn)
+        case ProgramGone(cause=cause):
+            program.gone(turn, cause)
+        case Replaced():
+            program.stop_self(turn)
+        case WentSilent(age_s=age_s):
+            program.silent(turn, age_s)
+        case BeatsBack():
+            turn.set(is_silent=False, alive_at=turn.at)
+        case Looked(age_s=age_s):
+            turn.set(alive_at=turn.at - age_s)
+            show.beat(turn)
+        case Woken(timer=timer):
+            woken(turn, timer)
+        case Present(workstream=workstream, presence=presence):
+            if workstream in turn.state.spec.depends_on:
+                turn.set(needs={**turn.state.needs, workstream: presence == "up"})
+        case PeerUp(name=name):
+            peer_up(turn, name)
+        case StartProgram() | StopProgram() | RestartProgram() | Maintain():
+            ordered(turn, letter.body, letter.sender)
+        case StopAsked(reason=reason):
+            program.stop_asked(turn, reason)
+        case other:
+            raise TypeError(f"a monitor does not take {type(other).__name__}")
+
+
+def ordered(turn: Turn, order: StartProgram | StopProgram | RestartProgram | Maintain, asker: str) -> None:
+    match order:
+        case StartProgram(by=by, reason=reason):
+            orders.start(turn, by, reason, asker)
+        case StopProgram(by=by, reason=reason):
+            orders.stop(turn, by, reason, asker)
+        case RestartProgram(by=by, reason=reason):
+            orders.restart(turn, by, reason, asker)
+        case Maintain(on=on, by=by, reason=reason):
+            orders.maintain(turn, on, by, reason, asker)
+
+
+def started(turn: Turn) -> None:
+    turn.set(traffic=replace(turn.state.traffic, began=turn.at), handed=turn.kept.taken)
+    turn.wake("pulse", turn.state.spec.pulse_s)
+    commands.hand_over_fresh(turn)
+    program.attach(turn, start=not turn.state.is_out)
+    commands.arm(turn)
+
+
+def not_running(turn: Turn) -> None:
+    """Nothing was to be started when the adapter was asked; an order may have come since."""
+    turn.set(stage=Stage.DOWN)
+    if turn.state.stopping:
+        program.stop_self(turn)
+    elif not turn.state.is_out or (turn.state.order is not None and turn.state.order.kind is not OrderKind.STOP):
+        program.attach(turn)
+    else:
+        program.order_is_so(turn, OrderKind.STOP, "nothing ran")
+
+
+def woken(turn: Turn, timer: str) -> None:
+    match timer:
+        case "pulse":
+            turn.wake("pulse", turn.state.spec.pulse_s)
+            program.judge(turn)
+            if turn.state.is_running:
+                turn.do(Look())
+            else:
+                show.beat(turn)
+        case "deadline":
+            why = commands.overdue(turn)
+            if why:
+                program.hang(turn, why)
+            else:
+                program.judge(turn)
+        case "kill":
+            program.kill(turn)
+        case "restart":
+            if turn.state.stage is Stage.PAUSING:
+                program.attach(turn)
+        case "order":
+            orders.overdue(turn)
+        case "stop":
+            program.stop_self(turn)
+        case other:
+            raise ValueError(f"a monitor sets no timer {other!r}")
+
+
+def peer_up(turn: Turn, name: str) -> None:
+    """What a peer was told may have gone down with its earlier incarnation."""
+    if name in {ROUTER, COORDINATOR, *turn.state.spec.needed_by} and turn.state.told:
+        turn.send(name, Present(workstream=turn.state.ws, presence=turn.state.told))
+    elif name == BOARD:
+        show.beat(turn)
+
+
+CORE: Core[Monitor] = Core(
+    start=start, decide=decide, spec=MonitorSpec, accepts=ACCEPTS, evolve=evolve, facts=FACTS, restore=restore
+)

@@ -1,0 +1,135 @@
+"""The monitor's end of the line to a shim: the frames that ``shim.py`` describes, over a blocking socket."""
+
+import json
+import os
+import socket
+import struct
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from alluse_hub.supervision.processes import Process
+
+HEAD = struct.Struct(">cI")
+RECEIVE_BYTES = 262_144
+SEND_TIMEOUT = struct.pack("ll", 5, 0)
+"""Seconds and microseconds a write to a shim may take.  A shim always reads, so one that does not is broken or stopped,
+and the monitor fails rather than wait."""
+
+
+class Hello(NamedTuple):
+    shim: Process
+    program: Process
+    first_line: int
+
+
+class Lines(NamedTuple):
+    first: int
+    lines: list[bytes]
+
+
+class TooLong(NamedTuple):
+    number: int
+    length: int
+    beginning: bytes
+
+
+class Exit(NamedTuple):
+    status: int
+
+
+Frame = Hello | Lines | TooLong | Exit
+
+
+def identity(run_dir: Path, name: str) -> tuple[Process, Process] | None:
+    """The shim and the program that RUN_DIR knows under ``name``, dead or alive; None if it knows none."""
+    try:
+        known = json.loads((run_dir / f"{name}.json").read_text(encoding="utf-8"))
+        return Process(known["shim_pid"], known["shim_ticks"]), Process(known["pid"], known["ticks"])
+    except (FileNotFoundError, ValueError, KeyError):
+        return None
+
+
+class Link:
+    """One connection.  One thread reads it; any may write."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._sending = threading.Lock()
+        self._buffer = bytearray()
+
+    @classmethod
+    def open(cls, run_dir: Path, name: str) -> "Link":
+        """Raises OSError if no shim listens, or if it is not the user's own."""
+        folder = os.open(run_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            # Through the descriptor, because the path of a socket is limited to 107 bytes and that of a home is not.
+            sock.connect(f"/proc/self/fd/{folder}/{name}.sock")
+            _, uid, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+            if uid != os.getuid():
+                raise PermissionError(f"the shim of {name} belongs to the user with id {uid}")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, SEND_TIMEOUT)
+        except OSError:
+            sock.close()
+            raise
+        finally:
+            os.close(folder)
+        return cls(sock)
+
+    def send(self, kind: bytes, payload: bytes = b"") -> None:
+        """Raises OSError if the shim is gone or does not read."""
+        with self._sending:
+            self._socket.sendall(HEAD.pack(kind, len(payload)) + payload)
+
+    def wait_at_most(self, timeout_s: float) -> None:
+        """How long a read may wait from now on; 0 for ever.  When it is over, the connection counts as ended."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(timeout_s), 0))
+
+    def frames(self) -> Iterator[list[Frame]]:
+        """What has come, whenever something has come, until the connection ends."""
+        while True:
+            try:
+                piece = self._socket.recv(RECEIVE_BYTES)
+            except OSError:
+                return
+            if not piece:
+                return
+            self._buffer += piece
+            if frames := list(self._whole()):
+                yield frames
+
+    def _whole(self) -> Iterator[Frame]:
+        at = 0
+        while len(self._buffer) - at >= HEAD.size:
+            kind, length = HEAD.unpack_from(self._buffer, at)
+            if len(self._buffer) - at - HEAD.size < length:
+                break
+            at += HEAD.size
+            yield _frame(kind, bytes(self._buffer[at : at + length]))
+            at += length
+        del self._buffer[:at]
+
+    def close(self) -> None:
+        """Also ends a read that waits in another thread."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+
+def _frame(kind: bytes, payload: bytes) -> Frame:
+    match kind:
+        case b"L":
+            return Lines(int.from_bytes(payload[:8], "big"), payload[8:-1].split(b"\n"))
+        case b"T":
+            return TooLong(int.from_bytes(payload[:8], "big"), int.from_bytes(payload[8:16], "big"), payload[16:])
+        case b"X":
+            return Exit(int(payload))
+        case b"H":
+            shim_pid, shim_ticks, pid, ticks, first, _ = payload.split()
+            return Hello(Process(int(shim_pid), int(shim_ticks)), Process(int(pid), int(ticks)), int(first))
+        case _:
+            raise ValueError(f"{kind!r} is no frame of a shim; was it started by another version? ({sys.argv[0]})")

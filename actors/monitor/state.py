@@ -1,0 +1,250 @@
+"""What a monitor knows, and the turn in which it changes.
+
+``Kept`` is durable: it changes only through ``evolve``, and folding the facts of any run gives it back.  Everything
+else is learned again within one round.  ``Turn`` gathers the effects of one decision in order; because its ``record``
+evolves the state as it emits the fact, the two cannot disagree.
+
+Pure: a ``Turn`` lives no longer than one call of ``decide``.
+"""
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from alluse_hub.protocols.claims import DirectiveAck, FenceRaised
+from alluse_hub.protocols.effects import Commit, Decision, Do, Effect, Record, Send, Wake
+from alluse_hub.protocols.flow import Event, EventHeard, EventsTaken, Produced
+from alluse_hub.protocols.health import Status
+from alluse_hub.protocols.message import Fact, Message
+from alluse_hub.protocols.program import Attached
+from alluse_hub.protocols.workstream import (
+    CommandClosed,
+    CommandOpened,
+    CommandReply,
+    EventsLost,
+    MonitorSpec,
+    ProgramEnded,
+    ProgramGreeted,
+    ProgramParked,
+    ProgramStarted,
+    Wanted,
+    WantedChanged,
+)
+
+from .windows import UPTIME_WINDOWS, Traffic, Uptime
+
+RESULTS_KEPT = 64
+"""Answers given again to whoever asks again; older ones are asked of the program, which remembers more."""
+
+Answer = Produced | CommandReply | DirectiveAck
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The durable part.  ``heard``: highest event number in the trail; ``taken``: highest that the router has settled;
+    ``unsettled``: the events between.
+    """
+
+    wanted: Wanted = Wanted.RUNNING
+    parked: str = ""  # why it was given up
+    heard: int = 0
+    taken: int = 0
+    unsettled: tuple[Event, ...] = ()
+    fences: dict[str, int] = field(default_factory=dict)
+    open: dict[str, CommandOpened] = field(default_factory=dict)  # by key, in the order of asking
+    starts: int = 0
+    pid: int = 0
+    start_ticks: int = 0
+    greeted: bool = False  # the program of this pid and start said hello
+    base: int = 0  # added to its event numbers
+    shift: int = 0  # the base of a program that remembers what it said: minus the events ever lost
+    restarts: tuple[float, ...] = ()
+
+
+class Stage(StrEnum):
+    DOWN = "down"  # there is no program
+    PAUSING = "pausing"  # there will be one after the back-off
+    ATTACHING = "attaching"  # the adapter is at it
+    STARTING = "starting"  # it runs and has not said hello
+    UP = "up"
+    ENDING = "ending"  # it was asked or made to end
+
+
+class OrderKind(StrEnum):
+    START = "start"
+    STOP = "stop"
+    RESTART = "restart"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An operator's order that is not yet so."""
+
+    kind: OrderKind
+    asker: str
+    old_pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    spec: MonitorSpec
+    traffic: Traffic
+    uptime: Uptime
+    kept: Kept = Kept()
+    stage: Stage = Stage.DOWN
+    program: Attached | None = None
+    promised: int = 0  # highest event number, by its own count, that its hello spoke of
+    handed: int = 0  # events handed to the router by this incarnation
+    lines: dict[str, str] = field(default_factory=dict)  # by key: what is to be written for an open command
+    written: dict[str, float] = field(default_factory=dict)  # by key: hub time of writing to the program that runs
+    results: dict[str, Answer] = field(default_factory=dict)
+    is_silent: bool = False
+    hung: str = ""  # why it was judged hung
+    order: Order | None = None
+    stopping: bool = False  # the hub goes down
+    refusals: int = 0
+    refusals_minute: int = -1
+    refusals_recorded: int = 0  # in that minute
+    withheld: int = 0  # lines kept back from release because the router does not take
+    needs: dict[str, bool] = field(default_factory=dict)  # by workstream that this one needs: is it up?
+    told: str = ""  # presence as last told
+    status: Status = Status.STOPPED
+    alive_at: float = 0.0  # hub time of the last sign of life as far as known
+    deadline_at: float = 0.0  # hub time at which the deadline timer is due; 0 if it is not set
+
+    @property
+    def ws(self) -> str:
+        return self.spec.workstream
+
+    @property
+    def is_running(self) -> bool:
+        return self.stage in {Stage.STARTING, Stage.UP, Stage.ENDING}
+
+    @property
+    def is_out(self) -> bool:
+        """It will not come back by itself."""
+        return self.kept.wanted is not Wanted.RUNNING or bool(self.kept.parked)
+
+    @property
+    def out_why(self) -> str:
+        if self.kept.parked:
+            return f"{self.ws} is parked: {self.kept.parked}"
+        return f"{self.ws} is {self.kept.wanted.value if self.kept.wanted is Wanted.STOPPED else 'in maintenance'}"
+
+
+def start(name: str, spec: Message) -> Monitor:
+    """``began`` of the windows is set by the first letter, which brings the time."""
+    assert isinstance(spec, MonitorSpec), "a monitor is started with a MonitorSpec"
+    assert name == spec.workstream, "a monitor bears the name of its workstream"
+    return Monitor(spec=spec, traffic=Traffic(spec.window_s, 0.0), uptime=Uptime(spec.window_s * UPTIME_WINDOWS))
+
+
+# --- durable state ---------------------------------------------------------------------------------------------------
+
+FACTS: frozenset[type[Fact]] = frozenset(
+    {
+        CommandOpened,
+        CommandClosed,
+        EventHeard,
+        EventsTaken,
+        EventsLost,
+        FenceRaised,
+        ProgramStarted,
+        ProgramGreeted,
+        ProgramEnded,
+        ProgramParked,
+        WantedChanged,
+    }
+)
+
+
+def evolve(state: Monitor, fact: Fact) -> Monitor:
+    return replace(state, kept=_evolve(state.kept, fact))
+
+
+def restore(fresh: Monitor, snapshot: Monitor) -> Monitor:
+    """The specification of today with what was kept."""
+    return replace(fresh, kept=snapshot.kept)
+
+
+def _evolve(kept: Kept, fact: Fact) -> Kept:
+    match fact:
+        case EventHeard(event=event):
+            return replace(kept, heard=event.n, unsettled=(*kept.unsettled, event))
+        case EventsTaken(through=through):
+            left = tuple(event for event in kept.unsettled if event.n > through)
+            return replace(kept, taken=max(kept.taken, through), unsettled=left)
+        case CommandOpened(key=key):
+            return replace(kept, open={**kept.open, key: fact})
+        case CommandClosed(key=key):
+            return replace(kept, open={each: opened for each, opened in kept.open.items() if each != key})
+        case FenceRaised(resource=resource, fence=fence):
+            return replace(kept, fences={**kept.fences, resource: fence})
+        case ProgramStarted(pid=pid, start_ticks=ticks, count=count, adopted=adopted):
+            greeted = adopted and kept.greeted and (kept.pid, kept.start_ticks) == (pid, ticks)
+            return replace(kept, pid=pid, start_ticks=ticks, starts=count, greeted=greeted)
+        case ProgramGreeted(base=base):
+            return replace(kept, greeted=True, base=base)
+        case EventsLost(first=first, last=last):
+            lost = last - first + 1
+            return replace(kept, base=kept.base - lost, shift=kept.shift - lost)
+        case ProgramEnded(restarts=restarts):
+            return replace(kept, greeted=False, restarts=restarts)
+        case ProgramParked(why=why):
+            return replace(kept, parked=why)
+        case WantedChanged(wanted=wanted):
+            return replace(kept, wanted=wanted, parked="", restarts=())
+        case other:
+            raise TypeError(f"a monitor's durable state does not change by {type(other).__name__}")
+
+
+# --- a turn ----------------------------------------------------------------------------------------------------------
+
+
+class Turn:
+    """One decision in the making."""
+
+    __slots__ = ("at", "effects", "state")
+
+    def __init__(self, state: Monitor, at: float) -> None:
+        self.state = state
+        self.at = at
+        self.effects: list[Effect] = []
+
+    @property
+    def kept(self) -> Kept:
+        return self.state.kept
+
+    def set(self, **changes: Any) -> None:  # Any: whatever the fields of Monitor are; replace() refuses other names
+        self.state = replace(self.state, **changes)
+
+    def record(self, fact: Fact) -> None:
+        """Durable facts and others alike; the others change nothing."""
+        if type(fact) in FACTS:
+            self.state = evolve(self.state, fact)
+        self.effects.append(Record(fact))
+
+    def commit(self, fact: Fact) -> None:
+        self.state = evolve(self.state, fact)
+        self.effects.append(Commit(fact))
+
+    def send(self, to: str, message: Message) -> None:
+        self.effects.append(Send(to, message))
+
+    def do(self, job: Message) -> None:
+        self.effects.append(Do(job))
+
+    def wake(self, timer: str, after_s: float) -> None:
+        self.effects.append(Wake(timer, after_s))
+
+    def count(self, *, requests: int = 0, errors: int = 0, latency_ms: float | None = None) -> None:
+        self.set(traffic=self.state.traffic.count(self.at, requests=requests, errors=errors, latency_ms=latency_ms))
+
+    def remember(self, key: str, answer: Answer) -> None:
+        results = {**self.state.results, key: answer}
+        if len(results) > RESULTS_KEPT:
+            del results[next(iter(results))]
+        self.set(results=results)
+
+    def decision(self) -> Decision[Monitor]:
+        return Decision(self.state, tuple(self.effects))

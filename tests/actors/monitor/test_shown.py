@@ -1,0 +1,96 @@
+"""What others see of a workstream: status, presence, pulse."""
+
+import pytest
+
+from alluse_hub.protocols.flow import AskUnsettled, Present, Unsettled
+from alluse_hub.protocols.health import HealthChanged, Pulse, Status
+from alluse_hub.protocols.lifecycle import PeerUp
+from alluse_hub.protocols.names import RESERVED
+from alluse_hub.protocols.program import (
+    AttachFailed,
+    Look,
+    Looked,
+    ProgramGone,
+)
+from alluse_hub.protocols.workstream import (
+    MonitorSpec,
+)
+from tests.actors.monitor.bench import Bench, event
+
+KILLED = ProgramGone(cause="killed by SIGKILL")
+
+
+def test_a_change_of_status_is_recorded_and_told_once(bench: Bench) -> None:
+    bench.boot().up()
+    before = len(bench.recorded(HealthChanged))
+    bench.hears(event(1)).hears(event(2))
+
+    assert [change.now for change in bench.recorded(HealthChanged)[before:]] == [Status.ACTIVE]
+    assert bench.said(HealthChanged, "coordinator")[-1].now is Status.ACTIVE
+    assert bench.said(Pulse, "board")[-1].status is Status.ACTIVE
+
+
+def test_a_pulse_is_sent_each_interval_with_the_age_of_the_last_sign_of_life(bench: Bench) -> None:
+    bench.boot().up().pass_time(5.0)
+    assert len(bench.did(Look)) == 1
+    bench.tell(Looked(age_s=0.7))
+
+    assert bench.said(Pulse)[-1].staleness_s == pytest.approx(0.7)
+    assert bench.said(Pulse)[-1].pid == 50
+
+
+def test_without_a_program_the_pulse_needs_no_look(bench: Bench) -> None:
+    bench.boot().tell(AttachFailed(error="x"))
+    bench.timers.pop("restart")
+    before = len(bench.said(Pulse))
+    bench.pass_time(5.0)
+
+    assert len(bench.said(Pulse)) == before + 1
+    assert bench.said(Pulse)[-1].health == 0.0
+
+
+def test_who_needs_what_is_down_is_degraded_not_dead() -> None:
+    bench = Bench(MonitorSpec(workstream="ws9", command=("program",), depends_on=("ws3",)))
+    bench.boot().up().tell(Present(workstream="ws3", presence="down"), "ws3").tell(Looked(age_s=0.0))
+
+    assert bench.said(Pulse)[-1].health == 80.0
+    assert "it needs ws3" in bench.said(Pulse)[-1].why
+    bench.tell(Present(workstream="ws3", presence="up"), "ws3").tell(Looked(age_s=0.0))
+    assert bench.said(Pulse)[-1].health == 100.0
+
+
+def test_whoever_needs_it_is_told_when_it_comes_and_goes() -> None:
+    bench = Bench(MonitorSpec(workstream="ws9", command=("program",), needed_by=("ws4",)))
+    bench.boot().up()
+
+    assert bench.presences("ws4") == ["down", "up"]
+
+
+@pytest.mark.parametrize("peer", ["router", "coordinator"])
+def test_a_peers_new_incarnation_is_told_the_presence_again(bench: Bench, peer: str) -> None:
+    bench.boot().up()
+    bench.sent.clear()
+    bench.tell(PeerUp(name=peer, incarnation=2), "hub")
+
+    assert bench.presences(peer) == ["up"]
+
+
+def test_an_idle_program_becomes_idle_again(bench: Bench) -> None:
+    bench.boot().up().hears(event(1)).pass_time(66)
+
+    assert bench.statuses()[-1] is Status.IDLE
+
+
+def test_a_peer_of_no_concern_is_told_nothing(bench: Bench) -> None:
+    bench.boot().up()
+    bench.sent.clear()
+    bench.tell(PeerUp(name="auditor", incarnation=2), "hub")
+
+    assert bench.sent == []
+    assert "auditor" in RESERVED
+
+
+def test_asking_for_the_unsettled_of_a_program_that_said_nothing_is_answered(bench: Bench) -> None:
+    bench.boot().up().tell(AskUnsettled(taken=0), "router")
+
+    assert bench.said(Unsettled)[-1].events == ()
