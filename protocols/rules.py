@@ -17,10 +17,11 @@ class Priority(StrEnum):
 
 
 class Hold(Message):
-    """Claim at least ``rung`` of ``resource``.  On the market clock a hold lasts at least to the end of the session it
-    falls in, ``for_sessions`` sessions more, and one more for each whole day in ``for_s``; on the hub's clock it lasts
-    ``for_s`` seconds.  With ``until_cleared`` that is its least time, and it lives on until released; without, it is
-    its whole time, and a release may end it earlier.
+    """Claim at least ``rung`` of ``resource``; with ``safety`` nothing lowers that, without it the arbiter weighs it
+    against other claims.  On the market clock a hold lasts at least to the end of the session it falls in, and beyond
+    that for ``for_sessions`` sessions, or one for each whole day in ``for_s`` if those are more; on the hub's clock it
+    lasts ``for_s`` seconds.  With ``until_cleared`` that is its least time, and it lives on until released; without, it
+    is its whole time, and a release may end it earlier.
     """
 
     resource: str

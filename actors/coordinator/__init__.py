@@ -1,0 +1,1 @@
+"""The coordinator: rules place claims, the arbiter decides what is in force, directives carry it out."""

@@ -1,0 +1,110 @@
+"""Commands that rules send: issued once, said again until answered, failed when nobody answers.
+
+A command's key is made of its round, its rule and a count, so the same decision gives the same key and the program does
+it once.  Commands go out behind a ``Commit``: nothing is ordered that a power cut could make us forget.
+"""
+
+from alluse_hub.actors.coordinator.rules import Match
+from alluse_hub.actors.coordinator.state import Turn
+from alluse_hub.actors.coordinator.templates import FieldError, filled_parameters
+from alluse_hub.protocols.rules import CommandIssued, RuleActionDone, RuleUndecided, Tell
+from alluse_hub.protocols.workstream import Command, CommandReply
+
+TRIES_MAX = 3
+"""Times a command is said again; the monitor itself answers at the deadline, so silence means that it is gone."""
+
+PAUSE_SHARE = 1 / 6
+"""Of the deadline: the first pause; each next is twice as long.  In all 15/6, two and a half deadlines."""
+
+
+def timer_of(key: str) -> str:
+    return f"command:{key}"
+
+
+def issue(turn: Turn, match: Match, tell: Tell, key: str) -> None:
+    try:
+        parameters = filled_parameters(tell.parameters, match.event.payload)
+    except FieldError as error:
+        why = f"{tell.workstream} was not told to {tell.command}: {error}"
+        turn.record(RuleUndecided(rule=match.rule.id, event=match.event.id, why=why))
+        return
+    issued = CommandIssued(
+        key=key,
+        round=turn.ledger.round,
+        rule=match.rule.id,
+        event=match.event.id,
+        workstream=tell.workstream,
+        command=tell.command,
+        parameters=parameters,
+        deadline_s=tell.deadline_s,
+    )
+    if turn.state.presence.get(tell.workstream) == "out":
+        _done(turn, issued, ok=False, error=f"{tell.workstream} is out")
+        return
+    turn.record(issued)
+    say(turn, issued, committed=True)
+
+
+def say(turn: Turn, issued: CommandIssued, *, committed: bool) -> None:
+    command = Command(
+        key=issued.key, command=issued.command, parameters=issued.parameters, deadline_s=issued.deadline_s
+    )
+    timer = timer_of(issued.key)
+    pause = issued.deadline_s * PAUSE_SHARE * 2 ** turn.tried(timer)
+    turn.send_and_wake(issued.workstream, command, timer, pause, committed=committed)
+
+
+def take_up(turn: Turn) -> None:
+    """After a start: whatever is not answered may not have been sent."""
+    for issued in turn.ledger.commands.values():
+        say(turn, issued, committed=True)
+
+
+def say_again_to(turn: Turn, workstream: str) -> None:
+    """The monitor is new: it may never have heard them."""
+    for issued in turn.ledger.commands.values():
+        if issued.workstream == workstream:
+            turn.forget(timer_of(issued.key))
+            say(turn, issued, committed=True)
+
+
+def no_answer(turn: Turn, key: str) -> None:
+    """Its timer woke."""
+    issued = turn.ledger.commands.get(key)
+    if issued is None:
+        return
+    tries = turn.state.tries.get(timer_of(key), 0)
+    if tries > TRIES_MAX:
+        _done(turn, issued, ok=False, error=f"no answer after {tries} tries")
+        return
+    # The timer was set behind the Commit that the command waited for, so it need not wait again.
+    say(turn, issued, committed=False)
+
+
+def answered(turn: Turn, reply: CommandReply) -> None:
+    issued = turn.ledger.commands.get(reply.key)
+    if issued is not None:
+        _done(turn, issued, ok=reply.ok, error=reply.error, events_through=reply.events_through)
+
+
+def fail_all(turn: Turn, workstream: str, error: str) -> None:
+    """Nobody is there to answer."""
+    for issued in tuple(turn.ledger.commands.values()):
+        if issued.workstream == workstream:
+            _done(turn, issued, ok=False, error=error)
+
+
+def _done(turn: Turn, issued: CommandIssued, *, ok: bool, error: str, events_through: int = 0) -> None:
+    turn.record(
+        RuleActionDone(
+            rule=issued.rule,
+            event=issued.event,
+            key=issued.key,
+            workstream=issued.workstream,
+            command=issued.command,
+            ok=ok,
+            error=error,
+            events_through=events_through,
+        )
+    )
+    turn.forget(timer_of(issued.key))

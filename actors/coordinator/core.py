@@ -1,0 +1,140 @@
+"""The coordinator: events in, claims, directives and commands out.
+
+Every letter makes one ``Turn``.  What must survive is in the ledger and changes by facts alone; so whatever cuts a life
+short, the next one either decides a round afresh, of which nothing was sent, or goes on with what was decided.
+"""
+
+from dataclasses import replace
+
+from alluse_hub.actors.coordinator import claiming, commands, directives, operators, rounds, views
+from alluse_hub.actors.coordinator.ledger import FACTS
+from alluse_hub.actors.coordinator.state import Coordinator, Turn, evolved, restored, start
+from alluse_hub.protocols.claims import Clock, DirectiveAck, PlaceClaim, WithdrawClaim
+from alluse_hub.protocols.effects import Core, Decision
+from alluse_hub.protocols.flow import Consider, Present
+from alluse_hub.protocols.lifecycle import PeerUp, Started, Woken
+from alluse_hub.protocols.message import Envelope
+from alluse_hub.protocols.names import BOARD
+from alluse_hub.protocols.rules import CoordinatorSpec, RoundAbandoned
+from alluse_hub.protocols.workstream import CommandReply
+
+LAPSES = "lapses"
+"""The timer of leases on the hub's clock."""
+
+
+def decide(state: Coordinator, letter: Envelope) -> Decision[Coordinator]:
+    turn = Turn(state, letter.at)
+    is_board_new = False
+    match letter.body:
+        case Started():
+            _started(turn)
+            is_board_new = True
+        case Consider() as shown:
+            rounds.consider(turn, shown)
+        case CommandReply() as reply:
+            commands.answered(turn, reply)
+        case DirectiveAck() as ack:
+            directives.acknowledged(turn, ack)
+        case PlaceClaim() as asked:
+            operators.place(turn, letter.sender, asked)
+        case WithdrawClaim() as asked:
+            operators.withdraw(turn, letter.sender, asked)
+        case Present() as word:
+            _present(turn, word)
+        case PeerUp(name=name):
+            _peer_up(turn, name)
+            is_board_new = name == BOARD
+        case Woken(timer=timer):
+            _woken(turn, timer)
+        case other:
+            raise TypeError(f"the coordinator does not take {type(other).__name__}")
+    rounds.finish_if_answered(turn)
+    _arm_lapse(turn)
+    if is_board_new:
+        views.show_all(turn)
+    else:
+        views.show_changes(turn, state.ledger)
+    return turn.done()
+
+
+def _started(turn: Turn) -> None:
+    """Take up what an earlier life left: nothing was sent of a round that it did not decide to the end."""
+    if turn.ledger.before is not None:
+        turn.record(RoundAbandoned(round=turn.ledger.round))
+    claiming.drop_undeclared(turn)
+    claiming.lapse(turn)
+    claiming.close_left_open(turn)
+    directives.take_up(turn)
+    commands.take_up(turn)
+
+
+def _present(turn: Turn, word: Present) -> None:
+    before = turn.state.presence.get(word.workstream)
+    turn.state = replace(turn.state, presence={**turn.state.presence, word.workstream: word.presence})
+    if word.presence == "out":
+        commands.fail_all(turn, word.workstream, f"{word.workstream} is out")
+        for resource in turn.ledger.directives:
+            if resource.partition("/")[0] == word.workstream:
+                directives.fail(turn, resource, f"{word.workstream} is out")
+    if word.presence == "up" and before != "up":
+        directives.say_again_to(turn, word.workstream)
+
+
+def _peer_up(turn: Turn, name: str) -> None:
+    directives.say_again_to(turn, name)
+    commands.say_again_to(turn, name)
+
+
+def _woken(turn: Turn, timer: str) -> None:
+    kind, _, about = timer.partition(":")
+    match kind:
+        case _ if timer == LAPSES:
+            turn.state = replace(turn.state, lapse_at=None)
+            claiming.lapse(turn)
+            directives.settle(turn)
+        case "directive":
+            directives.no_answer(turn, about)
+        case "command":
+            commands.no_answer(turn, about)
+        case _:
+            raise ValueError(f"the coordinator sets no timer {timer!r}")
+
+
+def _arm_lapse(turn: Turn) -> None:
+    """One timer, for the first lease to end on the hub's clock."""
+    ends = [
+        claim.lease.until
+        for claim in turn.ledger.claims.values()
+        if claim.lease.clock is Clock.HUB and claim.lease.until is not None and not claim.lease.until_cleared
+    ]
+    first = min(ends, default=None)
+    if first == turn.state.lapse_at:
+        return
+    turn.state = replace(turn.state, lapse_at=first)
+    if first is None:
+        turn.cancel(LAPSES)
+    else:
+        turn.wake(LAPSES, max(0.0, first - turn.at))
+
+
+COORDINATOR: Core[Coordinator] = Core(
+    start=start,
+    decide=decide,
+    spec=CoordinatorSpec,
+    accepts=frozenset(
+        {
+            Started,
+            Woken,
+            PeerUp,
+            Consider,
+            Present,
+            CommandReply,
+            DirectiveAck,
+            PlaceClaim,
+            WithdrawClaim,
+        }
+    ),
+    evolve=evolved,
+    facts=FACTS,
+    restore=restored,
+)

@@ -1,0 +1,210 @@
+"""Directives: bringing workstreams to what is in force.
+
+A directive goes out whenever the ruling on a resource changes in what its workstream must know: the rung, who holds it,
+how long.  Restrictions go at once, loosenings behind a ``Commit``.  Each carries a fence that never goes back and is
+said again until it is obeyed.  After a few tries in vain the round goes on without an answer, but the directive is
+never given up, and meanwhile the resource counts as being at its fail-safe rung for whoever wants to use it.
+"""
+
+from alluse_hub.actors.coordinator.arbiter import Ruling, explained, permits
+from alluse_hub.actors.coordinator.leases import as_text, end
+from alluse_hub.actors.coordinator.state import Turn
+from alluse_hub.protocols.claims import (
+    Directive,
+    DirectiveAck,
+    DirectiveAnswered,
+    DirectiveIssued,
+    Lease,
+    Mode,
+)
+from alluse_hub.protocols.message import Json
+from alluse_hub.protocols.names import COORDINATOR
+
+DEADLINE_S = 10.0
+"""For a monitor to answer a directive."""
+
+FIRST_PAUSE_S = 2.0
+TRIES_MAX = 3
+"""Times a directive is said again, with pauses of 2, 4, 8 and 16 s, before its round stops waiting for it."""
+
+SLOWEST_PAUSE_S = 300.0
+"""After that the pauses grow up to this."""
+
+
+def timer_of(resource: str) -> str:
+    return f"directive:{resource}"
+
+
+def pause_s(tries: int) -> float:
+    return float(min(FIRST_PAUSE_S * 2 ** min(tries, 16), SLOWEST_PAUSE_S))
+
+
+def settle(turn: Turn) -> None:
+    """Issue a directive for every resource whose ruling is no longer what its workstream was told."""
+    for mode in turn.state.book.modes.values():
+        ruling = turn.ruling(mode)
+        told = turn.ledger.directives.get(mode.resource)
+        default = mode.rungs[0].name
+        rung = told.issued.rung if told is not None else default
+        if ruling.rung == rung == default:
+            continue  # who holds it open is nothing to the workstream
+        if told is not None and (rung, told.issued.claims, told.issued.lease) == (
+            ruling.rung,
+            ruling.claims,
+            ruling.lease,
+        ):
+            continue
+        _issue(turn, ruling, loosens=_loosens(ruling, mode, rung, told.issued.lease if told else None))
+
+
+def _loosens(ruling: Ruling, mode: Mode, rung: str, lease: Lease | None) -> bool:
+    names = [known.name for known in mode.rungs]
+    # A rung that the configuration no longer has counts as the most restrictive.
+    was = names.index(rung) if rung in names else len(names)
+    now = mode.height(ruling.rung)
+    if now != was or lease is None or ruling.lease is None:
+        return now < was
+    return end(ruling.lease) < end(lease)
+
+
+def _issue(turn: Turn, ruling: Ruling, *, loosens: bool, above: int = 0) -> None:
+    mode = ruling.mode
+    told = turn.ledger.directives.get(mode.resource)
+    fence = max(told.issued.fence if told else 0, above) + 1
+    why = explained(ruling)
+    issued = DirectiveIssued(
+        resource=mode.resource,
+        rung=ruling.rung,
+        fence=fence,
+        why=why,
+        command=mode.rungs[mode.height(ruling.rung)].command,
+        parameters=_parameters(ruling, fence, why),
+        claims=ruling.claims,
+        lease=ruling.lease,
+        loosens=loosens,
+    )
+    turn.record(issued)
+    turn.forget(timer_of(mode.resource))
+    say(turn, mode.resource, committed=loosens)
+    if turn.state.presence.get(mode.workstream) == "out":
+        fail(turn, mode.resource, f"{mode.workstream} is out")
+
+
+def _parameters(ruling: Ruling, fence: int, why: str) -> Json:
+    """What a program needs to obey.  The directive stands until the next one, so ``lease`` is one for the resource and
+    no date of an end is given: ``ends`` says in words how long it is meant to hold, ``claims`` for whom.
+    """
+    return {
+        "mode": ruling.rung,
+        "scope": "all",
+        "lease": ruling.mode.resource,
+        "fence": fence,
+        "by": COORDINATOR,
+        "reason": why,
+        "claims": list(ruling.claims),
+        "ends": as_text(ruling.lease, ruling.now) if ruling.lease is not None else "",
+    }
+
+
+def say(turn: Turn, resource: str, *, committed: bool) -> None:
+    """Say the current directive of ``resource`` (again), and be woken if no answer comes."""
+    issued = turn.ledger.directives[resource].issued
+    directive = Directive(
+        resource=resource,
+        rung=issued.rung,
+        command=issued.command,
+        parameters=issued.parameters,
+        fence=issued.fence,
+        reason=issued.why,
+        deadline_s=DEADLINE_S,
+    )
+    workstream = resource.partition("/")[0]
+    pause = pause_s(turn.tried(timer_of(resource)))
+    turn.send_and_wake(workstream, directive, timer_of(resource), pause, committed=committed)
+
+
+def take_up(turn: Turn) -> None:
+    """After a start: issue what has changed, and say again whatever was not obeyed yet."""
+    told = turn.ledger.directives
+    for resource, directed in told.items():
+        if resource not in turn.state.book.modes and not directed.is_obeyed:
+            fail(turn, resource, "the configuration does not have it any more")
+    settle(turn)
+    for resource, directed in told.items():
+        if turn.ledger.directives[resource] is directed and not directed.is_obeyed:
+            say(turn, resource, committed=directed.issued.loosens)
+
+
+def say_again_to(turn: Turn, workstream: str) -> None:
+    """The monitor or the program is new: it may not know where its resources stand."""
+    for resource, directed in turn.ledger.directives.items():
+        if resource.partition("/")[0] == workstream and resource in turn.state.book.modes:
+            turn.forget(timer_of(resource))
+            say(turn, resource, committed=directed.issued.loosens)
+
+
+def no_answer(turn: Turn, resource: str) -> None:
+    """Its timer woke: say it again, and after some tries let the round go on."""
+    directed = turn.ledger.directives.get(resource)
+    if directed is None or directed.is_obeyed:
+        return
+    tries = turn.state.tries.get(timer_of(resource), 0)
+    if not directed.outcome and tries > TRIES_MAX:
+        fail(turn, resource, f"no answer after {tries} tries")
+    # The timer was set behind the Commit that the directive waited for, so it need not wait again.
+    say(turn, resource, committed=False)
+
+
+def fail(turn: Turn, resource: str, error: str) -> None:
+    """The round no longer waits for the directive; it is still said again."""
+    directed = turn.ledger.directives[resource]
+    if not directed.outcome:
+        fence = directed.issued.fence
+        turn.record(DirectiveAnswered(resource=resource, fence=fence, outcome="failed", error=error))
+
+
+def acknowledged(turn: Turn, ack: DirectiveAck) -> None:
+    """An acknowledgement of an earlier directive says nothing about the current one."""
+    directed = turn.ledger.directives.get(ack.resource)
+    if directed is None or directed.issued.fence != ack.fence or directed.is_obeyed:
+        return
+    obeyed = ack.outcome in {"applied", "already"}
+    if obeyed or not directed.outcome:
+        turn.record(
+            DirectiveAnswered(
+                resource=ack.resource,
+                fence=ack.fence,
+                outcome=ack.outcome,
+                error=ack.error,
+                events_through=ack.events_through,
+            )
+        )
+    if obeyed:
+        turn.forget(timer_of(ack.resource))
+    mode = turn.state.book.modes.get(ack.resource)
+    if ack.outcome == "stale" and ack.seen >= ack.fence and mode is not None:
+        # Its memory reaches further than ours: go above it.
+        _issue(turn, turn.ruling(mode), loosens=directed.issued.loosens, above=ack.seen)
+
+
+def refusal(turn: Turn, use: str) -> tuple[str, Ruling]:
+    """Why ``use``, such as ``ws4/trading:open``, is not permitted now, empty if it is; and the ruling on it."""
+    resource, _, name = use.partition(":")
+    mode = turn.state.book.modes[resource]
+    ruling = turn.ruling(mode)
+    if not permits(ruling, name):
+        return f"{resource} is {ruling.rung}, which {_permitted(mode, ruling.rung)}", ruling
+    told = turn.ledger.directives.get(resource)
+    if told is not None and told.is_in_doubt:
+        safe = mode.fail_safe or mode.rungs[-1].name
+        if name not in mode.rungs[mode.height(safe)].uses:
+            return (
+                f"{mode.workstream} did not confirm that {resource} is {ruling.rung} ({told.error or told.outcome}), "
+                f"so it counts as {safe}, which {_permitted(mode, safe)}"
+            ), ruling
+    return "", ruling
+
+
+def _permitted(mode: Mode, rung: str) -> str:
+    uses = mode.rungs[mode.height(rung)].uses
+    return f"permits only {', '.join(uses)}" if uses else "permits nothing"

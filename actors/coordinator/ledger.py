@@ -1,0 +1,271 @@
+"""The coordinator's durable state, and how facts alone rebuild it.
+
+A round is decided as a whole.  Between ``RoundOpened`` and ``RoundDecided`` or ``RoundClosed`` the ledger keeps what it
+was ``before``; a coordinator that died there takes that up again (``RoundAbandoned``), and as nothing was sent, the
+round is decided afresh.  Pure.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TypeVar
+
+from alluse_hub.protocols.claims import (
+    Claim,
+    ClaimCleared,
+    ClaimEnded,
+    ClaimExtended,
+    ClaimPlaced,
+    ConflictClosed,
+    ConflictOpened,
+    ConflictShown,
+    DirectiveAnswered,
+    DirectiveIssued,
+)
+from alluse_hub.protocols.message import Fact
+from alluse_hub.protocols.rules import (
+    ActsCommitted,
+    CommandIssued,
+    RoundAbandoned,
+    RoundClosed,
+    RoundDecided,
+    RoundOpened,
+    RuleActionDone,
+    RuleActionRefused,
+    RuleCurbed,
+    RuleFired,
+    RuleUndecided,
+)
+
+CONFLICTS_MAX = 200
+"""Closed conflicts kept in memory; all are in the trail."""
+
+FACTS: frozenset[type[Fact]] = frozenset(
+    {
+        ActsCommitted,
+        ClaimCleared,
+        ClaimEnded,
+        ClaimExtended,
+        ClaimPlaced,
+        CommandIssued,
+        ConflictClosed,
+        ConflictOpened,
+        DirectiveAnswered,
+        DirectiveIssued,
+        RoundAbandoned,
+        RoundClosed,
+        RoundDecided,
+        RoundOpened,
+        RuleActionDone,
+        RuleActionRefused,
+        RuleCurbed,
+        RuleFired,
+        RuleUndecided,
+    }
+)
+
+
+class Phase(StrEnum):
+    DECIDING = "deciding"
+    WAITING = "waiting"  # for answers to what the round sent
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Directed:
+    """The current directive of a resource.  ``outcome`` is empty while its first answer is awaited."""
+
+    issued: DirectiveIssued
+    outcome: str = ""
+    error: str = ""
+
+    @property
+    def is_obeyed(self) -> bool:
+        return self.outcome in {"applied", "already"}
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Said in vain so far; what the workstream does is not known."""
+        return bool(self.outcome) and not self.is_obeyed
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What became of a rule, over the life of the home."""
+
+    fired: int = 0
+    undecided: int = 0
+    failures: int = 0
+    last_event: str = ""
+    last_session: str = ""
+    last_result: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    claims: dict[str, Claim] = field(default_factory=dict)  # live ones, by id, in the order of placing
+    placed: int = 0  # claims ever placed
+    directives: dict[str, Directed] = field(default_factory=dict)  # by resource
+    commands: dict[str, CommandIssued] = field(default_factory=dict)  # unanswered ones, by key
+    tallies: dict[str, Tally] = field(default_factory=dict)  # by rule
+    conflicts: dict[str, ConflictOpened] = field(default_factory=dict)  # open ones, by id
+    resolved: tuple[ConflictShown, ...] = ()  # the latest, oldest first
+    conflicts_count: int = 0
+    round: int = 0
+    phase: Phase = Phase.CLOSED
+    session: str = ""
+    ordinal: int = 0  # of the session, from 1
+    through: dict[str, int] = field(default_factory=dict)  # of the round, by workstream
+    before: "Ledger | None" = None
+
+    def pending(self) -> bool:
+        """Whether the round still waits for an answer."""
+        return any(not directed.outcome for directed in self.directives.values()) or any(
+            command.round == self.round for command in self.commands.values()
+        )
+
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+def _with(table: Mapping[K, V], key: K, value: V) -> dict[K, V]:
+    return {**table, key: value}
+
+
+def _without(table: Mapping[K, V], key: K) -> dict[K, V]:
+    return {other: value for other, value in table.items() if other != key}
+
+
+def evolve(ledger: Ledger, fact: Fact) -> Ledger:
+    match fact:
+        case RoundOpened() | RoundDecided() | RoundClosed() | RoundAbandoned() | ActsCommitted():
+            return _round(ledger, fact)
+        case ClaimPlaced() | ClaimExtended() | ClaimCleared() | ClaimEnded():
+            return _claim(ledger, fact)
+        case DirectiveIssued(resource=resource):
+            return replace(ledger, directives=_with(ledger.directives, resource, Directed(fact)))
+        case DirectiveAnswered(resource=resource):
+            return _answered(ledger, fact)
+        case ConflictOpened(id=id_):
+            opened = _with(ledger.conflicts, id_, fact)
+            return replace(ledger, conflicts=opened, conflicts_count=ledger.conflicts_count + 1)
+        case ConflictClosed():
+            return _closed(ledger, fact)
+        case _:
+            return _rule(ledger, fact)
+
+
+def _round(ledger: Ledger, fact: Fact) -> Ledger:
+    match fact:
+        case RoundOpened(round=number, session=session, ordinal=ordinal):
+            return replace(
+                ledger,
+                round=number,
+                phase=Phase.DECIDING,
+                session=session,
+                ordinal=ordinal,
+                through={},
+                before=ledger,
+            )
+        case RoundDecided():
+            return replace(ledger, phase=Phase.WAITING, before=None)
+        case RoundClosed(round=number, session=session, ordinal=ordinal, through=through):
+            return replace(
+                ledger,
+                round=number,
+                phase=Phase.CLOSED,
+                session=session,
+                ordinal=ordinal,
+                through=through,
+                before=None,
+            )
+        case RoundAbandoned():
+            assert ledger.before is not None, "only a round that is being decided can be abandoned"
+            return ledger.before
+        case _:
+            return ledger
+
+
+def _claim(ledger: Ledger, fact: Fact) -> Ledger:
+    match fact:
+        case ClaimPlaced(claim=claim):
+            placed = max(ledger.placed, claim.placed)
+            return replace(ledger, claims=_with(ledger.claims, claim.id, claim), placed=placed)
+        case ClaimExtended(id=id_, lease=lease, cause=cause, reason=reason):
+            update = {"lease": lease, "cause": cause, "reason": reason}
+        case ClaimCleared(id=id_):
+            update = {"lease": ledger.claims[id_].lease.model_copy(update={"until_cleared": False})}
+        case ClaimEnded(id=id_):
+            return replace(ledger, claims=_without(ledger.claims, id_))
+        case other:
+            raise TypeError(f"{type(other).__name__} is no fact of a claim")
+    changed = ledger.claims[id_].model_copy(update=update)
+    return replace(ledger, claims=_with(ledger.claims, id_, changed))
+
+
+def _answered(ledger: Ledger, fact: DirectiveAnswered) -> Ledger:
+    directed = ledger.directives[fact.resource]
+    if directed.issued.fence != fact.fence:
+        return ledger
+    changed = replace(directed, outcome=fact.outcome, error=fact.error)
+    return replace(
+        ledger,
+        directives=_with(ledger.directives, fact.resource, changed),
+        through=_through(ledger, fact.resource.partition("/")[0], fact.events_through),
+    )
+
+
+def _through(ledger: Ledger, workstream: str, n: int) -> dict[str, int]:
+    if n <= ledger.through.get(workstream, 0):
+        return ledger.through
+    return _with(ledger.through, workstream, n)
+
+
+def _closed(ledger: Ledger, fact: ConflictClosed) -> Ledger:
+    opened = ledger.conflicts[fact.id]
+    shown = ConflictShown(
+        id=opened.id,
+        klass=opened.klass,
+        resource=opened.resource,
+        parties=opened.parties,
+        opened=opened.sentence,
+        outcome=fact.outcome,
+        winner=fact.winner,
+        closed=fact.sentence,
+    )
+    resolved = (*ledger.resolved, shown)[-CONFLICTS_MAX:]
+    return replace(ledger, conflicts=_without(ledger.conflicts, fact.id), resolved=resolved)
+
+
+def _rule(ledger: Ledger, fact: Fact) -> Ledger:
+    match fact:
+        case RuleFired(rule=rule, event=event):
+            tally = ledger.tallies.get(rule, Tally())
+            changed = replace(
+                tally, fired=tally.fired + 1, last_event=event, last_session=ledger.session, last_result="fired"
+            )
+        case RuleUndecided(rule=rule):
+            tally = ledger.tallies.get(rule, Tally())
+            changed = replace(tally, undecided=tally.undecided + 1)
+        case RuleCurbed(rule=rule, skipped=skipped):
+            tally = ledger.tallies.get(rule, Tally())
+            changed = replace(tally, last_result=f"curbed: {skipped} events too many in one round")
+        case CommandIssued(key=key):
+            return replace(ledger, commands=_with(ledger.commands, key, fact))
+        case RuleActionDone(rule=rule, workstream=workstream, command=command, ok=ok, error=error):
+            tally = ledger.tallies.get(rule, Tally())
+            result = f"{workstream} {command}: {'done' if ok else error}"
+            changed = replace(tally, failures=tally.failures + (not ok), last_result=result)
+            ledger = replace(
+                ledger,
+                commands=_without(ledger.commands, fact.key),
+                through=_through(ledger, workstream, fact.events_through),
+            )
+        case RuleActionRefused(rule=rule, workstream=workstream, command=command, why=why):
+            tally = ledger.tallies.get(rule, Tally())
+            result = f"{workstream} {command}: refused, {why}"
+            changed = replace(tally, failures=tally.failures + 1, last_result=result)
+        case other:
+            raise TypeError(f"the coordinator's ledger does not take {type(other).__name__}")
+    return replace(ledger, tallies=_with(ledger.tallies, rule, changed))

@@ -1,0 +1,208 @@
+"""A round: the events that the router shows, and all that they lead to.
+
+First what they claim and release, event by event in the order given, so that of a breach and its clearing the later
+counts.  Then, with all claims of the round on the table, the directives; then the commands, the most urgent rules
+first, each against the ruling that is now in force.  The round is over when everything it sent is answered.
+"""
+
+from collections import Counter
+
+from alluse_hub.actors.coordinator import claiming, commands, directives
+from alluse_hub.actors.coordinator.arbiter import Ruling, explained
+from alluse_hub.actors.coordinator.leases import Now, lapsed, of_hold
+from alluse_hub.actors.coordinator.ledger import Phase
+from alluse_hub.actors.coordinator.rules import URGENCY, Match, matches, most_urgent_first
+from alluse_hub.actors.coordinator.state import Turn
+from alluse_hub.actors.coordinator.templates import FieldError, filled_text
+from alluse_hub.protocols.claims import Claim, ConflictClass
+from alluse_hub.protocols.flow import Consider, Considered
+from alluse_hub.protocols.names import ROUTER
+from alluse_hub.protocols.rules import (
+    Hold,
+    RoundClosed,
+    RoundDecided,
+    RoundOpened,
+    RuleActionRefused,
+    RuleCurbed,
+    RuleFired,
+    RuleUndecided,
+    Tell,
+)
+
+FIRINGS_MAX = 1_000
+"""Firings of one rule in one round that are recorded and may send commands; beyond, it still holds and releases."""
+
+SUBJECT_MAX = 200
+"""Characters of a subject."""
+
+ANY_SUBJECT = "?"
+"""Subject of a hold whose own subject cannot be told: it is held all the same."""
+
+
+def consider(turn: Turn, shown: Consider) -> None:
+    """Decide on a round; a round already decided on is never decided on again."""
+    ledger = turn.ledger
+    if shown.round < ledger.round or (shown.round == ledger.round and ledger.phase is Phase.CLOSED):
+        through = ledger.through if shown.round == ledger.round else {}
+        turn.send(ROUTER, Considered(round=shown.round, through=through))
+        return
+    if shown.round == ledger.round:
+        return  # under way
+    if ledger.phase is Phase.WAITING:
+        _close(turn)  # the router has gone on without us
+    is_next = bool(shown.session) and shown.session != ledger.session
+    session = shown.session or ledger.session
+    ordinal = ledger.ordinal + is_next
+    found = matches(turn.state.book, shown.events)
+    now = Now(turn.at, ordinal, session)
+    if not found and not turn.ledger.pending() and not lapsed(tuple(ledger.claims.values()), now):
+        turn.record(RoundClosed(round=shown.round, session=session, ordinal=ordinal))
+        turn.send(ROUTER, Considered(round=shown.round))
+        return
+    turn.record(RoundOpened(round=shown.round, session=session, ordinal=ordinal))
+    claiming.lapse(turn)
+    fired = _fire(turn, found)
+    directives.settle(turn)
+    _tell(turn, most_urgent_first(fired))
+    if turn.ledger.pending():
+        turn.record(RoundDecided(round=shown.round))
+    else:
+        _finish(turn)
+
+
+def finish_if_answered(turn: Turn) -> None:
+    if turn.ledger.phase is Phase.WAITING and not turn.ledger.pending():
+        _finish(turn)
+
+
+def _finish(turn: Turn) -> None:
+    _close(turn)
+    turn.send(ROUTER, Considered(round=turn.ledger.round, through=turn.ledger.through))
+
+
+def _close(turn: Turn) -> None:
+    at = turn.ledger
+    turn.record(RoundClosed(round=at.round, session=at.session, ordinal=at.ordinal, through=at.through))
+
+
+def _fire(turn: Turn, found: list[Match]) -> list[Match]:
+    """Record, hold and release; returns the firings that may send commands."""
+    counts: Counter[str] = Counter()
+    fired: list[Match] = []
+    for match in found:
+        rule = match.rule
+        counts[rule.id] += 1
+        is_curbed = counts[rule.id] > FIRINGS_MAX
+        if not match.fires:
+            if not is_curbed:
+                turn.record(RuleUndecided(rule=rule.id, event=match.event.id, why=match.why))
+            continue
+        if not is_curbed:
+            turn.record(RuleFired(rule=rule.id, event=match.event.id, round=turn.ledger.round, why=match.why))
+            fired.append(match)
+        for hold in rule.hold:
+            _hold(turn, match, hold, is_curbed=is_curbed)
+        _release(turn, match, is_curbed=is_curbed)
+    for rule_id, count in sorted(counts.items()):
+        if count > FIRINGS_MAX:
+            turn.record(RuleCurbed(rule=rule_id, round=turn.ledger.round, skipped=count - FIRINGS_MAX))
+    return fired
+
+
+def _hold(turn: Turn, match: Match, hold: Hold, *, is_curbed: bool) -> None:
+    """A hold whose subject cannot be told is placed all the same: the condition was true, and holding is safe."""
+    rule = match.rule
+    subject = _subject(turn, match, hold.subject, is_curbed=is_curbed)
+    if subject is None:
+        subject = ANY_SUBJECT
+    elif len(turn.ledger.claims) >= claiming.CLAIMS_MAX:
+        known = claiming.claim_id(rule.id, hold.resource, subject) in turn.ledger.claims
+        subject = subject if known else ANY_SUBJECT
+    claim = Claim(
+        id=claiming.claim_id(rule.id, hold.resource, subject),
+        resource=hold.resource,
+        want=hold.rung,
+        safety=hold.safety,
+        priority=URGENCY[rule.priority],
+        lease=of_hold(hold, turn.now),
+        holder=rule.id,
+        subject=subject,
+        reason=f"{match.why} in {match.event.id}",
+        cause=match.event.id,
+    )
+    claiming.place(turn, claim)
+
+
+def _release(turn: Turn, match: Match, *, is_curbed: bool) -> None:
+    for release in match.rule.release:
+        subject = _subject(turn, match, release.subject, is_curbed=is_curbed)
+        if subject is not None:
+            id_ = claiming.claim_id(release.of, release.resource, subject)
+            claiming.clear(turn, id_, match.rule.id, f"{match.why} in {match.event.id}")
+
+
+def _subject(turn: Turn, match: Match, template: str, *, is_curbed: bool) -> str | None:
+    try:
+        subject = filled_text(template, match.event.payload)
+        error = f"longer than {SUBJECT_MAX} characters" if len(subject) > SUBJECT_MAX else ""
+    except FieldError as wrong:
+        subject, error = "", str(wrong)
+    if not error:
+        return subject
+    if not is_curbed:
+        why = f"subject {template!r}: {error}"
+        turn.record(RuleUndecided(rule=match.rule.id, event=match.event.id, why=why))
+    return None
+
+
+def _tell(turn: Turn, fired: list[Match]) -> None:
+    counts: Counter[str] = Counter()
+    refused: dict[tuple[str, str, str], list[tuple[Match, str, Ruling]]] = {}
+    for match in fired:
+        for tell in match.rule.tell:
+            counts[match.rule.id] += 1
+            key = f"c/{turn.ledger.round}/{match.rule.id}/{counts[match.rule.id]}"
+            against = _refused(turn, match, tell)
+            if against is None:
+                commands.issue(turn, match, tell, key)
+            else:
+                why, use, ruling = against
+                refused.setdefault((match.rule.id, tell.command, use), []).append((match, why, ruling))
+    for (rule, command, use), cases in refused.items():
+        _hold_breach(turn, rule, command, use, cases)
+
+
+def _refused(turn: Turn, match: Match, tell: Tell) -> tuple[str, str, Ruling] | None:
+    for use in tell.uses:
+        why, ruling = directives.refusal(turn, use)
+        if why:
+            turn.record(
+                RuleActionRefused(
+                    rule=match.rule.id,
+                    event=match.event.id,
+                    workstream=tell.workstream,
+                    command=tell.command,
+                    why=why,
+                )
+            )
+            return why, use, ruling
+    return None
+
+
+def _hold_breach(turn: Turn, rule: str, command: str, use: str, cases: list[tuple[Match, str, Ruling]]) -> None:
+    """One conflict for all events of the round in which a rule asked for the same."""
+    match, why, ruling = cases[0]
+    resource, _, name = use.partition(":")
+    more = f" and {len(cases) - 1} more" if len(cases) > 1 else ""
+    holder = ruling.holder.id if ruling.holder is not None else ""
+    claiming.conflict(
+        turn,
+        ConflictClass.HOLD_BREACH,
+        resource,
+        (holder, rule) if holder else (rule,),
+        f"{rule} asks for {command}, which needs {name!r} of {resource}, "
+        f"because {match.why} in {match.event.id}{more}.",
+        outcome="command refused",
+        winner=holder,
+        closed=f"Refused: {why}. {explained(ruling)}",
+    )

@@ -1,0 +1,87 @@
+"""Rules, compiled: which fire for an event, in which order, and why.
+
+Rules of higher priority go first, then those declared earlier.  A rule fires only on true; where its condition is
+unknown it does nothing, and that is recorded too.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from alluse_hub.actors.coordinator.conditions import Condition, evaluate, holds, parse
+from alluse_hub.protocols.claims import Mode
+from alluse_hub.protocols.flow import Event
+from alluse_hub.protocols.rules import CoordinatorSpec, Priority, Rule
+
+URGENCY = {Priority.CRITICAL: 3, Priority.HIGH: 2, Priority.MEDIUM: 1, Priority.LOW: 0}
+"""As the priority of the claims that a rule places."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    rule: Rule
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A rule and an event of its kind.  ``fires``: False where the condition is unknown."""
+
+    rule: Rule
+    event: Event
+    fires: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """A coordinator's specification, ready for use.  In a snapshot it stands as the specification."""
+
+    spec: CoordinatorSpec
+    modes: dict[str, Mode]
+    rules: dict[tuple[str, str], tuple[Compiled, ...]]  # by workstream and event
+
+    @classmethod
+    def of(cls, spec: CoordinatorSpec) -> "Book":
+        """Raises ConditionError for a condition that cannot be read."""
+        ordered = sorted(spec.rules, key=lambda rule: -URGENCY[rule.priority])  # stable: then as declared
+        rules: dict[tuple[str, str], tuple[Compiled, ...]] = {}
+        for rule in ordered:
+            if rule.enabled:
+                key = (rule.workstream, rule.event)
+                rules[key] = (*rules.get(key, ()), Compiled(rule, parse(rule.when)))
+        return cls(spec, {mode.resource: mode for mode in spec.modes}, rules)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # Any: pydantic's
+        spec = handler(CoordinatorSpec)
+        from_json = core_schema.no_info_after_validator_function(cls.of, spec)
+        return core_schema.json_or_python_schema(
+            json_schema=from_json,
+            python_schema=core_schema.union_schema([core_schema.is_instance_schema(cls), from_json]),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda book: book.spec.model_dump(mode="json"),
+            ),
+        )
+
+
+def matches(book: Book, events: Sequence[Event]) -> list[Match]:
+    """In the order of the events, and for each in the order of the rules."""
+    found: list[Match] = []
+    for event in events:
+        for compiled in book.rules.get((event.ws, event.event), ()):
+            value = holds(compiled.condition, event.payload)
+            if value is not False:
+                why = evaluate(compiled.condition, event.payload).why
+                if not compiled.condition.fields:
+                    why = f"{event.event} happened"
+                found.append(Match(compiled.rule, event, value is True, why))
+    return found
+
+
+def most_urgent_first(found: Sequence[Match]) -> list[Match]:
+    """Stable: equals stay in their order."""
+    return sorted(found, key=lambda match: -URGENCY[match.rule.priority])

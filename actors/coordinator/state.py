@@ -1,0 +1,106 @@
+"""The coordinator between letters, and a turn in the making.
+
+A turn gathers what one letter leads to and puts it in the only order that is safe: first every fact, then what may go
+at once (restrictions, words to the board), then, behind a ``Commit``, what orders or loosens.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from alluse_hub.actors.coordinator.arbiter import Ruling, in_force
+from alluse_hub.actors.coordinator.leases import Now
+from alluse_hub.actors.coordinator.ledger import Ledger, evolve
+from alluse_hub.actors.coordinator.rules import Book
+from alluse_hub.protocols.claims import Mode
+from alluse_hub.protocols.effects import CancelWake, Commit, Decision, Effect, Record, Send, Wake
+from alluse_hub.protocols.message import Fact, Message
+from alluse_hub.protocols.rules import ActsCommitted, CoordinatorSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinator:
+    """``book`` comes from the specification and ``ledger`` from the facts; the rest is learned again after a start."""
+
+    name: str
+    book: Book
+    ledger: Ledger = field(default_factory=Ledger)
+    presence: dict[str, str] = field(default_factory=dict)  # of programs, as their monitors say
+    tries: dict[str, int] = field(default_factory=dict)  # of what is being said again, by timer
+    lapse_at: float | None = None  # hub time of the armed lapse
+
+
+def start(name: str, spec: Message) -> Coordinator:
+    assert isinstance(spec, CoordinatorSpec), "the core names its own specification"
+    return Coordinator(name, Book.of(spec))
+
+
+def restored(fresh: Coordinator, kept: Coordinator) -> Coordinator:
+    """The configuration of now with the ledger of a snapshot."""
+    return replace(fresh, ledger=kept.ledger)
+
+
+def evolved(state: Coordinator, fact: Fact) -> Coordinator:
+    return replace(state, ledger=evolve(state.ledger, fact))
+
+
+class Turn:
+    """Everything that one letter leads to; lives no longer than the handling of it."""
+
+    def __init__(self, state: Coordinator, at: float) -> None:
+        self.state = state
+        self.at = at
+        self._facts: list[Effect] = []
+        self._at_once: list[Effect] = []
+        self._held: list[Effect] = []
+        self._answers: list[Effect] = []
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.state.ledger
+
+    @property
+    def now(self) -> Now:
+        return Now(self.at, self.ledger.ordinal, self.ledger.session)
+
+    def ruling(self, mode: Mode) -> Ruling:
+        return in_force(mode, self.ledger.claims.values(), self.now)
+
+    def record(self, fact: Fact) -> None:
+        self.state = evolved(self.state, fact)
+        self._facts.append(Record(fact))
+
+    def send(self, to: str, message: Message) -> None:
+        self._at_once.append(Send(to, message))
+
+    def send_and_wake(self, to: str, message: Message, timer: str, after_s: float, *, committed: bool) -> None:
+        """The timer is set behind the same ``Commit``: nothing is said again that was not allowed out once."""
+        effects = self._held if committed else self._at_once
+        effects += [Send(to, message), Wake(timer, after_s)]
+
+    def answer(self, to: str, message: Message) -> None:
+        """Goes last, behind the ``Commit`` if there is one."""
+        self._answers.append(Send(to, message))
+
+    def wake(self, timer: str, after_s: float) -> None:
+        self._at_once.append(Wake(timer, after_s))
+
+    def cancel(self, timer: str) -> None:
+        self._at_once.append(CancelWake(timer))
+
+    def tried(self, timer: str) -> int:
+        """Counts one more try; returns how many there were before."""
+        before = self.state.tries.get(timer, 0)
+        self.state = replace(self.state, tries={**self.state.tries, timer: before + 1})
+        return before
+
+    def forget(self, timer: str) -> None:
+        """No more tries are counted, and the timer is cancelled if this life has set it."""
+        if timer in self.state.tries:
+            tries = {other: count for other, count in self.state.tries.items() if other != timer}
+            self.state = replace(self.state, tries=tries)
+            self.cancel(timer)
+
+    def done(self) -> Decision[Coordinator]:
+        effects = [*self._facts, *self._at_once]
+        if self._held:
+            effects += [Commit(ActsCommitted(round=self.ledger.round)), *self._held]
+        return Decision(self.state, (*effects, *self._answers))
