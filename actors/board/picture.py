@@ -1,0 +1,95 @@
+"""The picture: the latest of everything that supervisors, monitors, router and coordinator have shown.
+
+Nothing in it is measured here and nothing outlives a restart: ``PeerUp`` makes the others say again what they last
+said, so a new incarnation of the board is up to date within one interval of the monitors.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from pydantic import Field, NonNegativeInt
+
+from alluse_hub.protocols.claims import ConflictShown
+from alluse_hub.protocols.flow import FlowsShown
+from alluse_hub.protocols.health import HealthChanged, Pulse
+from alluse_hub.protocols.lifecycle import TreeShown
+from alluse_hub.protocols.message import Message
+from alluse_hub.protocols.rules import RulesShown
+
+CLOSED_MAX = 50
+"""Closed conflicts on the board, the latest; all of them are in the trail."""
+
+
+class WorkstreamKnown(Message):
+    """A workstream that is configured, whether or not it was ever heard of."""
+
+    id: str
+    name: str
+    depends_on: tuple[str, ...] = ()
+
+
+class BoardSpec(Message):
+    """``hub``: its name, for people.  ``fragile_s``: a pulse older than this says nothing about now."""
+
+    hub: str = "alluse"
+    workstreams: tuple[WorkstreamKnown, ...] = ()
+    fragile_s: float = Field(default=15.0, gt=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A pulse, and the hub time at which it came."""
+
+    pulse: Pulse
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The latest change of a workstream's status."""
+
+    change: HealthChanged
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Conflicts:
+    """``open`` and ``closed`` oldest first; ``count`` of all ever opened."""
+
+    open: tuple[ConflictShown, ...] = ()
+    closed: tuple[ConflictShown, ...] = ()
+    count: NonNegativeInt = 0
+
+    def opened(self, conflict: ConflictShown) -> "Conflicts":
+        if any(other.id == conflict.id for other in (*self.open, *self.closed)):
+            return self
+        return replace(self, open=(*self.open, conflict), count=self.count + 1)
+
+    def ended(self, id_: str, outcome: str, winner: str, sentence: str) -> "Conflicts":
+        conflict = next((other for other in self.open if other.id == id_), None)
+        if conflict is None:
+            return self
+        done = conflict.model_copy(update={"outcome": outcome, "winner": winner, "closed": sentence})
+        rest = tuple(other for other in self.open if other.id != id_)
+        return replace(self, open=rest, closed=(*self.closed, done)[-CLOSED_MAX:])
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """``version`` grows with every letter that changed something."""
+
+    spec: BoardSpec
+    version: int = 0
+    trees: dict[str, TreeShown] = field(default_factory=dict)
+    pulses: dict[str, Heard] = field(default_factory=dict)
+    turns: dict[str, Turn] = field(default_factory=dict)
+    flows: FlowsShown | None = None
+    rules: RulesShown | None = None
+    conflicts: Conflicts = Conflicts()
+
+    def child_state(self, name: str) -> str:
+        """As its supervisor sees it; ``unknown`` before its supervisor has shown anything."""
+        for tree in self.trees.values():
+            for child in tree.children:
+                if child.name == name:
+                    return child.state.value
+        return "unknown"

@@ -1,0 +1,214 @@
+"""Views: the picture as JSON, cut for one question each.
+
+Every view carries ``now`` (hub time in seconds), so that ages can be told without another clock.  Pure.
+"""
+
+from typing import TypeVar
+
+from pydantic import JsonValue
+
+from alluse_hub.actors.board.health import system_health
+from alluse_hub.actors.board.picture import Board, WorkstreamKnown
+from alluse_hub.protocols.lifecycle import ChildShown, ChildState
+from alluse_hub.protocols.message import Json, Message
+from alluse_hub.protocols.names import ROOT
+
+M = TypeVar("M", bound=Message)
+
+
+def view(board: Board, name: str, args: Json, now: float) -> Json:
+    """The view ``name``; an empty one if it, or the thing asked for in ``args``, is unknown."""
+    match name:
+        case "status":
+            return _status(board, now) if not args.get("name") else _status_of(board, str(args["name"]), now)
+        case "tree":
+            return {"now": now, "tree": _subtree(board, ROOT, now)}
+        case "flows":
+            return {"now": now, "flows": _flows(board), **_session(board)}
+        case "conflicts":
+            return {"now": now, "resources": _resources(board), **_conflicts(board)}
+        case "rules":
+            return {"now": now, "rules": [_json(rule) for rule in board.rules.rules] if board.rules else []}
+        case "progress":
+            return _progress(board, now)
+        case "why":
+            return _why(board, str(args.get("name", "")), now)
+        case "summary":
+            rules: list[JsonValue] = [rule.id for rule in board.rules.rules] if board.rules else []
+            return {
+                "now": now,
+                "flows": _flows(board),
+                "resources": _resources(board),
+                "rules": rules,
+                **_session(board),
+            }
+        case _:
+            return {}
+
+
+def _json(message: Message) -> Json:
+    return message.model_dump(mode="json")
+
+
+def _hub(board: Board, now: float) -> Json:
+    health = system_health(board, now)
+    children = [child for tree in board.trees.values() for child in tree.children]
+    return {
+        "name": board.spec.hub,
+        "status": health.word,
+        "why": health.why,
+        "health": health.score,
+        "health_least": health.least,
+        "health_mean": health.mean,
+        "actors_up": sum(child.state is ChildState.UP for child in children),
+        "actors": len(children),
+        "restarts": sum(child.restarts for child in children),
+        "conflicts_open": len(board.conflicts.open),
+        "conflicts": board.conflicts.count,
+        "rules_fired": sum(rule.fired for rule in board.rules.rules) if board.rules else 0,
+    }
+
+
+def _session(board: Board) -> Json:
+    if board.flows is None:
+        return {"session": "", "sessions": 0, "of": 0, "round": 0, "ended": False, "digest": "", "events": 0}
+    shown = _json(board.flows)
+    del shown["flows"]
+    return shown
+
+
+def _status(board: Board, now: float) -> Json:
+    workstreams: list[JsonValue] = [_workstream(board, known, now) for known in board.spec.workstreams]
+    return {
+        "now": now,
+        "board_version": board.version,
+        "hub": _hub(board, now),
+        "workstreams": workstreams,
+        "resources": _resources(board),
+        **_session(board),
+    }
+
+
+def _status_of(board: Board, name: str, now: float) -> Json:
+    known = next((known for known in board.spec.workstreams if known.id == name), None)
+    if known is not None:
+        return {"now": now, "board_version": board.version, "workstream": _workstream(board, known, now)}
+    child = _child(board, name)
+    if child is not None:
+        return {"now": now, "board_version": board.version, "actor": _json(child)}
+    if name in {ROOT, board.spec.hub}:
+        return {"now": now, "board_version": board.version, "hub": _hub(board, now)}
+    return {}
+
+
+def _workstream(board: Board, known: WorkstreamKnown, now: float) -> Json:
+    child = _child(board, known.id)
+    shown: Json = {
+        "id": known.id,
+        "name": known.name,
+        "depends_on": list(known.depends_on),
+        "needed_by": [other.id for other in board.spec.workstreams if known.id in other.depends_on],
+        "monitor": _json(child) if child else {"state": "unknown"},
+    }
+    heard = board.pulses.get(known.id)
+    if heard is None:
+        return shown | {"status": "unknown", "health": 0.0, "why": "nothing was heard of it yet", "heard_s": None}
+    pulse = _json(heard.pulse)
+    for key in ("workstream", "name", "dependencies"):
+        del pulse[key]
+    return shown | pulse | {"heard_s": round(max(0.0, now - heard.at), 3)}
+
+
+def _child(board: Board, name: str) -> ChildShown | None:
+    children = (child for tree in board.trees.values() for child in tree.children)
+    return next((child for child in children if child.name == name), None)
+
+
+def _subtree(board: Board, name: str, now: float) -> Json:
+    """The supervisor ``name`` with all below it; a child that is a supervisor itself holds its own."""
+    tree = board.trees.get(name)
+    if tree is None:
+        return {"name": name, "children": []}
+    children: list[JsonValue] = []
+    for child in tree.children:
+        below: Json = _json(child) | {"age_s": round(max(0.0, now - child.since), 3)}
+        heard = board.pulses.get(child.name)
+        if heard is not None:
+            below["program"] = {
+                "status": heard.pulse.status.value,
+                "health": heard.pulse.health,
+                "pid": heard.pulse.pid,
+                "starts": heard.pulse.program_starts,
+            }
+        if child.name in board.trees:
+            below |= _subtree(board, child.name, now)
+        children.append(below)
+    return {
+        "name": name,
+        "strategy": tree.strategy.value,
+        "intensity": _json(tree.intensity),
+        "recent_restarts": tree.recent_restarts,
+        "children": children,
+    }
+
+
+def _flows(board: Board) -> list[JsonValue]:
+    return [_json(flow) for flow in board.flows.flows] if board.flows else []
+
+
+def _resources(board: Board) -> list[JsonValue]:
+    return [_json(resource) for resource in board.rules.resources] if board.rules else []
+
+
+def _conflicts(board: Board) -> Json:
+    return {
+        "open": [_json(conflict) for conflict in board.conflicts.open],
+        "closed": [_json(conflict) for conflict in board.conflicts.closed],
+        "count": board.conflicts.count,
+    }
+
+
+def _progress(board: Board, now: float) -> Json:
+    rungs: Json = {shown.resource: shown.rung for shown in board.rules.resources} if board.rules else {}
+    fired: Json = {rule.id: rule.fired for rule in board.rules.rules} if board.rules else {}
+    workstreams: Json = {
+        known.id: board.pulses[known.id].pulse.status.value if known.id in board.pulses else "unknown"
+        for known in board.spec.workstreams
+    }
+    return {
+        "now": now,
+        "hub": _hub(board, now),
+        "workstreams": workstreams,
+        "rungs": rungs,
+        "fired": fired,
+        **_session(board),
+    }
+
+
+def _why(board: Board, name: str, now: float) -> Json:
+    """What the board knows of anything with that name: workstream, resource, rule, flow, actor or the hub itself."""
+    known = next((known for known in board.spec.workstreams if known.id == name), None)
+    if known is not None:
+        turn = board.turns.get(name)
+        changed: Json = _json(turn.change) | {"age_s": round(max(0.0, now - turn.at), 3)} if turn else {}
+        return {"now": now, "kind": "workstream", "workstream": _workstream(board, known, now), "changed": changed}
+    if board.rules:
+        for resource in board.rules.resources:
+            if resource.resource == name:
+                conflicts: list[JsonValue] = [_json(c) for c in board.conflicts.open if c.resource == name]
+                return {"now": now, "kind": "resource", "resource": _json(resource), "open": conflicts}
+        for rule in board.rules.rules:
+            if rule.id == name:
+                return {"now": now, "kind": "rule", "rule": _json(rule)}
+    for conflict in (*board.conflicts.open, *board.conflicts.closed):
+        if conflict.id == name:
+            return {"now": now, "kind": "conflict", "conflict": _json(conflict)}
+    for flow in board.flows.flows if board.flows else ():
+        if flow.flow == name:
+            return {"now": now, "kind": "flow", "flow": _json(flow)}
+    child = _child(board, name)
+    if child is not None:
+        return {"now": now, "kind": "actor", "actor": _json(child)}
+    if name in {ROOT, board.spec.hub}:
+        return {"now": now, "kind": "hub", "hub": _hub(board, now)}
+    return {}

@@ -1,0 +1,154 @@
+"""What the gateway does with a request: ask the board, give an order, or have its worker read the trail.
+
+Reading waits for the board at most ``board_timeout_s``; an order waits for its own deadline, which is set before the
+order is committed, so that a trail that does not answer cannot keep a person waiting for ever.  Pure.
+"""
+
+from alluse_hub.actors.gateway.orders import Order, Refusal, order
+from alluse_hub.actors.gateway.requests import OPEN_MAX, Gateway, GatewaySpec, Open
+from alluse_hub.protocols.admin import (
+    MIXED_ASKS,
+    ORDERS,
+    VIEWS,
+    Answer,
+    AskBoard,
+    Asked,
+    Code,
+    Listen,
+    OrderGiven,
+    PeopleTurnedAway,
+    ReadTrail,
+    TurnedAway,
+)
+from alluse_hub.protocols.board import BoardShown
+from alluse_hub.protocols.effects import CancelWake, Commit, Core, Decision, Do, Effect, Record, Send, Wake
+from alluse_hub.protocols.flow import FlowOrderDone
+from alluse_hub.protocols.lifecycle import ActorOrderDone, Started, Woken
+from alluse_hub.protocols.message import Envelope, Json, Message
+from alluse_hub.protocols.names import BOARD
+from alluse_hub.protocols.workstream import OrderDone
+
+
+def start(name: str, spec: Message) -> Gateway:
+    assert isinstance(spec, GatewaySpec), f"{name} is given a gateway's specification"
+    return Gateway(name, spec)
+
+
+def decide(state: Gateway, letter: Envelope) -> Decision[Gateway]:
+    match letter.body:
+        case Started():
+            return Decision(state, (Do(Listen()),))
+        case TurnedAway() as word:
+            fact = PeopleTurnedAway(uid=word.uid, user=word.user, pid=word.pid, count=word.count)
+            return Decision(state, (Record(fact),))
+        case Asked() as asked:
+            return take(state, asked)
+        case BoardShown(request=request, view=view):
+            return shown(state, request, view)
+        case OrderDone(workstream=name, ok=ok, text=text):
+            return done(state, f"program:{name}", ok=ok, text=text)
+        case ActorOrderDone(name=name, ok=ok, text=text):
+            return done(state, f"actor:{name}", ok=ok, text=text)
+        case FlowOrderDone(flow=name, ok=ok, text=text):
+            return done(state, f"flow:{name}", ok=ok, text=text)
+        case Woken(timer=timer):
+            return late(state, timer)
+        case other:
+            raise TypeError(f"a gateway does not take {type(other).__name__}")
+
+
+def take(state: Gateway, asked: Asked) -> Decision[Gateway]:
+    if len(state.open) >= OPEN_MAX:
+        return _refuse(state, asked, Refusal(Code.CONFLICT, "too many requests are open", "ask again in a moment"))
+    if asked.ask in VIEWS or asked.ask in MIXED_ASKS:
+        question = AskBoard(request=asked.request, view=asked.ask, args=asked.args)
+        return Decision(
+            state.holding(Open(asked.request, asked.ask, asked.args, asked.user)),
+            (Wake(asked.request, state.spec.board_timeout_s), Send(BOARD, question)),
+        )
+    if asked.ask in ORDERS:
+        return give(state, asked)
+    known = ", ".join(sorted((*VIEWS, *MIXED_ASKS, *ORDERS)))
+    return _refuse(state, asked, Refusal(Code.USAGE, f"{asked.ask!r} cannot be asked", f"known: {known}"))
+
+
+def give(state: Gateway, asked: Asked) -> Decision[Gateway]:
+    wanted = order(state, asked.ask, asked.args, asked.user)
+    if isinstance(wanted, Order) and wanted.about and (other := state.about(wanted.about)) is not None:
+        text = f"{other.ask} of {wanted.about.partition(':')[2]} by {other.user} is still under way"
+        wanted = Refusal(Code.CONFLICT, text, "wait for it, or look with `status`")
+    if isinstance(wanted, Refusal):
+        return _refuse(state, asked, wanted)
+    given = OrderGiven(ask=asked.ask, args=asked.args, by=asked.user, allowed=True)
+    write: Effect = Commit(given) if wanted.loosens else Record(given)
+    if not wanted.about:
+        told = Do(Answer(request=asked.request, ok=True, result={"text": wanted.text}))
+        return Decision(state, (write, told, Send(wanted.to, wanted.message)))
+    held = Open(asked.request, asked.ask, asked.args, asked.user, wanted.about)
+    deadline = Wake(asked.request, wanted.timeout_s)
+    return Decision(state.holding(held), (deadline, write, Send(wanted.to, wanted.message)))
+
+
+def _refuse(state: Gateway, asked: Asked, refusal: Refusal) -> Decision[Gateway]:
+    answer = Answer(request=asked.request, ok=False, code=refusal.code, message=refusal.message, hint=refusal.hint)
+    if asked.ask not in ORDERS:
+        return Decision(state, (Do(answer),))
+    given = OrderGiven(ask=asked.ask, args=asked.args, by=asked.user, allowed=False, why=refusal.message)
+    return Decision(state, (Record(given), Do(answer)))
+
+
+def shown(state: Gateway, request: str, view: Json) -> Decision[Gateway]:
+    held = state.open.get(request)
+    if held is None or held.about:
+        return Decision(state)  # answered already: the board was late
+    after = state.without(request)
+    if held.ask in MIXED_ASKS:
+        return Decision(
+            after, (CancelWake(request), Do(ReadTrail(request=request, ask=held.ask, args=held.args, shown=view)))
+        )
+    if not view:
+        name = str(held.args.get("name", held.ask))
+        answer = Answer(
+            request=request,
+            ok=False,
+            code=Code.NOT_FOUND,
+            message=f"{name!r} is not known here",
+            hint="`status` lists workstreams, `tree` lists actors",
+        )
+        return Decision(after, (CancelWake(request), Do(answer)))
+    return Decision(after, (CancelWake(request), Do(Answer(request=request, ok=True, result=view))))
+
+
+def done(state: Gateway, about: str, *, ok: bool, text: str) -> Decision[Gateway]:
+    held = state.about(about)
+    if held is None:
+        return Decision(state)  # its deadline has passed, and the person was told
+    answer = (
+        Answer(request=held.request, ok=True, result={"text": text})
+        if ok
+        else Answer(request=held.request, ok=False, code=Code.CONFLICT, message=text or f"{held.ask} was refused")
+    )
+    return Decision(state.without(held.request), (CancelWake(held.request), Do(answer)))
+
+
+def late(state: Gateway, request: str) -> Decision[Gateway]:
+    held = state.open.get(request)
+    if held is None:
+        return Decision(state)
+    what, hint = (
+        (f"{held.ask} of {held.about.partition(':')[2]} is not done yet", "it may still be; look with `status`")
+        if held.about
+        else ("the board does not answer", "`trail tail` reads without it; look with `tree` again in a moment")
+    )
+    answer = Answer(request=request, ok=False, code=Code.TIMED_OUT, message=what, hint=hint)
+    return Decision(state.without(request), (Do(answer),))
+
+
+GATEWAY = Core(
+    start=start,
+    decide=decide,
+    spec=GatewaySpec,
+    accepts=frozenset(
+        {Started, Woken, Asked, TurnedAway, BoardShown, OrderDone, ActorOrderDone, FlowOrderDone},
+    ),
+)

@@ -1,0 +1,122 @@
+"""Orders: from what a person says to the message that does it, and its addressee.
+
+An order that *restricts* (stop, pause, maintenance on, shutdown) goes out after ``Record``: it never waits for a disk.
+One that *loosens* (start, restart, resume, maintenance off) goes out after ``Commit``: no power cut undoes it.  Pure.
+"""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from alluse_hub.actors.gateway.requests import Gateway
+from alluse_hub.protocols.admin import ORDER_TIMEOUT_MAX_S, ORDER_TIMEOUT_S, Code, ShutDown
+from alluse_hub.protocols.flow import PauseFlow, ResumeFlow
+from alluse_hub.protocols.lifecycle import RestartActor, StartActor, StopActor
+from alluse_hub.protocols.message import Json, Message
+from alluse_hub.protocols.names import AUDITOR, ROOT, ROUTER
+from alluse_hub.protocols.workstream import Maintain, RestartProgram, StartProgram, StopProgram
+
+REASON_MAX = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """``about`` is what the answer will name; empty if there will be none, and then ``text`` is told at once."""
+
+    to: str
+    message: Message
+    about: str
+    loosens: bool
+    text: str = ""
+    timeout_s: float = ORDER_TIMEOUT_S
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    code: Code
+    message: str
+    hint: str = ""
+
+
+def order(state: Gateway, ask: str, args: Json, user: str) -> Order | Refusal:
+    """What to send for ``ask``, one of ``admin.ORDERS``."""
+    name, reason = args.get("name", ""), args.get("reason", "")
+    if not isinstance(name, str) or not isinstance(reason, str) or len(reason) > REASON_MAX:
+        return Refusal(Code.USAGE, f"name and reason are texts, the reason of at most {REASON_MAX} characters")
+    timeout_s = _timeout_s(args)
+    if timeout_s is None:
+        return Refusal(Code.USAGE, f"timeout_s is a number of seconds above 0, at most {ORDER_TIMEOUT_MAX_S:.0f}")
+    match ask:
+        case "shutdown":
+            keep = args.get("keep_workstreams") is True
+            message = ShutDown(by=user, reason=reason or "asked", keep_workstreams=keep)
+            return Order(ROOT, message, "", loosens=False, text="the hub ends")
+        case "flow":
+            return _flow(state, name, args, timeout_s)
+        case "maintenance":
+            return _maintenance(state, name, reason, args, user, timeout_s)
+        case _:
+            return _life(state, ask, name, reason, args, user, timeout_s)
+
+
+def _timeout_s(args: Json) -> float | None:
+    value = args.get("timeout_s", ORDER_TIMEOUT_S)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= ORDER_TIMEOUT_MAX_S:
+        return None
+    return float(value)
+
+
+def _flow(state: Gateway, name: str, args: Json, timeout_s: float) -> Order | Refusal:
+    if name not in state.spec.flows:
+        return _unknown("flow", name, state.spec.flows)
+    on = args.get("on")
+    if not isinstance(on, bool):
+        return Refusal(Code.USAGE, "say whether the flow is to be `on`: true or false")
+    message = ResumeFlow(flow=name) if on else PauseFlow(flow=name)
+    return Order(ROUTER, message, f"flow:{name}", loosens=on, timeout_s=timeout_s)
+
+
+def _maintenance(state: Gateway, name: str, reason: str, args: Json, user: str, timeout_s: float) -> Order | Refusal:
+    if name not in state.spec.workstreams:
+        return _unknown("workstream", name, state.spec.workstreams)
+    on = args.get("on")
+    if not isinstance(on, bool):
+        return Refusal(Code.USAGE, "say whether maintenance is to be `on`: true or false")
+    message = Maintain(on=on, by=user, reason=reason)
+    return Order(name, message, f"program:{name}", loosens=not on, timeout_s=timeout_s)
+
+
+def _life(state: Gateway, ask: str, name: str, reason: str, args: Json, user: str, timeout_s: float) -> Order | Refusal:
+    loosens = ask != "stop"
+    if name in state.spec.workstreams and args.get("monitor") is not True:
+        programs = {"restart": RestartProgram, "stop": StopProgram, "start": StartProgram}
+        message: Message = programs[ask](by=user, reason=reason)
+        return Order(name, message, f"program:{name}", loosens, timeout_s=timeout_s)
+    if name == ROOT:
+        return Refusal(Code.CONFLICT, "the hub as a whole is ended by `shutdown` and started by `serve`")
+    if name not in state.spec.supervisors:
+        return _unknown("workstream or actor", name, (*state.spec.workstreams, *state.spec.supervisors))
+    if ask == "stop" and name in {AUDITOR, state.name}:
+        why = "nothing could be recorded" if name == AUDITOR else "nobody could ask for its start"
+        return Refusal(Code.CONFLICT, f"{name} is not stopped alone: {why}", "`restart` it, or `shutdown` the hub")
+    why_asked = f"asked by {user}{': ' if reason else ''}{reason}"
+    message = _actor_order(ask, name, why_asked)
+    is_own_end = name == state.name
+    text = "the gateway restarts; this connection ends" if is_own_end else ""
+    about = "" if is_own_end else f"actor:{name}"
+    return Order(state.spec.supervisors[name], message, about, loosens, text, timeout_s)
+
+
+def _actor_order(ask: str, name: str, reason: str) -> Message:
+    match ask:
+        case "restart":
+            return RestartActor(name=name, reason=reason)
+        case "stop":
+            return StopActor(name=name, reason=reason)
+        case _:
+            return StartActor(name=name)
+
+
+def _unknown(kind: str, name: str, known: tuple[str, ...]) -> Refusal:
+    close = get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(sorted(set(known)))}"
+    return Refusal(Code.NOT_FOUND, f"{name!r} is no {kind}", hint)

@@ -1,0 +1,85 @@
+"""Why: what the board knows of a thing now, and what the trail knows of how it came.
+
+A name is a workstream, an actor, a resource, a rule, a flow or a conflict; an id is an entry (``coordinator/1/42``) or
+an event (``ws3#17``), and its answer is the chain of causes above it and of effects below.
+"""
+
+import re
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from alluse_hub.actors.gateway.trail import NotInTrailError, Trail, Why, entry_of
+from alluse_hub.protocols.flow import EventHeard
+from alluse_hub.protocols.message import Json
+from alluse_hub.protocols.trail import Entry, EntryKind
+
+LATEST = 5
+LOOKED_AT = 1_000
+"""Entries of a kind looked through, newest first, for those about the thing asked for."""
+
+SPEAKING: dict[str, dict[str, str]] = {
+    "workstream": {
+        "HealthChanged": "workstream",
+        "ProgramStarted": "workstream",
+        "ProgramEnded": "workstream",
+        "ProgramParked": "workstream",
+        "WantedChanged": "workstream",
+        "LineRefused": "workstream",
+    },
+    "actor": {"ChildStarted": "name", "ChildEnded": "name", "ChildRestarted": "name", "ChildParked": "name"},
+    "resource": {"DirectiveIssued": "resource", "DirectiveAnswered": "resource", "ConflictOpened": "resource"},
+    "rule": {"RuleFired": "rule", "RuleUndecided": "rule", "RuleActionDone": "rule", "RuleActionRefused": "rule"},
+    "flow": {"FlowPaused": "flow", "FlowResumed": "flow", "EventsDropped": "flow"},
+    "conflict": {"ConflictOpened": "id", "ConflictClosed": "id"},
+}
+"""By kind of thing: the facts that speak of it, and the key in which they name it."""
+
+
+def why(trail: Trail, home: Path, args: Json, shown: Json) -> Json:
+    """``shown`` is the board's view of the name, empty if it knows none.  Raises NotInTrailError, CallerError."""
+    name = str(args.get("name", ""))
+    kind = str(shown.get("kind", ""))
+    if kind:
+        latest = _latest(trail, home, kind, name)
+        return shown | {"name": name, "latest": [entry_of(entry) for entry in latest]}
+    event = re.fullmatch(r"([a-z][a-z0-9_.-]*)#([1-9][0-9]*)", name)
+    found: Why | None = None
+    if event:
+        heard = _event(trail, home, event[1], int(event[2]))
+        found = trail.why(home, heard.id) if heard else None
+    elif name.count("/") >= len(("incarnation", "n")):
+        found = trail.why(home, name)
+    if found is None:
+        raise NotInTrailError(
+            f"nothing is known of {name!r}; ask for a workstream, an actor, a resource, a rule, a flow,"
+            " an event (ws3#17) or an entry (ws3/1/42)"
+        )
+    causes: list[JsonValue] = [entry_of(entry) for entry in found.causes]
+    effects: list[JsonValue] = [entry_of(entry) for entry in found.effects]
+    return {"name": name, "kind": "entry", "entry": entry_of(found.entry), "causes": causes, "effects": effects}
+
+
+def _latest(trail: Trail, home: Path, kind: str, name: str) -> list[Entry]:
+    speaking = SPEAKING.get(kind, {})
+    entries = trail.by_message(home, tuple(speaking), LOOKED_AT) if speaking else []
+    facts = (entry for entry in entries if entry.kind is EntryKind.FACT)
+    return [entry for entry in facts if entry.body.get(speaking[entry.message]) == name][:LATEST]
+
+
+def _event(trail: Trail, home: Path, ws: str, n: int) -> Entry | None:
+    """By bisection: a workstream's events are in the trail in the order of their numbers."""
+    message = EventHeard.__name__
+    low, high = 0, trail.tail(home, limit=1, after_leaf=None).leaf
+    while low < high:
+        middle = (low + high) // 2
+        page = trail.tail(home, limit=1, after_leaf=middle, message=message, workstream=ws)
+        event = page.entries[0].body.get("event") if page.entries else None
+        number = event.get("n") if isinstance(event, dict) else None
+        if number == n:
+            return page.entries[0]
+        if isinstance(number, int) and number < n:
+            low = page.entries[0].leaf
+        else:
+            high = middle
+    return None

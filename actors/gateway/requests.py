@@ -1,0 +1,59 @@
+"""What is asked of the gateway and not yet answered.
+
+Answers of other actors name what they are about, not the request; so of each kind and name one order is open at a
+time, and a second one is told so.  Every open request has a deadline, and there are at most ``OPEN_MAX``.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from pydantic import Field
+
+from alluse_hub.protocols.message import Json, Message
+
+OPEN_MAX = 64
+"""Twice the connections that the worker takes; more means that answers go missing, and says so."""
+
+
+class GatewaySpec(Message):
+    """Who is here, and who may ask.
+
+    ``supervisors``: actor -> its supervisor's name.  ``allow_users``: by name or number, besides the owner of the
+    process and root.  ``trail_reader``: class path of the module that reads the trail for the worker; see ``reader``.
+    """
+
+    hub: str = "alluse"
+    version: str = ""
+    workstreams: tuple[str, ...] = ()
+    supervisors: dict[str, str] = Field(default_factory=dict)
+    flows: tuple[str, ...] = ()
+    allow_users: tuple[int | str, ...] = ()
+    control_group: str = ""
+    trail_reader: str = "alluse_hub.actors.auditor.query"
+    board_timeout_s: float = Field(default=5.0, gt=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A request in hand.  ``about``: what the awaited answer will name, as ``program:ws3``; empty for the board's."""
+
+    request: str
+    ask: str
+    args: Json
+    user: str
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    name: str
+    spec: GatewaySpec
+    open: dict[str, Open] = field(default_factory=dict)
+
+    def holding(self, request: Open) -> "Gateway":
+        return replace(self, open=self.open | {request.request: request})
+
+    def without(self, request: str) -> "Gateway":
+        return replace(self, open={id_: held for id_, held in self.open.items() if id_ != request})
+
+    def about(self, what: str) -> Open | None:
+        return next((held for held in self.open.values() if held.about == what), None)

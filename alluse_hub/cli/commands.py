@@ -1,0 +1,208 @@
+"""What each command does: ask, then print."""
+
+import argparse
+import sys
+import time
+from typing import Any
+
+from alluse_hub.cli import failure, home, show
+from alluse_hub.cli.client import Answer, Client, timeout_beyond
+from alluse_hub.cli.failure import Failure
+from alluse_hub.cli.render import Style, say
+
+SCHEMA_VERSION = 1
+FOLLOW_EVERY_S = 0.5
+LINES_MAX = 1_000
+CHECK_TIMEOUT_S = 600.0
+"""Reading a whole trail takes about a second for each hundred thousand entries."""
+
+
+def style_of(arguments: argparse.Namespace) -> Style:
+    return Style.of(sys.stdout, plain=arguments.no_color, ascii_only=arguments.ascii, utc=arguments.utc)
+
+
+def document(kind: str, result: Answer) -> Answer:
+    """A result as it is published: what it is, and by which version of its description."""
+    return {"schema": f"alluse-hub/{kind}", "version": SCHEMA_VERSION, **result}
+
+
+def put_json(kind: str, result: Answer) -> None:
+    import json
+
+    sys.stdout.write(json.dumps(document(kind, result), ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def _client(arguments: argparse.Namespace) -> Client:
+    return Client(home.find(arguments.home))
+
+
+# --- looking --------------------------------------------------------------------------------------------------------
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """0 whenever it could be answered: judging is not its business."""
+    with _client(arguments) as client:
+        result = client.ask("status", {"name": arguments.name} if arguments.name else {})
+    if arguments.json:
+        put_json("status", result)
+    else:
+        say(show.status(style_of(arguments), result))
+    return failure.DONE
+
+
+def view(arguments: argparse.Namespace) -> int:
+    with _client(arguments) as client:
+        result = client.ask(arguments.view)
+    if arguments.json:
+        put_json(arguments.view, result)
+    else:
+        lines = {"tree": show.tree, "flows": show.flows, "conflicts": show.conflicts, "rules": show.rules}
+        say(lines[arguments.view](style_of(arguments), result))
+    return failure.DONE
+
+
+def why(arguments: argparse.Namespace) -> int:
+    with _client(arguments) as client:
+        result = client.ask("why", {"name": arguments.name}, 30.0)
+    if arguments.json:
+        put_json("why", result)
+    else:
+        say(show.why(style_of(arguments), result))
+    return failure.DONE
+
+
+def events(arguments: argparse.Namespace) -> int:
+    args: Answer = {"type": arguments.type, "source": arguments.source, "text": arguments.text}
+    if arguments.since:
+        args["since"] = since(arguments.since, time.time())
+    return _follow(arguments, "events", args)
+
+
+def tail(arguments: argparse.Namespace) -> int:
+    return _follow(arguments, "trail", {"messages": arguments.message})
+
+
+def _follow(arguments: argparse.Namespace, ask: str, args: Answer) -> int:
+    if not 1 <= arguments.lines <= LINES_MAX:
+        raise Failure(failure.USAGE, f"-n is {arguments.lines}", f"give 1 to {LINES_MAX}")
+    key, kind, draw = ("events", "event", show.event) if ask == "events" else ("entries", "entry", show.entry)
+    style = style_of(arguments)
+    with _client(arguments) as client:
+        args["limit"] = arguments.lines
+        while True:
+            result = client.ask(ask, args, 30.0)
+            for one in result[key]:
+                if arguments.json:
+                    put_json(kind, one)
+                else:
+                    say([draw(style, one)])
+            if not arguments.follow:
+                return failure.DONE
+            args |= {"after": result["leaf"], "limit": LINES_MAX}
+            if len(result[key]) < LINES_MAX:
+                time.sleep(FOLLOW_EVERY_S)
+
+
+def since(text: str, now: float) -> float:
+    """Seconds since 1970 from a date, a date and time (local unless it has an offset), or an age."""
+    ages = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+    if text[-1:] in ages and text[:-1].replace(".", "", 1).isdecimal():
+        return now - float(text[:-1]) * ages[text[-1]]
+    from datetime import datetime
+
+    try:
+        return datetime.fromisoformat(text).astimezone().timestamp()
+    except (ValueError, OverflowError) as error:
+        hint = "give 2026-01-31, 2026-01-31T09:30+01:00, or an age such as 90s, 15m, 2h, 3d"
+        raise Failure(failure.USAGE, f"--since {text!r} is no time", hint) from error
+
+
+def entry(arguments: argparse.Namespace) -> int:
+    with _client(arguments) as client:
+        result = client.ask("entry", {"id": arguments.id})
+    if arguments.json:
+        put_json("entry", result["entry"])
+    else:
+        say(show.entry_whole(style_of(arguments), result))
+    return failure.DONE
+
+
+def check(arguments: argparse.Namespace) -> int:
+    with _client(arguments) as client:
+        result = client.ask("check", {}, CHECK_TIMEOUT_S)
+    if arguments.json:
+        put_json("check", result)
+    else:
+        say(show.check(style_of(arguments), result))
+    return failure.DONE if result["whole"] else failure.TRAIL_BROKEN
+
+
+# --- orders ---------------------------------------------------------------------------------------------------------
+
+
+def order(arguments: argparse.Namespace) -> int:
+    args: Answer = {"name": arguments.name, "monitor": arguments.monitor}
+    if "on" in arguments:
+        args["on"] = arguments.on
+    return _order(arguments, args)
+
+
+def switch(arguments: argparse.Namespace) -> int:
+    return _order(arguments, {"name": arguments.name, "on": arguments.to == "on"})
+
+
+def _order(arguments: argparse.Namespace, args: Answer) -> int:
+    patience_s = timeout_beyond(arguments.timeout)
+    with _client(arguments) as client:
+        args |= {"reason": arguments.reason, "timeout_s": arguments.timeout}
+        result = client.ask(arguments.ask, args, patience_s)
+    return _done(arguments, arguments.ask, result)
+
+
+def shutdown(arguments: argparse.Namespace) -> int:
+    with _client(arguments) as client:
+        args: Answer = {"reason": arguments.reason, "keep_workstreams": arguments.keep_workstreams}
+        result = client.ask("shutdown", args)
+    return _done(arguments, "shutdown", result)
+
+
+def _done(arguments: argparse.Namespace, kind: str, result: Answer) -> int:
+    if arguments.json:
+        put_json(kind, result)
+    else:
+        say([str(result.get("text") or "done")])
+    return failure.DONE
+
+
+# --- the rest -------------------------------------------------------------------------------------------------------
+
+
+def version(arguments: argparse.Namespace) -> int:
+    from alluse_hub import __version__
+
+    if arguments.json:
+        put_json("version", {"alluse_hub": __version__, "python": sys.version.split()[0]})
+    else:
+        say([f"ALL-USE Hub {__version__}, Python {sys.version.split()[0]}"])
+    return failure.DONE
+
+
+def config(arguments: argparse.Namespace) -> int:
+    from alluse_hub.cli.config import check, show_effective
+
+    run: Any = check if arguments.what == "check" else show_effective
+    status: int = run(arguments)
+    return status
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    from alluse_hub.cli.serve import run
+
+    return run(arguments)
+
+
+def demo(arguments: argparse.Namespace) -> int:
+    from alluse_hub.cli.demo import run
+
+    return run(arguments)

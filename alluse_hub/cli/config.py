@@ -1,0 +1,62 @@
+"""``config check`` and ``config show``.  What reads and checks is loaded only here."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from alluse_hub.cli import failure, home
+from alluse_hub.cli.commands import put_json
+from alluse_hub.cli.failure import Failure
+
+if TYPE_CHECKING:
+    from alluse_hub.protocols.config import ConfigError
+
+
+def refused(error: "ConfigError") -> Failure:
+    """All errors as one failure: a line each."""
+    count = len(error.problems)
+    return Failure(
+        failure.USAGE, str(error), f"{count} error{'s' if count > 1 else ''}; `config check` tells them again"
+    )
+
+
+def check(arguments: argparse.Namespace) -> int:
+    from alluse_hub.configuration import load
+    from alluse_hub.protocols.config import ConfigError
+
+    try:
+        config = load(arguments.file, home.find(arguments.home))
+    except ConfigError as error:
+        if arguments.json:
+            told = [
+                {"file": p.origin, "line": p.line, "key": p.key, "wrong": p.wrong, "right": p.right}
+                for p in error.problems
+            ]
+            put_json("config-check", {"ok": False, "problems": told})
+        raise refused(error) from error
+    counts = {
+        "workstreams": len(config.workstreams),
+        "flows": len(config.flows),
+        "resources": len(config.resources),
+        "rules": len(config.rules),
+    }
+    if arguments.json:
+        put_json("config-check", {"ok": True, "problems": [], **counts})
+    else:
+        sys.stdout.write(f"good: {', '.join(f'{name} {count}' for name, count in counts.items())}\n")
+    return failure.DONE
+
+
+def show_effective(arguments: argparse.Namespace) -> int:
+    from alluse_hub.configuration import as_toml, load
+    from alluse_hub.protocols.config import ConfigError
+
+    try:
+        config = load(arguments.file, home.find(arguments.home))
+    except ConfigError as error:
+        raise refused(error) from error
+    if arguments.json:
+        put_json("config", {"config": config.model_dump(mode="json", by_alias=True)})
+    else:
+        sys.stdout.write(as_toml(config))
+    return failure.DONE

@@ -1,0 +1,96 @@
+"""The hub's home: one folder with everything of one hub, and where to look for it.
+
+``--home``, else ``$ALLUSE_HUB_HOME``, else ``alluse-hub`` below the state folder of the XDG Base Directory
+Specification (``$XDG_STATE_HOME``, ``~/.local/state``).
+"""
+
+import os
+import stat
+from pathlib import Path
+
+from alluse_hub.cli.failure import FAILED, FORBIDDEN, USAGE, Failure
+
+FOLDERS = ("trail", "trail/spool", "run", "run/shims", "run/procs", "log", "state")
+
+SOCKET_PATH_BYTES_MAX = 107
+"""Of a unix socket's path, without its closing NUL: unix(7)."""
+
+LONGEST_SOCKET = "run/control.sock"
+
+
+def find(given: str | None) -> Path:
+    """The home meant, absolute; it need not exist."""
+    if given == "":
+        raise Failure(USAGE, "--home is empty", "give a folder")
+    chosen = given or os.environ.get("ALLUSE_HUB_HOME")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    state = os.environ.get("XDG_STATE_HOME")
+    try:
+        return (Path(state) if state else Path.home() / ".local" / "state").absolute() / "alluse-hub"
+    except RuntimeError as error:
+        raise Failure(USAGE, f"there is no home folder to look in: {error}", "give --home DIR") from error
+
+
+def socket_of(home: Path) -> Path:
+    return home / "run" / "control.sock"
+
+
+def make(home: Path, workstreams: tuple[str, ...] = ()) -> None:
+    """Make what is missing of the home, closed to others.  Raises Failure saying what stands in the way."""
+    check_length(home, workstreams)
+    for folder in (home, *(home / name for name in FOLDERS), *(home / "state" / name for name in workstreams)):
+        try:
+            folder.mkdir(mode=0o700, parents=folder == home, exist_ok=True)
+        except FileExistsError as error:
+            raise Failure(FAILED, f"{folder} is no folder", "move it aside, or choose another --home") from error
+        except NotADirectoryError as error:
+            blocker = next((parent for parent in folder.parents if parent.exists() and not parent.is_dir()), folder)
+            raise Failure(
+                FAILED, f"cannot make {folder}: {blocker} is a file, no folder", "choose another --home"
+            ) from error
+        except OSError as error:
+            raise Failure(
+                FAILED, f"cannot make {folder}: {error.strerror}", "choose a --home where you may write"
+            ) from error
+    _check_owner(home)
+
+
+def _check_owner(home: Path) -> None:
+    found = home.stat()
+    if found.st_uid not in {os.geteuid(), 0} and os.geteuid() != 0:
+        raise Failure(FORBIDDEN, f"{home} belongs to another user", "choose another --home")
+    if stat.S_IMODE(found.st_mode) & stat.S_IWOTH:
+        raise Failure(FORBIDDEN, f"everybody may write in {home}", f"close it: chmod 700 {home}")
+    if not os.access(home, os.R_OK | os.W_OK | os.X_OK):
+        raise Failure(FAILED, f"{home} cannot be written", "mend its rights, or choose another --home")
+
+
+def check_length(home: Path, workstreams: tuple[str, ...] = ()) -> None:
+    """Raises Failure if the sockets below would have longer paths than the kernel takes."""
+    sockets = [LONGEST_SOCKET, *(f"run/shims/{name}.sock" for name in workstreams)]
+    longest = max((len(os.fsencode(home / name)), name) for name in sockets)
+    if longest[0] > SOCKET_PATH_BYTES_MAX:
+        over = longest[0] - SOCKET_PATH_BYTES_MAX
+        raise Failure(
+            USAGE,
+            f"{home} is too long a path: {longest[1]} in it would be {over} bytes over the limit of a unix socket",
+            "choose a shorter --home",
+        )
+
+
+def open_to_group(home: Path, group: str) -> None:
+    """Let members of ``group`` pass through to the control socket, and nowhere else.  Raises Failure."""
+    import grp
+
+    try:
+        number = grp.getgrnam(group).gr_gid
+        for folder in (home, home / "run"):
+            os.chown(folder, -1, number)
+            folder.chmod(0o710)
+    except KeyError as error:
+        raise Failure(USAGE, f"hub.control_group is {group!r}, no group here", "see `getent group`") from error
+    except OSError as error:
+        raise Failure(
+            FORBIDDEN, f"cannot give {home / 'run'} to the group {group}: {error.strerror}", "be a member of it"
+        ) from error

@@ -1,0 +1,204 @@
+"""The one command: daemon, demonstration and control script.
+
+Each command is a parser and a function; what is heavy is imported by the two functions that need it.  Whatever
+happens ends in an exit status and a sentence with a remedy, never in a traceback.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from alluse_hub.cli import commands, failure
+from alluse_hub.cli.failure import Failure
+
+EXITS = """exit status:
+  0 done        1 failed                          2 wrong usage or configuration   3 unhealthy
+  4 no daemon   5 not allowed                     6 not found                      7 conflict, or not possible now
+  9 timed out   10 the trail is broken            130 interrupted
+
+The home is --home, else $ALLUSE_HUB_HOME, else alluse-hub in $XDG_STATE_HOME or ~/.local/state."""
+
+Run = Callable[[argparse.Namespace], int]
+
+
+class Parser(argparse.ArgumentParser):
+    """Wrong usage is a failure like any other, so that ``--json`` holds for it too."""
+
+    def error(self, message: str) -> NoReturn:
+        raise Failure(failure.USAGE, message, f"see `{self.prog} --help`")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command; its exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    as_json = "--json" in words
+    try:
+        arguments = parser().parse_args(words)
+        run: Run = arguments.run
+        status = run(arguments)
+        sys.stdout.flush()
+    except Failure as ended:
+        return _tell(ended, as_json=as_json)
+    except KeyboardInterrupt:
+        return failure.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; what is left in the buffer must not fail at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return failure.DONE
+    except OSError as error:
+        return _tell(Failure(failure.FAILED, str(error)), as_json=as_json)
+    return status
+
+
+def _tell(ended: Failure, *, as_json: bool) -> int:
+    if as_json:
+        import json
+
+        said = json.dumps({"code": ended.code, "message": ended.message, "hint": ended.hint}, ensure_ascii=False)
+    else:
+        said = f"error: {ended.message}" + (f"\nhint: {ended.hint}" if ended.hint else "")
+    try:
+        sys.stderr.write(said + "\n")
+        sys.stderr.flush()
+    except OSError:
+        pass  # nobody listens; the status still tells
+    return ended.code
+
+
+def parser() -> argparse.ArgumentParser:
+    common = Parser(add_help=False)
+    look = common.add_argument_group("everywhere")
+    look.add_argument("--home", metavar="DIR", default=None, help="the hub's folder")
+    look.add_argument("--json", action="store_true", help="one JSON document (or one a line, for streams) on stdout")
+    look.add_argument("--no-color", action="store_true", help="no colours; as does NO_COLOR=1")
+    look.add_argument("--ascii", action="store_true", help="no characters beyond ASCII")
+    look.add_argument("--utc", action="store_true", help="times in UTC instead of the local zone")
+
+    top: Parser = Parser(
+        prog=_prog(),
+        description="ALL-USE Hub: supervises, coordinates and records five workstreams.",
+        epilog=EXITS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def verb(name: str, run: Run, what: str, under: "argparse._SubParsersAction[Parser]" = verbs) -> Parser:
+        made = under.add_parser(name, parents=[common], help=what, description=what)
+        made.set_defaults(run=run)
+        return made
+
+    _daemon(verb)
+    _reading(verb)
+    _orders(verb)
+    _nested(verb, verbs)
+    verb("version", commands.version, "the version of this program")
+    return top
+
+
+def _prog() -> str:
+    name = sys.argv[0].rpartition("/")[2] if sys.argv else ""
+    return "alluse-hub" if name in {"", "-c", "__main__.py", "pytest"} else name
+
+
+Verb = Callable[..., Parser]
+
+
+def _daemon(verb: Verb) -> None:
+    serve = verb("serve", commands.serve, "run the hub in the foreground until it is told to end")
+    serve.add_argument("--config", metavar="FILE", help="configuration; default: hub.toml in the home, if there")
+
+    demo = verb("demo", commands.demo, "everything in a fresh home: replay a span of recorded sessions, then a summary")
+    demo.add_argument("--from", dest="first", metavar="DATE", default="2004-08-02", help="first session (%(default)s)")
+    demo.add_argument("--to", dest="last", metavar="DATE", default="2009-03-31", help="last session (%(default)s)")
+    demo.add_argument("--speed", type=float, default=0.0, metavar="N", help="sessions a second; 0: as fast as it goes")
+    demo.add_argument("--keep", action="store_true", help="keep the temporary home, and say where it is")
+
+
+def _reading(verb: Verb) -> None:
+    status = verb("status", commands.status, "the hub and its workstreams, or one of them")
+    status.add_argument("name", nargs="?", metavar="NAME", default="")
+    verb("tree", commands.view, "supervisors and their children").set_defaults(view="tree")
+    verb("conflicts", commands.view, "conflicts, and what is in force and why").set_defaults(view="conflicts")
+    verb("rules", commands.view, "the rules, and how often they fired").set_defaults(view="rules")
+
+    events = verb("events", commands.events, "what the workstreams said, oldest first")
+    _stream(events)
+    events.add_argument("--type", metavar="EVENT", default="", help="only events of this name")
+    events.add_argument("--source", metavar="NAME", default="", help="only those of this workstream")
+    events.add_argument(
+        "--since", metavar="TIME", default="", help="2026-01-31, 2026-01-31T09:30, or an age: 90s 15m 2h 3d"
+    )
+    events.add_argument("--text", metavar="TEXT", default="", help="only events with this text in them")
+
+    why = verb("why", commands.why, "why something is as it is")
+    why.add_argument(
+        "name", metavar="NAME|ID", help="workstream, actor, resource, rule, flow, event ws3#17, entry ws3/1/42"
+    )
+
+
+def _stream(made: Parser) -> None:
+    made.add_argument("-n", "--lines", type=int, default=20, metavar="N", help="how many, 1 to 1000 (%(default)s)")
+    made.add_argument("-f", "--follow", action="store_true", help="go on with what comes, until Ctrl-C")
+
+
+def _orders(verb: Verb) -> None:
+    for name, what in (
+        ("restart", "restart a workstream's program, or an actor"),
+        ("stop", "stop it and leave it down"),
+        ("start", "start what was stopped or parked"),
+    ):
+        made = verb(name, commands.order, what)
+        made.set_defaults(ask=name)
+        made.add_argument("name", metavar="NAME")
+        made.add_argument(
+            "--monitor", action="store_true", help="the actor that watches the workstream, not its program"
+        )
+        _order(made)
+    maintenance = verb("maintenance", commands.switch, "no restarts and no alarms of a workstream while it is on")
+    maintenance.set_defaults(ask="maintenance")
+    maintenance.add_argument("name", metavar="NAME")
+    maintenance.add_argument("to", choices=("on", "off"))
+    _order(maintenance)
+    shutdown = verb("shutdown", commands.shutdown, "end the hub in order")
+    shutdown.add_argument("--reason", default="", metavar="TEXT", help="goes into the trail")
+    shutdown.add_argument(
+        "--keep-workstreams", action="store_true", help="leave the programs running for the next daemon"
+    )
+
+
+def _order(made: Parser) -> None:
+    made.add_argument("--reason", default="", metavar="TEXT", help="goes into the trail")
+    made.add_argument(
+        "--timeout", type=float, default=60.0, metavar="S", help="how long to wait for it (%(default)g s)"
+    )
+
+
+def _nested(verb: Verb, verbs: "argparse._SubParsersAction[Parser]") -> None:
+    verb("flows", commands.view, "the flows between workstreams, as measured").set_defaults(view="flows")
+    flow = verbs.add_parser("flow", help="hold a flow back, or let it go on")
+    turns = flow.add_subparsers(metavar="pause|resume", required=True, parser_class=Parser)
+    for name, on in (("pause", False), ("resume", True)):
+        made = verb(name, commands.order, f"{name} the flow NAME", turns)
+        made.set_defaults(ask="flow", on=on, monitor=False)
+        made.add_argument("name", metavar="NAME", help="as source-target, such as ws3-ws4")
+        _order(made)
+
+    trail = verbs.add_parser("trail", help="the record of every message and decision")
+    parts = trail.add_subparsers(metavar="tail|show|check", required=True, parser_class=Parser)
+    tail = verb("tail", commands.tail, "the newest entries, oldest first", parts)
+    _stream(tail)
+    tail.add_argument(
+        "--message", action="append", default=[], metavar="KIND", help="only this kind, such as RuleFired"
+    )
+    show = verb("show", commands.entry, "one entry whole", parts)
+    show.add_argument("id", metavar="ID", help="such as ws3/1/42")
+    verb("check", commands.check, "read all of it: is anything missing or double?", parts)
+
+    config = verbs.add_parser("config", help="the configuration")
+    words = config.add_subparsers(metavar="check|show", required=True, parser_class=Parser)
+    for name, what in (("check", "tell every error, with its line and remedy"), ("show", "what is in force, as TOML")):
+        made = verb(name, commands.config, what, words)
+        made.set_defaults(what=name)
+        made.add_argument("file", nargs="?", metavar="FILE", help="default: hub.toml in the home, if there")

@@ -1,0 +1,144 @@
+"""Progress of the demonstration: a live area on a terminal, else a line every two seconds and each piece of news."""
+
+import time
+from collections import deque
+from typing import Any, NamedTuple, TextIO
+
+from alluse_hub.cli.render import Style, bar, clean, cut, duration, number, wrap
+
+LINE_EVERY_S = 2.0
+NEWS_KEPT = 8
+BAR_WIDTH = 30
+
+Doc = dict[str, Any]  # Any: JSON as the daemon gives it
+
+
+class Shown(NamedTuple):
+    """``news``: entries of the trail since the last time; ``speed`` in sessions per second."""
+
+    progress: Doc
+    news: list[Doc]
+    speed: float
+
+
+def headline(shown: Shown) -> str:
+    doc = shown.progress
+    done, of = int(doc.get("sessions") or 0), int(doc.get("of") or 0)
+    left = f", {duration((of - done) / shown.speed)} left" if shown.speed and of > done else ""
+    return f"session {clean(doc.get('session')) or 'none yet'}  {number(done)}/{number(of)}  {shown.speed:.0f}/s{left}"
+
+
+def health_line(style: Style, doc: Doc) -> str:
+    hub = doc.get("hub", {})
+    words = " ".join(f"{name} {style.state(clean(word))}" for name, word in doc.get("workstreams", {}).items())
+    rungs = " ".join(f"{clean(name)} {style.state(clean(rung))}" for name, rung in doc.get("rungs", {}).items())
+    counts = f"{hub.get('actors_up', 0)}/{hub.get('actors', 0)} actors"
+    return f"hub {style.state(clean(hub.get('status')))} {hub.get('health', 0):.0f}, {counts}  {words}  {rungs}"
+
+
+def rules_line(doc: Doc) -> str:
+    fired = "  ".join(f"{clean(rule)} {number(count)}" for rule, count in doc.get("fired", {}).items())
+    return f"rules fired: {fired or 'none yet'}"
+
+
+def news_line(entry: Doc) -> str:
+    body = entry.get("body") or {}
+    match entry.get("message"):
+        case "RuleFired":
+            return f"rule {clean(body.get('rule'))} fired on {clean(body.get('event'))}: {clean(body.get('why'))}"
+        case "ConflictOpened":
+            return f"conflict {clean(body.get('id'))}: {clean(body.get('sentence'))}"
+        case "ConflictClosed":
+            return f"resolved {clean(body.get('id'))} ({clean(body.get('outcome'))}): {clean(body.get('sentence'))}"
+        case "ChildRestarted":
+            return f"restarted {clean(body.get('name'))}: {clean(body.get('cause'))}"
+        case "ProgramEnded":
+            return f"the program of {clean(body.get('workstream'))} ended: {clean(body.get('cause'))}"
+        case "ProgramParked":
+            return f"{clean(body.get('workstream'))} is parked: {clean(body.get('why'))}"
+        case other:
+            return clean(other)
+
+
+def worth_telling(news: list[Doc]) -> list[Doc]:
+    """Of rules that fire by the hundred only the first of each; their counts are shown anyway."""
+    rules: set[str] = set()
+    told = []
+    for entry in news:
+        rule = str((entry.get("body") or {}).get("rule", ""))
+        if entry.get("message") == "RuleFired" and rule in rules:
+            continue
+        rules.add(rule)
+        told.append(entry)
+    return told
+
+
+class Lines:
+    """For logs and pipes."""
+
+    def __init__(self, out: TextIO, style: Style) -> None:
+        self._out = out
+        self._style = style
+        self._told_at = 0.0
+        self._rules: set[str] = set()
+
+    def note(self, text: str) -> None:
+        self._put(text)
+
+    def show(self, shown: Shown) -> None:
+        for entry in worth_telling(shown.news):
+            rule = str((entry.get("body") or {}).get("rule", ""))
+            if entry.get("message") == "RuleFired" and rule in self._rules:
+                continue  # a log wants the first of each; the line below has the counts
+            self._rules.add(rule)
+            self._put(f"  {news_line(entry)}")
+        now = time.monotonic()
+        if now - self._told_at >= LINE_EVERY_S:
+            self._told_at = now
+            self._put(f"{headline(shown)}  {health_line(self._style, shown.progress)}")
+
+    def close(self) -> None:
+        self._out.flush()
+
+    def _put(self, text: str) -> None:
+        self._out.write(self._style.fit(text) + "\n")
+        self._out.flush()
+
+
+class Live:
+    """For a terminal: a few lines that are drawn again in place."""
+
+    def __init__(self, out: TextIO, style: Style) -> None:
+        self._out = out
+        self._style = style
+        self._height = 0
+        self._news: deque[str] = deque(maxlen=NEWS_KEPT)
+
+    def note(self, text: str) -> None:
+        self._draw([text])
+
+    def show(self, shown: Shown) -> None:
+        self._news.extend(news_line(entry) for entry in worth_telling(shown.news))
+        doc = shown.progress
+        of = int(doc.get("of") or 0)
+        fraction = int(doc.get("sessions") or 0) / of if of else 0.0
+        width = self._style.width - 1
+        lines = [
+            f"{bar(fraction, BAR_WIDTH)}  {headline(shown)}",
+            health_line(self._style, doc),
+            *wrap(rules_line(doc), width, "  "),
+        ]
+        lines += [cut(f"  {text}", width) for text in self._news]
+        self._draw(lines)
+
+    def close(self) -> None:
+        """The area is taken away; what comes next stands in its place."""
+        self._draw([])
+
+    def _draw(self, lines: list[str]) -> None:
+        up = f"\033[{self._height}A" if self._height else ""
+        body = "".join(f"\033[2K{self._style.fit(line)}\n" for line in lines)
+        # Below may be lines of a taller picture before.
+        self._out.write(f"\r{up}{body}\033[J")
+        self._out.flush()
+        self._height = len(lines)

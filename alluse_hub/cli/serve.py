@@ -1,0 +1,60 @@
+"""``serve``: the configuration and the home are looked at here; then the guardian takes over.
+
+Everything that a person can have got wrong is told before anything is started.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alluse_hub.cli import failure, home
+from alluse_hub.cli.config import refused
+from alluse_hub.cli.failure import Failure
+
+if TYPE_CHECKING:
+    from alluse_hub.protocols.config import HubConfig
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from alluse_hub.configuration import load
+    from alluse_hub.protocols.config import ConfigError
+
+    folder = home.find(arguments.home)
+    home.check_length(folder)
+    try:
+        config = load(arguments.config, folder)
+    except ConfigError as error:
+        raise refused(error) from error
+    home.make(folder, tuple(workstream.id for workstream in config.workstreams))
+    if config.hub.control_group:
+        home.open_to_group(folder, config.hub.control_group)
+    make_importable()
+    return guard(folder, config)
+
+
+def guard(folder: Path, config: "HubConfig") -> int:
+    """Hand over to the guardian, until the hub has ended."""
+    from alluse_hub import __version__
+    from alluse_hub.actors.catalog import READER, preload, tree_of
+    from alluse_hub.protocols.errors import CallerError
+    from alluse_hub.supervision.guardian import Guardian
+
+    preload()
+    try:
+        return Guardian(folder, tree_of(config, __version__), READER, __version__, _say).run()
+    except CallerError as error:
+        raise Failure(failure.CONFLICT, str(error)) from error
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def make_importable() -> None:
+    """The hub's own programs run as ``python -m alluse_hub…``, also from a checkout that is not installed."""
+    root = str(Path(__file__).resolve().parents[2])
+    before = os.environ.get("PYTHONPATH", "")
+    if root not in before.split(os.pathsep):
+        os.environ["PYTHONPATH"] = os.pathsep.join(part for part in (root, before) if part)

@@ -1,0 +1,293 @@
+"""What the answers of the daemon look like to a person: one function for each, from JSON to lines."""
+
+from typing import Any
+
+from alluse_hub.cli.render import Style, clean, cut, duration, moment, number, table, wrap
+
+Doc = dict[str, Any]  # Any: JSON as the daemon gives it
+
+
+def status(style: Style, doc: Doc) -> list[str]:
+    if "workstream" in doc:
+        return _workstream(style, doc["workstream"])
+    if "actor" in doc:
+        return _pairs(style, doc["actor"])
+    hub = doc.get("hub", {})
+    lines = [hub_line(style, hub), *(session_line(style, doc) if doc.get("round") else [])]
+    rows = [
+        (
+            workstream["id"],
+            workstream["name"],
+            workstream["status"],
+            f"{workstream['health']:.0f}",
+            workstream.get("pid") or "",
+            workstream.get("program_starts", ""),
+            number(workstream.get("events", "")),
+            _latency(workstream),
+            workstream["monitor"].get("state", ""),
+            workstream.get("why", ""),
+        )
+        for workstream in doc.get("workstreams", ())
+    ]
+    head = ("id", "name", "status", "health", "pid", "starts", "events", "p95 ms", "monitor", "why")
+    if rows:
+        lines += ["", *table(style, head, rows, right=("health", "pid", "starts", "events", "p95 ms"))]
+    for resource in doc.get("resources", ()):
+        lines += ["", *_resource(style, resource)]
+    return lines
+
+
+def hub_line(style: Style, hub: Doc) -> str:
+    word = str(hub.get("status", "unknown"))
+    counts = f"{hub.get('actors_up', 0)}/{hub.get('actors', 0)} actors up"
+    text = f"{style.paint(clean(hub.get('name')), 'bold')}  {style.state(word)} {hub.get('health', 0):.0f}  {counts}"
+    more = f"restarts {hub.get('restarts', 0)}  conflicts open {hub.get('conflicts_open', 0)}"
+    return style.fit(f"{text}  {more}  {cut(clean(hub.get('why')), max(20, style.width - 70))}")
+
+
+def session_line(style: Style, doc: Doc) -> list[str]:
+    if not doc.get("session"):
+        return []
+    state = "ended" if doc.get("ended") else f"{number(doc.get('sessions', 0))} of {number(doc.get('of', 0))}"
+    return [style.fit(f"session {clean(doc['session'])} ({state})  events {number(doc.get('events', 0))}")]
+
+
+def _latency(workstream: Doc) -> str:
+    window = workstream.get("window") or {}
+    return f"{window['latency_p95_ms']:.1f}" if window.get("requests") else ""
+
+
+def _workstream(style: Style, doc: Doc) -> list[str]:
+    window = doc.get("window") or {}
+    monitor = doc.get("monitor") or {}
+    shown: Doc = {
+        "name": doc["name"],
+        "status": doc["status"],
+        "health": f"{doc['health']:.0f} of 100",
+        "why": doc.get("why", ""),
+        "program": f"pid {doc['pid']}, start {doc.get('program_starts', 0)}" if doc.get("pid") else "none runs",
+        "monitor": f"{monitor.get('state', 'unknown')}, incarnation {monitor.get('incarnation', 0)}",
+        "events": number(doc.get("events", 0)),
+        "open commands": doc.get("open_commands", 0),
+        "fence": doc.get("fence", 0),
+        "uptime": f"{100 * doc.get('uptime', 0):.2f} %",
+        "last beat": f"{duration(doc['staleness_s'])} ago" if "staleness_s" in doc else "",
+        "depends on": ", ".join(doc.get("depends_on", ())) or "nothing",
+        "needed by": ", ".join(doc.get("needed_by", ())) or "nobody",
+    }
+    if window:
+        shown[f"last {duration(window['window_s'])}"] = (
+            f"{window['requests']} requests, {100 * window['error_rate']:.1f} % errors, latency"
+            f" p50 {window['latency_p50_ms']:.1f} p95 {window['latency_p95_ms']:.1f}"
+            f" p99 {window['latency_p99_ms']:.1f} ms"
+        )
+    return [style.paint(clean(doc["id"]), "bold"), *_pairs(style, shown)]
+
+
+def _pairs(style: Style, doc: Doc) -> list[str]:
+    said = {key: value for key, value in doc.items() if value not in ("", None)}
+    width = max((len(key) for key in said), default=0)
+    lines: list[str] = []
+    for key, value in said.items():
+        text = wrap(str(value), style.width - width - 4)
+        first = style.state(str(value), text[0]) if text else ""
+        lines.append(style.fit(f"  {style.paint(key.ljust(width), 'dim')}  {first}").rstrip())
+        lines += [style.fit(f"  {' ' * width}  {line}") for line in text[1:]]
+    return lines
+
+
+def tree(style: Style, doc: Doc) -> list[str]:
+    root = doc.get("tree", {})
+    return [style.fit(line) for line in (_tree_head(style, root), *_branches(style, root, ""))]
+
+
+def _tree_head(style: Style, node: Doc) -> str:
+    if "strategy" not in node:
+        return style.paint(clean(node.get("name")), "bold")
+    limit = node["intensity"]
+    budget = f"{node['recent_restarts']} of {limit['restarts']} restarts in {duration(limit['period_s'])}"
+    return f"{style.paint(clean(node['name']), 'bold')}  {node['strategy']}, {budget}"
+
+
+def _branches(style: Style, node: Doc, indent: str) -> list[str]:
+    lines: list[str] = []
+    children = node.get("children", ())
+    for position, child in enumerate(children):
+        is_last = position == len(children) - 1
+        stem, below = ("└── ", "    ") if is_last else ("├── ", "│   ")
+        lines.append(f"{indent}{stem}{_child_line(style, child)}")
+        if child.get("children"):
+            lines += _branches(style, child, indent + below)
+    return lines
+
+
+def _child_line(style: Style, child: Doc) -> str:
+    parts = [style.paint(clean(child["name"]), "bold"), style.state(child["state"])]
+    if child.get("pid"):
+        parts.append(f"pid {child['pid']}")
+    parts.append(f"incarnation {child.get('incarnation', 0)}")
+    if child.get("restarts"):
+        parts.append(style.paint(f"restarts {child['restarts']}", "warn"))
+    if child.get("last_exit"):
+        parts.append(f"last exit: {cut(clean(child['last_exit']), 40)}")
+    if "age_s" in child:
+        parts.append(f"for {duration(child['age_s'])}")
+    program = child.get("program")
+    if program:
+        held = f"pid {program['pid']}" if program.get("pid") else "none"
+        parts.append(f"program {held} {style.state(program['status'])} {program['health']:.0f}")
+    if "strategy" in child:
+        parts.append(f"({child['strategy']})")
+    return "  ".join(parts)
+
+
+def flows(style: Style, doc: Doc) -> list[str]:
+    head = ("flow", "kind", "status", "events", "per hour", "held", "dropped", "p50 ms", "p95 ms", "p99 ms")
+    rows = [
+        (
+            flow["flow"],
+            flow["kind"],
+            flow["status"],
+            number(flow["events"]),
+            number(round(flow["per_hour"])),
+            number(flow["held"]),
+            number(flow["dropped"]),
+            f"{flow['latency_p50_ms']:.1f}",
+            f"{flow['latency_p95_ms']:.1f}",
+            f"{flow['latency_p99_ms']:.1f}",
+        )
+        for flow in doc.get("flows", ())
+    ]
+    if not rows:
+        return ["no flow has been measured yet"]
+    right = ("events", "per hour", "held", "dropped", "p50 ms", "p95 ms", "p99 ms")
+    return [*session_line(style, doc), *table(style, head, rows, right=right)]
+
+
+def conflicts(style: Style, doc: Doc) -> list[str]:
+    lines: list[str] = []
+    for resource in doc.get("resources", ()):
+        lines += [*_resource(style, resource), ""]
+    is_any = doc.get("open") or doc.get("closed")
+    for conflict in (*doc.get("closed", ()), *doc.get("open", ())):
+        lines += conflict_lines(style, conflict)
+    lines.append(f"{doc.get('count', 0)} in all, {len(doc.get('open', ()))} open" if is_any else "no conflicts yet")
+    return lines
+
+
+def conflict_lines(style: Style, conflict: Doc) -> list[str]:
+    outcome = conflict.get("outcome") or "open"
+    title = f"{clean(conflict['id'])}  {clean(conflict['resource'])}  {clean(outcome)}"
+    lines = [style.fit(style.paint(title, "bold" if outcome == "open" else "note"))]
+    for sentence in (conflict.get("opened"), conflict.get("closed")):
+        if sentence:
+            lines += [style.fit(line) for line in wrap(f"  {sentence}", style.width, "  ")]
+    return lines
+
+
+def _resource(style: Style, resource: Doc) -> list[str]:
+    title = f"{style.paint(clean(resource['resource']), 'bold')}  {style.state(clean(resource['rung']))}"
+    title += f"  fence {resource['fence']}  {clean(resource.get('answer')) or 'no answer awaited'}"
+    return [style.fit(title), *(style.fit(line) for line in wrap(f"  {resource['explanation']}", style.width, "  "))]
+
+
+def rules(style: Style, doc: Doc) -> list[str]:
+    head = ("rule", "priority", "on", "fired", "undecided", "failures", "last event", "last session", "last result")
+    rows = [
+        (
+            rule["id"],
+            rule["priority"],
+            "yes" if rule["enabled"] else "no",
+            number(rule["fired"]),
+            number(rule["undecided"]),
+            number(rule["failures"]),
+            rule.get("last_event", ""),
+            rule.get("last_session", ""),
+            rule.get("last_result", ""),
+        )
+        for rule in doc.get("rules", ())
+    ]
+    return table(style, head, rows, right=("fired", "undecided", "failures")) if rows else ["no rules are known yet"]
+
+
+def event(style: Style, doc: Doc) -> str:
+    text = f"{moment(doc['wall'], utc=style.utc)}  {clean(doc['id']):12}  {clean(doc.get('session')):10}"
+    text += f"  {clean(doc.get('event')):26} {clean(_brief(doc.get('payload') or {}))}"
+    return style.fit(cut(text.rstrip(), style.width))
+
+
+def entry(style: Style, doc: Doc) -> str:
+    peer = {"sent": "to", "heard": "from"}.get(doc["kind"], "")
+    text = f"{moment(doc['wall'], utc=style.utc)}  {clean(doc['id']):22} {doc['kind']:5}  {clean(doc['message'])}"
+    if peer and doc.get("to"):
+        text += f" {peer} {clean(doc['to'])}"
+    if doc.get("body"):
+        text += f"  {clean(_brief(doc['body']))}"
+    return style.fit(cut(text, style.width))
+
+
+def _brief(body: Doc) -> str:
+    return " ".join(f"{key}={_value(value)}" for key, value in body.items() if value not in ("", None, [], {}, ()))
+
+
+def _value(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + _brief(value) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(_value(one) for one in value[:8]) + (",…" if len(value) > 8 else "") + "]"
+    return str(value)
+
+
+def entry_whole(style: Style, doc: Doc) -> list[str]:
+    found = dict(doc["entry"])
+    body = found.pop("body", {})
+    found["wall"] = moment(found["wall"], utc=style.utc)
+    lines = _pairs(style, {key: value for key, value in found.items() if value not in ("", False)})
+    return [*lines, *_body(style, body, "  ")]
+
+
+def _body(style: Style, body: object, indent: str) -> list[str]:
+    import json
+
+    text = json.dumps(body, indent=2, ensure_ascii=False)
+    return [style.fit(f"{indent}{clean(line)}") for line in text.split("\n")]
+
+
+def check(style: Style, doc: Doc) -> list[str]:
+    word = "whole" if doc["whole"] else "broken"
+    found = f"{number(doc['entries'])} entries of {number(doc['incarnations'])} incarnations"
+    lines = [
+        style.fit(f"the trail is {style.state(word)}: {found}, {len(doc['gaps'])} gaps, {len(doc['doubles'])} doubles")
+    ]
+    for key in ("gaps", "doubles", "unrecorded"):
+        lines += [style.fit(f"  {key}: {clean(one)}") for one in doc[key]]
+    return lines
+
+
+def why(style: Style, doc: Doc) -> list[str]:
+    kind = doc.get("kind", "")
+    lines: list[str]
+    if kind == "entry":
+        lines = [style.paint("what led to it, the origin first", "dim")]
+        lines += [f"  {entry(style, one)}" for one in reversed(doc["causes"])] or ["  it came by itself"]
+        lines += [style.paint("the entry", "dim"), *entry_whole(style, doc)]
+        lines += [style.paint("what came of it", "dim")]
+        return [*lines, *([f"  {entry(style, one)}" for one in doc["effects"]] or ["  nothing"])]
+    thing = doc.get(kind, {})
+    if kind == "workstream":
+        changed = doc.get("changed") or {}
+        lines = _workstream(style, thing)
+        if changed:
+            turn = f"{changed['was']} -> {changed['now']} {duration(changed['age_s'])} ago: {changed['why']}"
+            lines += _pairs(style, {"last change": turn})
+    elif kind == "resource":
+        lines = _resource(style, thing)
+        lines += [style.fit(f"  held by {clean(claim)}") for claim in thing.get("claims", ())]
+    elif kind == "conflict":
+        lines = conflict_lines(style, thing)
+    else:
+        lines = _pairs(style, thing)
+    if doc.get("latest"):
+        lines += ["", style.paint("the latest in the trail; `why ID` follows one", "dim")]
+        lines += [f"  {entry(style, one)}" for one in doc["latest"]]
+    return lines

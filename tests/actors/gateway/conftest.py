@@ -1,0 +1,178 @@
+"""A gateway without a hub: its core and its worker face to face, a board that shows what it is told to."""
+
+import json
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from alluse_hub.actors.gateway.core import GATEWAY
+from alluse_hub.actors.gateway.requests import GatewaySpec
+from alluse_hub.actors.gateway.worker import GatewayWorker
+from alluse_hub.protocols.admin import AskBoard
+from alluse_hub.protocols.board import BoardShown
+from alluse_hub.protocols.effects import Commit, Do, Record, Send
+from alluse_hub.protocols.lifecycle import Started
+from alluse_hub.protocols.message import Envelope, Fact, Message
+from alluse_hub.protocols.trail import Entry, EntryKind, Wholeness
+
+PATIENCE_S = 10.0
+
+
+def entry(n: int, message: str, body: dict[str, Any], actor: str = "ws3", **more: Any) -> Entry:
+    fields: dict[str, Any] = {
+        "actor": actor,
+        "incarnation": 1,
+        "n": n,
+        "kind": EntryKind.FACT,
+        "message": message,
+        "body": body,
+        "at": float(n),
+        "wall": 1_000_000.0 + n,
+        "leaf": n,
+    }
+    return Entry(**{**fields, **more})
+
+
+def heard(n: int, name: str = "market_data_update", ws: str = "ws3", **payload: Any) -> Entry:
+    event = {"ws": ws, "n": n, "event": name, "session": "2004-08-02", "cause": "", "payload": payload}
+    return entry(n, "EventHeard", {"event": event}, ws)
+
+
+class FakeTrail(ModuleType):
+    """Keeps the promises of the module that reads the trail, over a list."""
+
+    def __init__(self, entries: Sequence[Entry] = ()) -> None:
+        super().__init__("fake_trail")
+        self.entries = list(entries)
+
+    def tail(
+        self,
+        _home: Path,
+        *,
+        limit: int,
+        after_leaf: int | None,
+        actor: str = "",
+        message: str = "",
+        kind: EntryKind | None = None,
+        workstream: str = "",
+        since: float | None = None,
+    ) -> Any:
+        found = [
+            one
+            for one in self.entries
+            if (after_leaf is None or one.leaf > after_leaf)
+            and (not actor or one.actor == actor)
+            and (not message or one.message == message)
+            and (kind is None or one.kind == kind)
+            and (not workstream or one.actor == workstream)
+            and (since is None or one.wall >= since)
+        ]
+        newest = self.entries[-1].leaf if self.entries else 0
+        if after_leaf is None:
+            return SimpleNamespace(entries=found[-limit:], leaf=newest)
+        page = found[:limit]
+        return SimpleNamespace(entries=page, leaf=page[-1].leaf if len(page) == limit else max(after_leaf, newest))
+
+    def entry(self, _home: Path, entry_id: str) -> Entry | None:
+        return next((one for one in self.entries if one.id == entry_id), None)
+
+    def why(self, home: Path, entry_id: str) -> Any:
+        found = self.entry(home, entry_id)
+        return found and SimpleNamespace(entry=found, causes=self.entries[:1], effects=self.entries[-1:])
+
+    def by_message(self, _home: Path, names: Sequence[str], limit: int) -> list[Entry]:
+        return [one for one in reversed(self.entries) if one.message in names][:limit]
+
+    def counts(self, _home: Path) -> list[Any]:
+        return [SimpleNamespace(actor=e.actor, kind=e.kind.value, message=e.message, entries=1) for e in self.entries]
+
+    def wholeness(self, _home: Path) -> Wholeness:
+        return Wholeness(entries=len(self.entries), incarnations=1)
+
+
+@dataclass
+class Hub:
+    """``view`` is what the board shows; ``sent`` is what went to others, and ``reply`` may answer it."""
+
+    home: Path
+    spec: GatewaySpec
+    trail: FakeTrail
+    name: str = "gateway"
+    view: dict[str, Any] = field(default_factory=lambda: {"now": 1.0})
+    sent: list[Send] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+    reply: Callable[[Send], Message | None] = lambda _sent: None
+
+    def __post_init__(self) -> None:
+        self._lock = threading.RLock()
+        self._state = GATEWAY.start(self.name, self.spec)
+        self.worker = GatewayWorker(self)
+
+    def deliver(self, message: Message, /) -> None:
+        with self._lock:
+            letter = Envelope(id="gateway/1/1", sender="gateway", to="gateway", body=message, at=1.0)
+            decision = GATEWAY.decide(self._state, letter)
+            self._state = decision.state
+            for effect in decision.effects:
+                match effect:
+                    case Do(job=job):
+                        self.worker.do(job)
+                    case Record(fact=fact) | Commit(fact=fact):
+                        self.facts.append(fact)
+                    case Send(to="board", message=AskBoard(request=request)):
+                        self.deliver(BoardShown(request=request, version=1, view=self.view))
+                    case Send():
+                        self.sent.append(effect)
+                        answer = self.reply(effect)
+                        if answer is not None:
+                            self.deliver(answer)
+                    case _:
+                        pass
+
+    def connect(self) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(PATIENCE_S)
+        connection.connect(str(self.home / "run" / "control.sock"))
+        return connection
+
+    def ask(self, ask: str, **args: Any) -> Any:
+        with self.connect() as connection:
+            return say(connection, {"id": "1", "ask": ask, "args": args})
+
+
+def say(connection: socket.socket, request: object) -> Any:
+    line = request if isinstance(request, bytes) else json.dumps(request).encode()
+    connection.sendall(line + b"\n")
+    return hear(connection)
+
+
+def hear(connection: socket.socket) -> Any:
+    """One line, or None at the end of the connection."""
+    line = b""
+    while not line.endswith(b"\n"):
+        chunk = connection.recv(1)
+        if not chunk:
+            return None
+        line += chunk
+    return json.loads(line)
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    trail = FakeTrail()
+    monkeypatch.setitem(sys.modules, "fake_trail", trail)
+    (tmp_path / "run").mkdir()
+    spec = GatewaySpec(
+        workstreams=("ws1",), supervisors={"router": "hub"}, flows=("ws1-ws2",), trail_reader="fake_trail"
+    )
+    made = Hub(tmp_path, spec, trail)
+    made.deliver(Started(incarnation=1))
+    yield made
+    made.worker.close()
