@@ -93,9 +93,10 @@ class EventLine(Line):
     cause: str = ""
     payload: Json = {}
 
-    def as_event(self) -> Event:
-        return Event(
-            ws=self.ws, n=self.n, event=self.event, session=self.session, cause=self.cause, payload=self.payload
+    def as_event(self, n: int) -> Event:
+        """The event under the hub's number ``n``.  Not validated again: every value was, when the line was read."""
+        return Event.model_construct(
+            ws=self.ws, n=n, event=self.event, session=self.session, cause=self.cause, payload=self.payload
         )
 
 

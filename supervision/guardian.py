@@ -49,6 +49,7 @@ class Guardian:
     _host: int = 0
     _deaths: tuple[float, ...] = ()
     _bell: int = field(default=-1)
+    _is_over: bool = False
 
     def run(self) -> int:
         """Until asked to end (status 0) or the intensity is used up (1).  Raises CallerError if the home is taken."""
@@ -74,7 +75,7 @@ class Guardian:
         self._host = _fork_host(house, self.tree)
         try:
             if not self._await_ready():
-                return None
+                return 0 if self._is_over else None
             return self._watch()
         finally:
             self._end_rest()
@@ -83,7 +84,9 @@ class Guardian:
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
             if self._asked():
-                os.kill(self._host, signal.SIGTERM)
+                self.say("asked to end before it was ready")
+                self._is_over = True
+                return False
             if _is_answering(self.home / "run" / "control.sock"):
                 self._register_admin()
                 notify("READY=1\nSTATUS=all supervisors are up")

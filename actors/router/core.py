@@ -11,7 +11,7 @@ Only workstreams in lockstep are waited for; others get their events and cannot 
 from dataclasses import replace
 
 from alluse_hub.actors.router.figures import count, count_dropped, show
-from alluse_hub.actors.router.state import FACTS, FlowOrder, Phase, Router, evolve, extend_digest
+from alluse_hub.actors.router.state import FACTS, FlowOrder, Phase, Router, evolve, extend_digest, restore
 from alluse_hub.protocols.effects import CancelWake, Core, Decision, Effect, Record, Send, Wake
 from alluse_hub.protocols.flow import (
     AskUnsettled,
@@ -390,4 +390,5 @@ ROUTER: Core[Router] = Core(
     accepts=frozenset({Started, Woken, PeerUp, Present, Unsettled, Produced, Considered, PauseFlow, ResumeFlow}),
     evolve=evolve,
     facts=FACTS,
+    restore=restore,
 )

@@ -117,6 +117,23 @@ def evolve(state: Router, fact: Fact) -> Router:
             raise TypeError(f"a router is not changed by {type(fact).__name__}")
 
 
+def restore(fresh: Router, kept: Router) -> Router:
+    """The durable part of a snapshot, under today's specification."""
+    return replace(
+        fresh,
+        round=kept.round,
+        session=kept.session,
+        sessions=kept.sessions,
+        of=kept.of,
+        ended=kept.ended,
+        taken=kept.taken,
+        digests=kept.digests,
+        paused=kept.paused,
+        held=kept.held,
+        released=kept.released,
+    )
+
+
 def extend_digest(digest: str, events: tuple[Event, ...]) -> str:
     """The chain over a workstream's events: SHA-256 over the digest so far and (session, ws, n, event, payload)."""
     for event in events:

@@ -1,8 +1,5 @@
 import json
 import os
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,27 +23,10 @@ from alluse_hub.protocols.trail import (
 )
 from alluse_hub.supervision.leaf import Context
 from alluse_hub.supervision.spool import Frame, Spool, latest_incarnation
+from tests.actors.auditor.words import ORDER, SAID, all_but_auditor, until
 
 if TYPE_CHECKING:
     from tests.actors.auditor.conftest import SmallAuditor, SmallHub
-
-DEADLINE_S = 20.0
-
-SAID = Frame(EntryKind.FACT, "Said", b'{"x":1}')
-ORDER = Frame(EntryKind.FACT, "Ordered", b'{"x":2}', power=True)
-
-
-def until(claim: Callable[[], bool]) -> None:
-    """Waits until the claim holds."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not claim():
-        assert time.monotonic() < deadline, f"still not so after {DEADLINE_S} s"
-        threading.Event().wait(0.002)
-
-
-def all_but_auditor(hub: "SmallHub", columns: str) -> list[tuple[object, ...]]:
-    return hub.rows(columns, "WHERE actor <> 'auditor'")
-
 
 # --- one round -----------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,5 @@
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,6 @@ from alluse_hub.protocols.errors import TrailError
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.trail import (
     AuditorSpec,
-    EntryKind,
     Ingested,
     Mark,
     Stored,
@@ -22,28 +20,10 @@ from alluse_hub.protocols.trail import (
     TailSpools,
 )
 from alluse_hub.supervision.leaf import Context
-from alluse_hub.supervision.spool import Frame
+from tests.actors.auditor.words import ORDER, SAID, all_but_auditor, until
 
 if TYPE_CHECKING:
     from tests.actors.auditor.conftest import SmallHub
-
-DEADLINE_S = 20.0
-
-SAID = Frame(EntryKind.FACT, "Said", b'{"x":1}')
-ORDER = Frame(EntryKind.FACT, "Ordered", b'{"x":2}', power=True)
-
-
-def until(claim: Callable[[], bool]) -> None:
-    """Waits until the claim holds."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not claim():
-        assert time.monotonic() < deadline, f"still not so after {DEADLINE_S} s"
-        threading.Event().wait(0.002)
-
-
-def all_but_auditor(hub: "SmallHub", columns: str) -> list[tuple[object, ...]]:
-    return hub.rows(columns, "WHERE actor <> 'auditor'")
-
 
 # --- the worker ----------------------------------------------------------------------------------------------------
 

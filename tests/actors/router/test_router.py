@@ -194,7 +194,9 @@ def test_a_paused_flow_holds_its_events_and_delivers_them_first_when_resumed() -
     assert EventsHeld(flow="ws3-ws4", events=(bar(1),)) in bench.facts
 
     bench.hear(ResumeFlow(flow="ws3-ws4"), "gateway")
-    bench.hear(Produced(workstream="ws3", delivery="r3/ws3", events=(bar(2, "r3/ws3"),), result={"session": "x"}), "ws3")
+    bench.hear(
+        Produced(workstream="ws3", delivery="r3/ws3", events=(bar(2, "r3/ws3"),), result={"session": "x"}), "ws3"
+    )
     sent = bench.hear(Considered(round=4), "coordinator")
     assert FlowResumed(flow="ws3-ws4") in bench.facts
     assert [m.events for to, m in sent if isinstance(m, Deliver) and to == "ws4"] == [(bar(1), bar(2, "r3/ws3"))]
@@ -271,7 +273,13 @@ def test_a_router_that_died_in_the_middle_builds_the_same_round_again() -> None:
 
 
 def test_the_round_of_an_event_is_read_off_its_cause() -> None:
-    assert [round_of(bar(1, cause)) for cause in ("r7/ws4", "c/12/rule/0", "", "other", "d/3/ws4/8")] == [7, 12, 0, 0, 0]
+    assert [round_of(bar(1, cause)) for cause in ("r7/ws4", "c/12/rule/0", "", "other", "d/3/ws4/8")] == [
+        7,
+        12,
+        0,
+        0,
+        0,
+    ]
 
 
 def test_the_overall_digest_does_not_depend_on_the_order_of_workstreams() -> None:
