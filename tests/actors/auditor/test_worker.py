@@ -20,7 +20,7 @@ from alluse_hub.protocols.trail import (
     TailSpools,
 )
 from alluse_hub.supervision.leaf import Context
-from tests.actors.auditor.words import ORDER, SAID, all_but_auditor, until
+from tests.actors.auditor.words import DEADLINE_S, ORDER, SAID, all_but_auditor, until
 
 if TYPE_CHECKING:
     from tests.actors.auditor.conftest import SmallHub
