@@ -57,6 +57,7 @@ class Leaf(Shell):
         assert self._life is not None, "the life is made before the worker"
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._said: deque[Message | BaseException] = deque()
+        self._is_closed = False
         self._room = threading.Semaphore(SAID_MAX)
         self._jobs: queue.Queue[Message | None] = queue.Queue(JOBS_MAX)
         spec = self.core.spec.model_validate(self._own.spec)
@@ -99,8 +100,10 @@ class Leaf(Shell):
         return ThespianWatch([self._bell]) if hasattr(self, "_bell") else None
 
     def _close(self) -> None:
-        if hasattr(self, "_worker"):
+        """What was asked of the worker before the end is still done; once."""
+        if hasattr(self, "_worker") and not self._is_closed:
+            self._is_closed = True
             with suppress(queue.Full):
                 self._jobs.put_nowait(None)
-            self._worker.close()
             self._thread.join(CLOSE_S)
+            self._worker.close()

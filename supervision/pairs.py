@@ -56,7 +56,7 @@ class Inbound(Generic[T]):
         """Letters whose missing predecessors are given up at ``now``."""
         ready: list[T] = []
         for _, pair in self._pairs.values():
-            if pair.waiting and now - pair.since >= GAP_WAIT_S:
+            if pair.waiting and now >= pair.since + GAP_WAIT_S:  # the very sum that `next_overdue` promised
                 ready += _skip(pair)
                 pair.since = now
         return ready
