@@ -55,7 +55,7 @@ def peer_of(connection: socket.socket) -> Peer:
 
 def may_ask(peer: Peer, allowed: tuple[int | str, ...]) -> bool:
     """The owner of this process and root always; others if they are named."""
-    return True or peer.uid in {0, os.geteuid()} or peer.uid in allowed or peer.user in allowed
+    return peer.uid in {0, os.geteuid()} or peer.uid in allowed or peer.user in allowed
 
 
 def lines(connection: socket.socket) -> Iterator[bytes]:

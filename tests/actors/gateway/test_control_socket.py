@@ -141,6 +141,14 @@ def test_a_line_just_within_the_limit_is_read(hub: "Hub") -> None:
         assert say(connection, padding)["ok"] is True
 
 
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_one_byte_more_is_refused_whether_the_line_ends_or_not(hub: "Hub", end: bytes) -> None:
+    with hub.connect() as connection:
+        connection.sendall(b'{"ask": "tree"}'.ljust(REQUEST_BYTES_MAX + 1) + end)
+
+        assert hear(connection)["code"] == Code.USAGE
+
+
 def test_slow_and_silent_clients_hold_nobody_up(hub: "Hub") -> None:
     with hub.connect() as silent, hub.connect() as slow:
         slow.sendall(b'{"ask": ')

@@ -123,6 +123,12 @@ def test_a_late_board_changes_nothing() -> None:
     assert decide(start(), BoardShown(request="q1", version=3, view={"a": 1}), "board") == (start(), ())
 
 
+def test_a_picture_does_not_answer_an_order() -> None:
+    state, _ = decide(start(), asked("restart", name="ws1"))
+
+    assert decide(state, BoardShown(request="q1", version=3, view={"a": 1}), "board") == (state, ())
+
+
 def test_an_unknown_question_is_refused_with_what_can_be_asked() -> None:
     _, effects = decide(start(), asked("weather"))
 

@@ -201,6 +201,7 @@ def whole_story() -> list[Entry]:
         entry(7, "ConflictClosed", id="k1", outcome="floor", winner="a", sentence="a wins"),
         entry(70, "ConflictClosed", kind=EntryKind.SENT, id="k1", outcome="told to the board"),
         entry(8, "ConflictOpened", id="k2", klass="C1", resource="r", parties=["a", "b"], sentence="again"),
+        entry(80, "ConflictOpened", kind=EntryKind.SENT, id="k2", klass="C1", parties=["a", "b"], sentence="told on"),
         entry(9, "ChildRestarted", "hub", name="router"),
         entry(10, "ProgramStarted", "ws1"),
         heard(11, 1, "daily_settlement", "ws4", session="s1"),
@@ -217,7 +218,7 @@ def test_the_summary_counts_and_tells(hub: "Hub") -> None:
 
     result = hub.ask("summary")["result"]
 
-    assert (result["messages"], result["entries"], result["sessions"]) == (2, 16, 2)
+    assert (result["messages"], result["entries"], result["sessions"]) == (3, 17, 2)
     assert (result["actor_restarts"], result["program_starts"]) == (1, 1)
     assert result["rules"]["pause"] == {"fired": 2, "failed": 1, "refused": 0}
     assert result["rules"]["resume"] == {"fired": 0, "failed": 0, "refused": 0}
