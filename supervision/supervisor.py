@@ -344,8 +344,9 @@ def order_taken(state: Supervisor, order: Order) -> Step:
             return Decision(state.begin(Plan(order, stop=(name,), reason=reason)))
         case _ if state.has_failure(name):
             return Decision(state, (answer(order, ok=False, text=f"{name} is being restarted already"),))
-        case RestartActor(reason=reason):
-            return Decision(state.begin(Plan(order, stop=(name,), start=(name,), reason=reason)))
+        case RestartActor():
+            # It is back in a moment: what outlives an actor, as the program of a monitor does, is left for its next life.
+            return Decision(state.begin(Plan(order, stop=(name,), start=(name,), reason=KEEP_WORKSTREAMS)))
         case StartActor() if is_up(child):
             return Decision(state, (answer(order, ok=False, text=f"{name} is up already"),))
         case StartActor():

@@ -13,8 +13,9 @@ monitor and is written again to every new start of the program, which does a key
 Nobody hears of an answer before the router has the events that it rests on.
 """
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+from pydantic_core import to_json
 
 from alluse_hub.protocols.claims import Directive, DirectiveAck, FenceRaised
 from alluse_hub.protocols.flow import Deliver, Event, EventsTaken, Produced, Unsettled
@@ -61,9 +62,9 @@ def deliver(turn: Turn, asked: Deliver) -> None:
             return
         _open(turn, _delivery(turn, key, asked.command))
     if key not in turn.state.lines:
-        parameters: Json = {**asked.parameters, "session": asked.session}
+        parameters: dict[str, object] = {**asked.parameters, "session": asked.session}
         if asked.command == "deliver":
-            parameters["events"] = [event.model_dump() for event in asked.events]
+            parameters["events"] = asked.events
         line = line_of(turn.kept.open[key], parameters, turn.state.spec.delivery_deadline_s)
         turn.set(lines={**turn.state.lines, key: line})
     write(turn)
@@ -143,9 +144,10 @@ def _open(turn: Turn, opened: CommandOpened) -> None:
 # --- written ---------------------------------------------------------------------------------------------------------
 
 
-def line_of(opened: CommandOpened, parameters: Json, deadline_s: float) -> str:
+def line_of(opened: CommandOpened, parameters: Mapping[str, object], deadline_s: float) -> str:
+    """Strict JSON: a number that is none becomes null."""
     asked = {"id": opened.key, "command": opened.command, "parameters": parameters, "deadline_s": round(deadline_s, 3)}
-    return json.dumps(asked, separators=(",", ":"), allow_nan=False)
+    return to_json(asked, inf_nan_mode="null").decode()
 
 
 def write(turn: Turn) -> None:

@@ -91,7 +91,7 @@ def event(turn: Turn, line: EventLine) -> None:
     if n > due:
         turn.record(EventsLost(workstream=turn.state.ws, first=line.n - (n - due), last=line.n - 1))
         turn.count(errors=n - due)
-    turn.record(EventHeard(event=line.as_event().model_copy(update={"n": due})))
+    turn.record(EventHeard(event=line.as_event(due)))
 
 
 def _refusal(line: EventLine, why: str) -> Refusal:

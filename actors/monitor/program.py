@@ -11,6 +11,7 @@ an operator releases it.
 """
 
 from alluse_hub.protocols.effects import Stop
+from alluse_hub.protocols.lifecycle import KEEP_WORKSTREAMS
 from alluse_hub.protocols.program import Attach, Attached, Detach, Dismiss, EndProgram, SignalProgram
 from alluse_hub.protocols.workstream import OrderDone, ProgramEnded, ProgramParked, ProgramStarted, Wanted
 from alluse_hub.supervision.restarts import count_restart, pause_s, should_restart
@@ -46,7 +47,6 @@ def attached(turn: Turn, program: Attached) -> None:
     turn.set(
         program=program,
         stage=Stage.UP if turn.kept.greeted else Stage.STARTING,
-        written={},
         is_silent=False,
         hung="",
         promised=0,
@@ -145,12 +145,10 @@ def park(turn: Turn, why: str) -> None:
 
 # --- the hub goes down -----------------------------------------------------------------------------------------------
 
-KEEP = "keep-workstreams"
-
 
 def stop_asked(turn: Turn, reason: str) -> None:
     turn.set(stopping=True)
-    if reason == KEEP:
+    if reason == KEEP_WORKSTREAMS:
         turn.do(Detach())
         stop_self(turn)
         return

@@ -202,12 +202,16 @@ def _evolve(kept: Kept, fact: Fact) -> Kept:
 
 
 class Turn:
-    """One decision in the making."""
+    """One decision in the making.
+
+    ``state`` is a copy that nobody else has yet, so its fields are set in place: ``replace`` of so many fields for each
+    change would be most of what a letter costs.
+    """
 
     __slots__ = ("at", "effects", "state")
 
     def __init__(self, state: Monitor, at: float) -> None:
-        self.state = state
+        self.state = replace(state)
         self.at = at
         self.effects: list[Effect] = []
 
@@ -215,17 +219,18 @@ class Turn:
     def kept(self) -> Kept:
         return self.state.kept
 
-    def set(self, **changes: Any) -> None:  # Any: whatever the fields of Monitor are; replace() refuses other names
-        self.state = replace(self.state, **changes)
+    def set(self, **changes: Any) -> None:  # Any: whatever the fields of Monitor are; its slots refuse other names
+        for name, value in changes.items():
+            object.__setattr__(self.state, name, value)
 
     def record(self, fact: Fact) -> None:
         """Durable facts and others alike; the others change nothing."""
         if type(fact) in FACTS:
-            self.state = evolve(self.state, fact)
+            self.set(kept=_evolve(self.kept, fact))
         self.effects.append(Record(fact))
 
     def commit(self, fact: Fact) -> None:
-        self.state = evolve(self.state, fact)
+        self.set(kept=_evolve(self.kept, fact))
         self.effects.append(Commit(fact))
 
     def send(self, to: str, message: Message) -> None:

@@ -138,7 +138,7 @@ class Live:
     def _draw(self, lines: list[str]) -> None:
         up = f"\033[{self._height}A" if self._height else ""
         body = "".join(f"\033[2K{self._style.fit(line)}\n" for line in lines)
-        # Below may be lines of a taller picture before.
-        self._out.write(f"\r{up}{body}\033[J")
+        # A line that wrapped would take two rows and spoil the count; below may be lines of a taller picture before.
+        self._out.write(f"\033[?7l\r{up}{body}\033[J\033[?7h")
         self._out.flush()
         self._height = len(lines)

@@ -284,10 +284,10 @@ def test_a_live_area_is_drawn_in_place_and_fits(stage: "Daemon") -> None:
     live.close()
 
     height = first.count("\n")
-    assert second.startswith(f"\r\033[{height}A")
+    assert second.startswith(f"\033[?7l\r\033[{height}A")
     assert "rule0 fired" not in first
     assert f"rule{NEWS_KEPT + 2} fired" in first
-    assert out.getvalue().endswith(f"\r\033[{height}A\033[J")
+    assert out.getvalue().endswith(f"\r\033[{height}A\033[J\033[?7h")
 
 
 @pytest.mark.parametrize("message", ["ConflictClosed", "ChildRestarted", "ProgramEnded", "ProgramParked", "Other"])

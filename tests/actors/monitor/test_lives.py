@@ -88,6 +88,12 @@ def test_an_adopted_program_is_up_at_once_if_an_earlier_incarnation_heard_its_he
     assert bench.recorded(ProgramStarted)[-1].count == 1
 
 
+def test_a_new_start_is_waited_for_even_under_the_same_pid(bench: Bench) -> None:
+    bench.boot().up(50).die().boot().tell(attached(50, adopted=False))
+
+    assert bench.presences()[-1] == "down"
+
+
 def test_an_adopted_program_whose_hello_nobody_heard_is_waited_for(bench: Bench) -> None:
     bench.boot().tell(attached(50)).die().boot().tell(attached(50, adopted=True))
     assert bench.presences()[-1] == "down"

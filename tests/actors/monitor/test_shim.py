@@ -157,6 +157,21 @@ def test_the_end_of_a_program_is_kept_for_the_next_monitor(real: MakeReal) -> No
     assert program.hear(ProgramGone).cause == "exit status 3"
 
 
+def test_what_a_program_leaves_in_its_group_is_ended_with_it(real: MakeReal) -> None:
+    text = SAYS_HELLO + (
+        "import subprocess\n"
+        "child = subprocess.Popen(['sleep', '60'], stdin=subprocess.DEVNULL)\n"
+        "say('event', seq=2, n=1, event='child', payload={'pid': child.pid})\n"
+        "sys.exit(0)\n"
+    )
+    program = real(text).do(Attach())
+
+    assert program.hear(ProgramGone).cause == "normal"
+    child = program.told()[-1].payload["pid"]
+    assert isinstance(child, int)
+    wait_for(lambda: is_dead(child), "the grandchild lives on")
+
+
 def test_a_dismissed_shim_leaves_nothing_behind(real: MakeReal) -> None:
     program = real().do(Attach())
     there = program.hear(Attached)
@@ -168,7 +183,7 @@ def test_a_dismissed_shim_leaves_nothing_behind(real: MakeReal) -> None:
 
 
 def test_a_killed_shim_takes_its_program_with_it_and_is_told(real: MakeReal) -> None:
-    program = real().do(Attach())
+    program = real(SAYS_HELLO + "import time; time.sleep(60)").do(Attach())
     there = program.hear(Attached)
     program.hear(LinesRead)
 

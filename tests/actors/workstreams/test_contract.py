@@ -15,6 +15,7 @@ from alluse_hub.actors.workstreams.bars import COLUMNS
 from alluse_hub.actors.workstreams.catalog import FLOWS, PROGRAMS, classes, targets_of
 from alluse_hub.actors.workstreams.lines import digest
 from alluse_hub.actors.workstreams.readers import DamagedError
+from alluse_hub.actors.workstreams.rehearse import Rehearsal
 from alluse_hub.actors.workstreams.runner import Runner
 
 ALL = sorted(PROGRAMS)
@@ -245,6 +246,28 @@ def test_a_snapshot_is_json_and_restores_to_itself(fed: MakeFed, inputs: Inputs,
     assert (state["kind"], state["digest"]) == ("state", reply["result"]["digest"])
     assert restored["digest"] == state["digest"] == digest(json.loads(json.dumps(one.runner.workstream.snapshot())))
     assert other.command("restore", state=state["snapshot"], digest="0")["ok"] is False
+
+
+def bare(value: Any) -> Any:  # Any: whatever a workstream holds
+    """``value`` without its classes, so that two objects can be compared attribute by attribute."""
+    if isinstance(value, dict):
+        return {name: bare(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [bare(inner) for inner in value]
+    return bare(vars(value)) if hasattr(value, "__dict__") else value
+
+
+@pytest.mark.parametrize("ws", ALL)
+def test_a_snapshot_forgets_no_attribute(span: Rehearsal, ws: str) -> None:
+    workstream = span.runners[ws].workstream
+    fresh = BARE[ws]()
+
+    fresh.restore(json.loads(json.dumps(workstream.snapshot())))
+
+    kept = set(vars(workstream)) - {"told", "tape", "session"}
+    assert {name: bare(getattr(fresh, name)) for name in kept} == {
+        name: bare(getattr(workstream, name)) for name in kept
+    }
 
 
 @pytest.mark.parametrize("ws", ALL)

@@ -2,9 +2,13 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from alluse_hub.actors.workstreams.bars import COLUMNS
 from alluse_hub.actors.workstreams.rehearse import Rehearsal
+from alluse_hub.actors.workstreams.runner import Runner
+from alluse_hub.actors.workstreams.ws3 import MarketIntelligence
 
 MakeFed = Callable[..., Any]  # of conftest.Fed and conftest.Feed, which cannot be imported from here
 MakeFeed = Callable[[Any], Any]
@@ -62,6 +66,27 @@ def test_ws3_refuses_a_span_without_sessions_and_keeps_the_one_it_has(fed: MakeF
 
     assert "there are some from 2000-03-01 to 2013-03-01" in refused["error"]
     assert one.ok("next_session")["session"] == "2004-08-19"
+
+
+def test_ws3_tells_a_gap_then_stale_and_then_nothing_even_across_a_restore(tmp_path: Path) -> None:
+    days = [f"2004-08-{day}" for day in range(10, 20)]
+    rows = [f"X,{day},10,11,9,10,1000,10" for day in days]
+    rows += [f"Y,{day},10,11,9,10,1000,10" for day in (days[0], days[9])]
+    file = tmp_path / "own.csv"
+    file.write_text("\n".join([",".join(COLUMNS), *rows, ""]), encoding="utf-8")
+    runner = Runner(MarketIntelligence.begin(file))
+    said = []
+
+    for number in range(len(days)):
+        if number == 3:
+            state = runner.workstream.snapshot()
+            runner = Runner(MarketIntelligence.begin(file))
+            runner.workstream.restore(json.loads(json.dumps(state)))
+        lines = runner.feed(json.dumps({"id": f"{number}", "command": "next_session"}).encode())
+        said += [json.loads(line) for line in lines]
+
+    issues = [(line["session"], line["payload"]["kind"]) for line in said if line.get("event") == "data_quality_issue"]
+    assert issues == [("2004-08-11", "gap"), ("2004-08-15", "stale")]
 
 
 def test_ws3_collects_what_was_played_and_names_gaps(fed: MakeFed) -> None:

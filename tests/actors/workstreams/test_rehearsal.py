@@ -8,6 +8,7 @@ import pytest
 
 from alluse_hub.actors.workstreams.lines import LINE_OUT_MAX, encode
 from alluse_hub.actors.workstreams.rehearse import Rehearsal, main, report
+from alluse_hub.actors.workstreams.rulebook import CAPITAL, FIRST, base_of
 
 
 def of(rehearsal: Rehearsal, name: str, **wanted: Any) -> list[dict[str, Any]]:
@@ -105,6 +106,21 @@ def test_proposals_become_orders_fills_and_weeks(year: Rehearsal) -> None:
     assert counts["trade_proposed"] >= counts["order_filled"] > 100
     assert counts["assignment"] > 20
     assert {"P-EW", "P-AWL", "C-WAP", "C-PNO"} <= weeks
+
+
+def test_a_put_is_sized_by_colour_and_regime_within_its_slice(span: Rehearsal) -> None:
+    equity = {name: CAPITAL * rules["share"] for name, rules in FIRST["accounts"].items()}
+    names = {"Gen-Acc": 1, "Rev-Acc": 2, "Com-Acc": 2}  # FB is not listed yet
+    for event in span.events:
+        payload = event["payload"]
+        if event["event"] == "daily_settlement":
+            equity |= {name: float(account["equity"]) for name, account in payload["accounts"].items()}
+        elif event["event"] == "trade_proposed" and payload["kind"] == "put" and payload["contracts"] > 1:
+            colour, regime = payload["reason"].split(", ")[:2]
+            size = FIRST["colours"][colour]["size"] * FIRST["regimes"][regime.removeprefix("volatility ")]
+            account = payload["account"]
+            slice_usd = equity[account] * 0.95 / names[base_of(account)] * min(1.0, size)
+            assert payload["contracts"] * float(payload["strike"]) * 100 <= slice_usd * 1.05
 
 
 def test_the_crisis_breaks_limits_pauses_trading_and_passes(span: Rehearsal) -> None:
