@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from alluse_hub.actors.gateway.moments import decisions_digest, moments
 from alluse_hub.actors.gateway.trail import LOOKED_AT_MAX, Trail, checked
 from alluse_hub.protocols.message import Json
 from alluse_hub.protocols.trail import Entry, EntryKind
@@ -40,6 +41,8 @@ def summary(trail: Trail, home: Path, shown: Json) -> Json:
         "conflicts": _conflicts(trail, home, counts),
         "accounts": _accounts(trail, home),
         "digests": _digests(trail, home),
+        "decisions_digest": decisions_digest(trail, home),
+        "moments": [*moments(trail, home)],
         "trail": checked(trail, home),
         "note": NOTE,
     }

@@ -36,11 +36,16 @@ def summary(style: Style, doc: Doc) -> list[str]:
         lines += [f"  {line}" for line in conflict_lines(style, conflict)]
     if conflicts["opened"] > len(conflicts["first"]):
         lines.append(f"  and {number(conflicts['opened'] - len(conflicts['first']))} more, all in the trail")
+    lines += ["", _title(style, "what stood out")]
+    for moment in doc.get("moments", []):
+        lines.append(f"  {clean(moment['session'])}  {clean(moment['what']):10}  {clean(moment['text'])}")
     lines += ["", *_accounts(style, doc["accounts"]), "", _title(style, "flows"), *flows(style, doc), ""]
     lines += [_title(style, "digests of all events (the same data gives the same digests)")]
     lines += [f"  {clean(name):6} {clean(digest)}" for name, digest in sorted(doc["digests"].items())]
     if doc.get("digest"):
         lines.append(f"  {'all':6} {clean(doc['digest'])}")
+    if doc.get("decisions_digest"):
+        lines.append(f"  {'decided':6} {clean(doc['decisions_digest'])}")
     lines += ["", *check(style, doc["trail"]), clean(doc["note"])]
     if doc.get("home"):
         lines.append(f"the home is kept: {clean(doc['home'])}")
