@@ -26,6 +26,7 @@ from alluse_hub.cli.render import Style, say
 from alluse_hub.cli.summary import summary
 
 POLL_S = 0.5
+TREE_EVERY_S = 2.0
 READY_S = 60.0
 STALL_S = 120.0
 """No session and no event in this time: something is stuck, and waiting longer will not help."""
@@ -199,6 +200,8 @@ def _watch(client: Client, child: subprocess.Popen[bytes], folder: Path, screen:
     seen: deque[tuple[float, int]] = deque()
     moved_at, mark = time.monotonic(), (-1, -1)
     settled = 0
+    looked_at = 0.0
+    branches: Answer = {}
     while True:
         if child.poll() is not None:
             raise Failure(failure.FAILED, f"the hub ended early, status {child.returncode}", _last_words(folder))
@@ -209,7 +212,11 @@ def _watch(client: Client, child: subprocess.Popen[bytes], folder: Path, screen:
         seen.append((now, sessions))
         while now - seen[0][0] > SPEED_OVER_S and len(seen) > len(("oldest", "newest")):
             seen.popleft()
-        screen.show(Shown(progress, news, _speed(seen)))
+        if now - looked_at >= TREE_EVERY_S:
+            looked_at = now
+            with contextlib.suppress(Failure):
+                branches = client.ask("tree")
+        screen.show(Shown(progress, news, _speed(seen), branches))
         if mark != (sessions, int(progress.get("round") or 0)):
             mark, moved_at, settled = (sessions, int(progress.get("round") or 0)), now, 0
         elif progress.get("ended"):

@@ -2,23 +2,30 @@
 
 import time
 from collections import deque
+from shutil import get_terminal_size
 from typing import Any, NamedTuple, TextIO
 
-from alluse_hub.cli.render import Style, bar, clean, cut, duration, number, wrap
+from alluse_hub.cli.render import Style, bar, clean, duration, number, wrap
+from alluse_hub.cli.show import tree
 
 LINE_EVERY_S = 2.0
 NEWS_KEPT = 8
 BAR_WIDTH = 30
 
+ROWS_FOR_NEWS = 8
+"""A terminal too low for the tree and this much news shows the news."""
+
 Doc = dict[str, Any]  # Any: JSON as the daemon gives it
 
 
 class Shown(NamedTuple):
-    """``news``: entries of the trail since the last time; ``speed`` in sessions per second."""
+    """``news``: entries of the trail since the last time; ``speed`` in sessions per second; ``tree``: what the hub
+    shows of its supervisors, or empty."""
 
     progress: Doc
     news: list[Doc]
     speed: float
+    tree: Doc | None = None
 
 
 def headline(shown: Shown) -> str:
@@ -81,11 +88,16 @@ class Lines:
         self._style = style
         self._told_at = 0.0
         self._rules: set[str] = set()
+        self._has_tree = False
 
     def note(self, text: str) -> None:
         self._put(text)
 
     def show(self, shown: Shown) -> None:
+        if shown.tree and not self._has_tree:
+            self._has_tree = True  # once: what restarts is told as news
+            for line in tree(self._style, shown.tree):
+                self._put(f"  {line}")
         for entry in worth_telling(shown.news):
             rule = str((entry.get("body") or {}).get("rule", ""))
             if entry.get("message") == "RuleFired" and rule in self._rules:
@@ -113,12 +125,14 @@ class Live:
         self._style = style
         self._height = 0
         self._news: deque[str] = deque(maxlen=NEWS_KEPT)
+        self._tree: Doc = {}
 
     def note(self, text: str) -> None:
         self._draw([text])
 
     def show(self, shown: Shown) -> None:
         self._news.extend(news_line(entry) for entry in worth_telling(shown.news))
+        self._tree = shown.tree or self._tree
         doc = shown.progress
         of = int(doc.get("of") or 0)
         fraction = int(doc.get("sessions") or 0) / of if of else 0.0
@@ -128,8 +142,22 @@ class Live:
             health_line(self._style, doc),
             *wrap(rules_line(doc), width, "  "),
         ]
-        lines += [cut(f"  {text}", width) for text in self._news]
-        self._draw(lines)
+        rows = get_terminal_size().lines - len(lines) - 1
+        branches = tree(self._style, self._tree) if self._tree else []
+        if len(branches) + ROWS_FOR_NEWS <= rows:
+            lines += ["", *branches, ""]
+            rows -= len(branches) + 2
+        self._draw([*lines, *self._told(rows, width)])
+
+    def _told(self, rows: int, width: int) -> list[str]:
+        """The newest news whole, as many as there are rows for, the newest last."""
+        told: list[str] = []
+        for text in reversed(self._news):
+            piece = wrap(f"  {text}", width, "    ")
+            if len(told) + len(piece) > rows:
+                break
+            told[:0] = piece
+        return told
 
     def close(self) -> None:
         """The area is taken away; what comes next stands in its place."""
