@@ -50,7 +50,8 @@ def _workstream(item: Item[WorkstreamConfig], known: list[str]) -> None:
         item.file.wrong((*item.path, "id"), f"is {item.id!r}, a name the hub keeps for itself", "choose another")
     for position, other in enumerate(item.words("depends_on")):
         if other not in known:
-            item.file.wrong((*item.path, "depends_on", position), f"is {other!r}, no workstream", meant(other, known))
+            others = [name for name in known if name != item.id]
+            item.file.wrong((*item.path, "depends_on", position), f"is {other!r}, no workstream", meant(other, others))
     if item.model is None:
         return
     match bool(item.model.program), bool(item.model.python):

@@ -35,7 +35,7 @@ class OnLimit(StrEnum):
 
 
 class Intensity(Message):
-    """At most ``restarts`` restarts within any ``period_s`` seconds of hub time; at one more the supervisor gives up."""
+    """At most ``restarts`` restarts within any ``period_s`` seconds of hub time; one more and it gives up."""
 
     restarts: Annotated[int, Field(ge=0)] = 5
     period_s: Annotated[float, Field(gt=0)] = 60.0

@@ -40,7 +40,8 @@ IMPURE = {
 The workstreams are programs of their own, not part of the hub; their files are listed by their folder.
 """
 
-IMPURE_FOLDERS = ("actors/workstreams/",)
+IMPURE_FOLDERS = ("actors/workstreams/", "supervision/engine/")
+"""The programs, and the engine: a Thespian system base, which is clocks, sockets and processes through and through."""
 
 DOORS_TO_THE_WORLD = {
     "asyncio", "ctypes", "fcntl", "logging", "mmap", "multiprocessing", "os", "queue", "random", "select", "selectors",

@@ -18,6 +18,9 @@ LATEST = 5
 LOOKED_AT = 1_000
 """Entries of a kind looked through, newest first, for those about the thing asked for."""
 
+ON_EVENTS = ("RuleFired", "RuleUndecided", "RuleActionRefused", "CommandIssued", "RuleActionDone")
+"""Facts that name the event they rest on."""
+
 SPEAKING: dict[str, dict[str, str]] = {
     "workstream": {
         "HealthChanged": "workstream",
@@ -45,9 +48,11 @@ def why(trail: Trail, home: Path, args: Json, shown: Json) -> Json:
         return shown | {"name": name, "latest": [entry_of(entry) for entry in latest]}
     event = re.fullmatch(r"([a-z][a-z0-9_.-]*)#([1-9][0-9]*)", name)
     found: Why | None = None
+    decided: list[Entry] = []
     if event:
         heard = _event(trail, home, event[1], int(event[2]))
         found = trail.why(home, heard.id) if heard else None
+        decided = _decided_on(trail, home, name)
     elif name.count("/") >= len(("incarnation", "n")):
         found = trail.why(home, name)
     if found is None:
@@ -56,8 +61,17 @@ def why(trail: Trail, home: Path, args: Json, shown: Json) -> Json:
             " an event (ws3#17) or an entry (ws3/1/42)"
         )
     causes: list[JsonValue] = [entry_of(entry) for entry in found.causes]
-    effects: list[JsonValue] = [entry_of(entry) for entry in found.effects]
+    known = {entry.id for entry in found.effects}
+    below = sorted([*found.effects, *(entry for entry in decided if entry.id not in known)], key=lambda one: one.leaf)
+    effects: list[JsonValue] = [entry_of(entry) for entry in below]
     return {"name": name, "kind": "entry", "entry": entry_of(found.entry), "causes": causes, "effects": effects}
+
+
+def _decided_on(trail: Trail, home: Path, event: str) -> list[Entry]:
+    """What rules made of an event: the coordinator gets a round's events in one letter, so it names each by its id."""
+    found = trail.by_message(home, ON_EVENTS, LOOKED_AT)
+    facts = (entry for entry in reversed(found) if entry.kind is EntryKind.FACT)
+    return [entry for entry in facts if entry.body.get("event") == event]
 
 
 def _latest(trail: Trail, home: Path, kind: str, name: str) -> list[Entry]:

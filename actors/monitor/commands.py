@@ -94,7 +94,7 @@ def command(turn: Turn, asked: Command, asker: str) -> None:
 
 def directive(turn: Turn, asked: Directive, asker: str) -> None:
     highest = turn.kept.fences.get(asked.resource, 0)
-    key = f"directive/{asked.resource}/{asked.fence}"
+    key = f"c/{asked.round}/directive/{asked.resource}/{asked.fence}"
     known = turn.state.results.get(key)
     if asked.fence < highest:
         stale = f"fence {highest} was passed on already"

@@ -41,20 +41,21 @@ def log_file(home: Path, ws: str) -> Path:
 
 def command_line(spec: MonitorSpec, home: Path) -> list[str]:
     """With ``{python}``, ``{state}`` and ``{home}`` filled in; other braces are the program's own."""
+    return [_filled(word, spec, home) for word in spec.command]
+
+
+def _filled(word: str, spec: MonitorSpec, home: Path) -> str:
     state = home / "state" / spec.workstream
-    return [
-        word.replace("{python}", sys.executable).replace("{state}", str(state)).replace("{home}", str(home))
-        for word in spec.command
-    ]
+    return word.replace("{python}", sys.executable).replace("{state}", str(state)).replace("{home}", str(home))
 
 
-def environment(spec: MonitorSpec) -> dict[str, str]:
+def environment(spec: MonitorSpec, home: Path) -> dict[str, str]:
     """A program of the hub's own interpreter finds the hub's package wherever it was started from."""
     env = dict(os.environ)
     if spec.command[0] == "{python}":
         package = str(Path(alluse_hub.__file__).parent.parent)
         env["PYTHONPATH"] = os.pathsep.join(filter(None, (package, env.get("PYTHONPATH", ""))))
-    return env | spec.env
+    return env | {name: _filled(value, spec, home) for name, value in spec.env.items()}
 
 
 def launch(spec: MonitorSpec, home: Path) -> None:
@@ -74,7 +75,7 @@ def launch(spec: MonitorSpec, home: Path) -> None:
             starter = os.posix_spawn(
                 sys.executable,
                 [sys.executable, "-I", "-S", "-E", "-c", START_SHIM, str(Path(__file__).parent), *arguments],
-                environment(spec),
+                environment(spec, home),
                 file_actions=[
                     (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                     (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),

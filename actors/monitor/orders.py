@@ -68,6 +68,13 @@ def restart(turn: Turn, by: str, reason: str, asker: str) -> None:
 
 
 def maintain(turn: Turn, on: bool, by: str, reason: str, asker: str) -> None:
+    if not on and turn.kept.wanted is not Wanted.MAINTENANCE:
+        ws, wanted = turn.state.ws, turn.kept.wanted
+        text = f"{ws} is not in maintenance: it is wanted {wanted}" + (
+            "; `start` starts it" if wanted is Wanted.STOPPED else ""
+        )
+        turn.send(asker, OrderDone(workstream=ws, ok=False, text=text))
+        return
     wants(turn, Wanted.MAINTENANCE if on else Wanted.RUNNING, by, reason)
     if on and turn.state.stage is Stage.PAUSING:
         turn.effects.append(CancelWake("restart"))

@@ -82,7 +82,8 @@ class PythonAdapter:
         try:
             self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
             data = Path(self._spec.data) if self._spec.data else None
-            runner = load(self._spec.runner)(load(self._spec.python).begin(data), self._state)
+            # A clock that stands still: lines that carried true time would make two runs of one seed differ.
+            runner = load(self._spec.runner)(load(self._spec.python).begin(data), self._state, clock=lambda: 0.0)
             said = runner.start()
         except Exception as error:  # noqa: BLE001  # whatever a foreign class raises; the core decides what it means
             self._deliver(AttachFailed(error=f"cannot start {self._spec.python}: {type(error).__name__}: {error}"))

@@ -1,6 +1,6 @@
 """The five reference workstreams, and which events go from whom to whom.
 
-``FLOWS`` is the table of features.md, 6.1, as data: the hub declares its flows from it and ``rehearse`` follows it.
+``FLOWS`` is the table of the table of events, as data: the hub declares its flows from it and ``rehearse`` follows it.
 Added to that table: ``session_closed`` and ``symbol_listed`` to ws1 (it counts the expiry of approvals in sessions),
 ``account_statement`` to ws1 (weekly, so that a balance can be told without a settlement a day), ``order_cancelled`` to
 ws2 and ws5, ``account_forked`` to ws1 and ws2.

@@ -1,7 +1,7 @@
 """Orders, quotes and what positions are worth: the arithmetic of paper trading.
 
 An order placed after the close of one session fills at the next bar's close, at a modelled premium, less slippage of
-2 basis points (against us, rounded against us) and 0.65 USD commission a contract (features.md, 5.4).  Pure.
+2 basis points (against us, rounded against us) and 0.65 USD commission a contract (requirements, 5.4).  Pure.
 """
 
 from math import ceil, floor
@@ -29,7 +29,7 @@ SCENARIOS: tuple[JsonObject, ...] = (
     {"name": "volatility", "shock": 0.0, "vol_factor": 2.5, "rate_shift": 0.0},
     {"name": "rates", "shock": -0.15, "vol_factor": 1.0, "rate_shift": 0.02},
 )
-"""features.md, 5.2 (AR)."""
+"""Requirements, 5.2 (AR)."""
 
 
 class Quote(NamedTuple):

@@ -18,7 +18,7 @@ ATR_WEIGHTS = (0.5, 0.3, 0.2)
 """Of the three spans in the blend: nearest weighs most, as in the protocol's ATR adjustment."""
 
 ATR_BARS = 55
-"""Bars before the ATR is trusted (features.md, 5.2)."""
+"""Bars before the ATR is trusted (requirements, 5.2)."""
 
 WARM_UP_BARS = 25
 """Bars before trend and volatility are trusted: 21 returns and some rest."""
@@ -29,7 +29,7 @@ VOLUME_SPAN = 20
 TREND_SPAN = 20
 
 REGIMES = ((0.005, "very low"), (0.01, "low"), (0.02, "normal"), (0.035, "high"), (float("inf"), "very high"))
-"""ATR as a fraction of price, each regime below its bound (features.md, 5.2)."""
+"""ATR as a fraction of price, each regime below its bound (requirements, 5.2)."""
 
 REGIME_MARGIN = 0.05
 """How far, as a fraction of the bound, the ATR must pass it to change the regime: without it the regime of MSFT flips

@@ -1,7 +1,7 @@
 """Patterns in the last returns of a symbol: spike, cycle, step; and how odd today is.
 
-Thresholds after features.md 5.5: a spike lies two standard deviations out, a cycle shows in the autocorrelation, a step
-in the means of two halves.  Windows hold 100 points.  Pure.
+Thresholds after requirements 5.5: a spike lies two standard deviations out, a cycle shows in the autocorrelation, a
+step in the means of two halves.  Windows hold 100 points.  Pure.
 """
 
 from math import sqrt

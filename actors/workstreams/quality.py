@@ -11,10 +11,10 @@ from typing import NamedTuple
 from .bars import Bar
 
 JUMP = 0.20
-"""A move of the adjusted close beyond this is doubted (features.md, 5.3)."""
+"""A move of the adjusted close beyond this is doubted (requirements, 5.3)."""
 
 SPREAD = 0.10
-"""High less low as a fraction of the close, beyond which the grade falls (features.md, 5.3)."""
+"""High less low as a fraction of the close, beyond which the grade falls (requirements, 5.3)."""
 
 STALE_SESSIONS = 5
 """Missing sessions in a row after which a symbol is called stale, once, instead of a gap each day."""

@@ -15,7 +15,7 @@ PUTS_KEPT = 60
 """Ended puts that a recalibration looks at: about half a year of the three accounts."""
 
 ADVERSE_ATR = 1.5
-"""ATRs below the strike beyond which the protocol demands action (features.md, 5.2, DT)."""
+"""ATRs below the strike beyond which the protocol demands action (requirements, 5.2, DT)."""
 
 ADVERSE_KEPT = 50
 FORK_AGAIN_SESSIONS = 63

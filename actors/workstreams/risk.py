@@ -7,7 +7,7 @@ half of the limit (hysteresis), because a level that trembles at 0.8 would other
 
 Value at risk is historical: the loss that 5 % of the last 252 days would have exceeded with today's delta-equivalent
 holdings.  It is a one-day figure from daily returns; the platform this follows used annual volatility for a day and so
-warned at each update (features.md, 5.2).  Pure.
+warned at each update (requirements, 5.2).  Pure.
 """
 
 from math import floor, sqrt

@@ -1,6 +1,6 @@
 """The rules of the game: one parameter set, versioned, bounded, with a digest.
 
-Figures are those of features.md, 5.2, where they agree; where they do not, the choice stands beside its figure.  A
+Figures are those of requirements, 5.2, where they agree; where they do not, the choice stands beside its figure.  A
 change names leaves by their path (``accounts.Gen-Acc.delta_low``), stays inside the bounds below, and gives a new
 version; the versions before are kept, so that a change can be taken back.
 
@@ -63,7 +63,7 @@ FIRST: JsonObject = {
     "fork_surplus": 50_000,
     "profit_take": 0.80,
 }
-"""Version 1.  Where its figures come from, if not plainly from the table in features.md 5.2:
+"""Version 1.  Where its figures come from, if not plainly from the table in requirements 5.2:
 
 * ``entry_days``: Monday is 0.
 * ``regimes``: size factors; a put is cash-secured, so a slice never grows above itself whatever the factor.

@@ -1,4 +1,4 @@
-"""What kind of week a position had: the eleven types of the protocol (features.md, 5.2).
+"""What kind of week a position had: the eleven types of the protocol (requirements, 5.2).
 
 The colour of a market is WS3's word; the type of a week is the outcome of a position, and known only when it has ended:
 from what kind it was, how it ended, and how far the price lies from the strike (puts) or from the entry (calls).  The

@@ -28,14 +28,14 @@ TAKE_PROFIT_DAYS = 2
 """Days to expiry below which profit is no longer taken early: what is left of the premium decays by itself."""
 
 TAKE_PROFIT_WILD = 0.50
-"""Share of the premium at which profit is taken where volatility is high; features.md 5.2 gives 50 to 80 %."""
+"""Share of the premium at which profit is taken where volatility is high; requirements 5.2 gives 50 to 80 %."""
 
 MODE_LEASE = "mode"
 """Under which a mode set from outside is told as a pause; it is let go by setting the mode, not by resuming."""
 
 WILD = ("high", "very high")
 FORK_KEEPS = 25_000_00
-"""Cents that must stay in the parent of a fork (features.md, 5.2, FK)."""
+"""Cents that must stay in the parent of a fork (requirements, 5.2, FK)."""
 
 
 class MarketIntegration(TradingFloor):

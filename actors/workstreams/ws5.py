@@ -2,7 +2,7 @@
 
 Every five sessions it asks, symbol by symbol, whether a put of delta 0.30 would expire worthless five sessions later,
 and five sessions later it knows (``learner``).  A model is announced with its accuracy *out of sample*: measured in
-sample, a useless model looks excellent (features.md, 5.5), and a rule that trusts the figure would fire on it.
+sample, a useless model looks excellent (requirements, 5.5), and a rule that trusts the figure would fire on it.
 
 Training walks the prepared answers a fixed number of times and so ends within a fraction of a second: it may be done
 in the loop without the beats going quiet.

@@ -7,30 +7,19 @@ from typing import Any
 
 from alluse_hub.cli import failure, home, show
 from alluse_hub.cli.client import Answer, Client, timeout_beyond
+from alluse_hub.cli.documents import put_json
 from alluse_hub.cli.failure import Failure
 from alluse_hub.cli.render import Style, say
 
-SCHEMA_VERSION = 1
 FOLLOW_EVERY_S = 0.5
 LINES_MAX = 1_000
+READ_TIMEOUT_S = 30.0
 CHECK_TIMEOUT_S = 600.0
 """Reading a whole trail takes about a second for each hundred thousand entries."""
 
 
 def style_of(arguments: argparse.Namespace) -> Style:
     return Style.of(sys.stdout, plain=arguments.no_color, ascii_only=arguments.ascii, utc=arguments.utc)
-
-
-def document(kind: str, result: Answer) -> Answer:
-    """A result as it is published: what it is, and by which version of its description."""
-    return {"schema": f"alluse-hub/{kind}", "version": SCHEMA_VERSION, **result}
-
-
-def put_json(kind: str, result: Answer) -> None:
-    import json
-
-    sys.stdout.write(json.dumps(document(kind, result), ensure_ascii=False) + "\n")
-    sys.stdout.flush()
 
 
 def _client(arguments: argparse.Namespace) -> Client:
@@ -44,6 +33,7 @@ def status(arguments: argparse.Namespace) -> int:
     """0 whenever it could be answered: judging is not its business."""
     with _client(arguments) as client:
         result = client.ask("status", {"name": arguments.name} if arguments.name else {})
+    result["guarded"] = bool(home.guardian_of(home.find(arguments.home)))
     if arguments.json:
         put_json("status", result)
     else:
@@ -83,22 +73,42 @@ def tail(arguments: argparse.Namespace) -> int:
     return _follow(arguments, "trail", {"messages": arguments.message})
 
 
+def _read(arguments: argparse.Namespace, ask: str, args: Answer, timeout_s: float) -> Answer:
+    """From the daemon, or from the files of a hub that has none: its trail outlives it."""
+    folder = home.find(arguments.home)
+    try:
+        with Client(folder) as client:
+            return client.ask(ask, args, timeout_s)
+    except Failure as failed:
+        if failed.code != failure.UNREACHABLE or not home.has_trail(folder):
+            raise
+    from alluse_hub.cli.offline import ask as ask_files
+
+    sys.stderr.write("no daemon runs here; read from its files\n")
+    return ask_files(folder, ask, args)
+
+
 def _follow(arguments: argparse.Namespace, ask: str, args: Answer) -> int:
     if not 1 <= arguments.lines <= LINES_MAX:
         raise Failure(failure.USAGE, f"-n is {arguments.lines}", f"give 1 to {LINES_MAX}")
     key, kind, draw = ("events", "event", show.event) if ask == "events" else ("entries", "entry", show.entry)
     style = style_of(arguments)
+
+    def put(result: Answer) -> None:
+        for one in result[key]:
+            if arguments.json:
+                put_json(kind, one)
+            else:
+                say([draw(style, one)])
+
+    args["limit"] = arguments.lines
+    if not arguments.follow:
+        put(_read(arguments, ask, args, READ_TIMEOUT_S))
+        return failure.DONE
     with _client(arguments) as client:
-        args["limit"] = arguments.lines
         while True:
-            result = client.ask(ask, args, 30.0)
-            for one in result[key]:
-                if arguments.json:
-                    put_json(kind, one)
-                else:
-                    say([draw(style, one)])
-            if not arguments.follow:
-                return failure.DONE
+            result = client.ask(ask, args, READ_TIMEOUT_S)
+            put(result)
             args |= {"after": result["leaf"], "limit": LINES_MAX}
             if len(result[key]) < LINES_MAX:
                 time.sleep(FOLLOW_EVERY_S)
@@ -119,8 +129,7 @@ def since(text: str, now: float) -> float:
 
 
 def entry(arguments: argparse.Namespace) -> int:
-    with _client(arguments) as client:
-        result = client.ask("entry", {"id": arguments.id})
+    result = _read(arguments, "entry", {"id": arguments.id}, READ_TIMEOUT_S)
     if arguments.json:
         put_json("entry", result["entry"])
     else:
@@ -129,8 +138,7 @@ def entry(arguments: argparse.Namespace) -> int:
 
 
 def check(arguments: argparse.Namespace) -> int:
-    with _client(arguments) as client:
-        result = client.ask("check", {}, CHECK_TIMEOUT_S)
+    result = _read(arguments, "check", {}, CHECK_TIMEOUT_S)
     if arguments.json:
         put_json("check", result)
     else:

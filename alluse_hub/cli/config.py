@@ -5,7 +5,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from alluse_hub.cli import failure, home
-from alluse_hub.cli.commands import put_json
+from alluse_hub.cli.documents import put_json
 from alluse_hub.cli.failure import Failure
 
 if TYPE_CHECKING:

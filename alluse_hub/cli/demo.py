@@ -19,7 +19,7 @@ from typing import Any
 
 from alluse_hub.cli import failure, home
 from alluse_hub.cli.client import Answer, Client
-from alluse_hub.cli.commands import put_json
+from alluse_hub.cli.documents import put_json
 from alluse_hub.cli.failure import Failure
 from alluse_hub.cli.progress import Lines, Live, Shown
 from alluse_hub.cli.render import Style, say

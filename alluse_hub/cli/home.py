@@ -36,6 +36,20 @@ def socket_of(home: Path) -> Path:
     return home / "run" / "control.sock"
 
 
+def has_trail(home: Path) -> bool:
+    return (home / "trail" / "spool").is_dir()
+
+
+def guardian_of(home: Path) -> int:
+    """The pid of the daemon that guards this home; 0 if it is gone, and then nobody repairs the tree."""
+    try:
+        pid = int((home / "run" / "lock").read_text(encoding="ascii").strip() or 0)
+        os.kill(pid, 0)
+    except (OSError, ValueError):
+        return 0
+    return pid
+
+
 def make(home: Path, workstreams: tuple[str, ...] = ()) -> None:
     """Make what is missing of the home, closed to others.  Raises Failure saying what stands in the way."""
     check_length(home, workstreams)

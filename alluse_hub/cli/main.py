@@ -27,7 +27,7 @@ class Parser(argparse.ArgumentParser):
     """Wrong usage is a failure like any other, so that ``--json`` holds for it too."""
 
     def error(self, message: str) -> NoReturn:
-        raise Failure(failure.USAGE, message, f"see `{self.prog} --help`")
+        raise Failure(failure.USAGE, message, f"see `{self.prog} --help`; flags go after the command")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

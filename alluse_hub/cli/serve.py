@@ -50,6 +50,12 @@ def guard(folder: Path, config: "HubConfig") -> int:
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
+    if line.startswith("ready:"):
+        print(
+            "look at it with `status`, `tree`, `events -f`; end it with Ctrl-C or `shutdown`",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def make_importable() -> None:

@@ -7,13 +7,17 @@ from alluse_hub.cli.render import Style, clean, cut, duration, moment, number, t
 Doc = dict[str, Any]  # Any: JSON as the daemon gives it
 
 
+UNGUARDED = "the daemon is gone and nobody repairs this tree: run `serve` on this home again"
+
+
 def status(style: Style, doc: Doc) -> list[str]:
     if "workstream" in doc:
         return _workstream(style, doc["workstream"])
     if "actor" in doc:
         return _pairs(style, doc["actor"])
     hub = doc.get("hub", {})
-    lines = [hub_line(style, hub), *(session_line(style, doc) if doc.get("round") else [])]
+    lines = [] if doc.get("guarded", True) else [style.paint(UNGUARDED, "bad"), ""]
+    lines += [hub_line(style, hub), *(session_line(style, doc) if doc.get("round") else [])]
     rows = [
         (
             workstream["id"],

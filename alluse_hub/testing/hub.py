@@ -55,9 +55,9 @@ class TestHub:
     __test__ = False  # not a test class, whatever its name says to pytest
 
     def __init__(self, config: str = "", *, seed: int = 0, weather: Weather | None = None) -> None:
+        self.config = _inside(parse(config, "the test's configuration", base=_shipped()))
         self._folder = tempfile.TemporaryDirectory(prefix="alluse-hub-")
         home = Path(self._folder.name)
-        self.config = _inside(parse(config, "the test's configuration", base=_shipped()))
         workers: dict[str, Callable[[WorkerContext], Any]] = dict.fromkeys(catalog.ACTORS.values(), _Idle)
         workers[catalog.ACTORS["monitor"]] = MonitorWorker
         self.world = Simulation(seed, weather, workers, home)
@@ -118,11 +118,11 @@ class TestHub:
         """Of each workstream's events so far."""
         return dict(self.state(ROUTER).digests)
 
-    def view(self, name: str, **args: str) -> Json:
+    def view(self, view: str, **args: str) -> Json:
         """What the board shows: status, tree, flows, conflicts, rules or progress."""
         self._asked += 1
         request = f"probe-{self._asked}"
-        self.tell(BOARD, AskBoard(request=request, view=name, args=dict(args)))
+        self.tell(BOARD, AskBoard(request=request, view=view, args=dict(args)))
         found: list[Json] = []
 
         def has_come() -> bool:
@@ -162,6 +162,10 @@ class TestHub:
         """kill -9 of an actor; its supervisor is told as it would be."""
         self.state(actor)
         self.world.crash(actor)
+
+    def clear_up(self) -> None:
+        """Fair weather from now on: no crashes, no losses."""
+        self.world.weather = Weather()
 
     def shut_down(self) -> None:
         self.tell(ROOT, ShutDown(by="test", reason="the test is over"))

@@ -39,7 +39,7 @@ ROOT = Path(__file__).parents[2]
         ["restart", "ws1", "--timeout", "0"],
         ["restart", "ws1", "--timeout", "601"],
         ["status", "--home", ""],
-        ["status", "--home", "/tmp/" + "x" * 120],
+        ["status", "--home", "/" + "x" * 120],
         ["status", "--colour"],
     ],
 )

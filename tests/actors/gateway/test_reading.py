@@ -267,3 +267,17 @@ def test_the_auditors_module_is_what_is_asked_for(tmp_path: Path) -> None:
         why(module, tmp_path, {"name": "ws1/1/1"}, {})
     with pytest.raises(CallerError, match="is no entry"):
         trail.read(module, tmp_path, "entry", {"id": "nonsense"})
+
+
+def test_why_an_event_tells_what_rules_made_of_it(hub: "Hub") -> None:
+    hub.trail.entries = [
+        heard(1, 1),
+        heard(2, 2),
+        entry(3, "RuleFired", rule="alert", event="ws3#2", why="volume > 2"),
+        entry(4, "RuleFired", rule="alert", event="ws3#1", why="volume > 2"),
+        entry(5, "CommandIssued", rule="alert", event="ws3#2", key="c/1/alert/0"),
+    ]
+
+    told = why(hub.trail, HOME, {"name": "ws3#2"}, {})  # type: ignore[arg-type]  # a trail in small
+
+    assert [one["id"] for one in told["effects"]] == ["coordinator/1/3", "coordinator/1/5"]  # type: ignore[index, union-attr, call-overload]  # JSON

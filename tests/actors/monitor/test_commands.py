@@ -222,7 +222,7 @@ def test_open_commands_are_written_again_in_order_to_a_new_start_of_the_program(
     bench.jobs.clear()
     bench.up(60)
 
-    assert [asked["id"] for asked in bench.written()] == ["d1", "k1", "directive/ws9/trading/3"]
+    assert [asked["id"] for asked in bench.written()] == ["d1", "k1", "c/0/directive/ws9/trading/3"]
 
 
 def test_after_the_monitors_death_commands_come_from_the_trail_and_deliveries_from_the_router(bench: Bench) -> None:
@@ -266,14 +266,14 @@ def test_the_fence_goes_with_the_directive_and_is_durable_first(bench: Bench) ->
 def test_a_directive_is_acknowledged_when_the_program_has_applied_it(bench: Bench) -> None:
     bench.boot().up().tell(directive(7), "coordinator")
     assert bench.said(DirectiveAck) == []
-    bench.hears(event(1, "directive/ws9/trading/7"), reply("directive/ws9/trading/7"))
+    bench.hears(event(1, "c/0/directive/ws9/trading/7"), reply("c/0/directive/ws9/trading/7"))
 
     [ack] = bench.said(DirectiveAck, "coordinator")
     assert (ack.outcome, ack.fence, ack.events_through) == ("applied", 7, 1)
 
 
 def test_a_directive_said_again_is_already_applied(bench: Bench) -> None:
-    bench.boot().up().tell(directive(7), "coordinator").hears(reply("directive/ws9/trading/7"))
+    bench.boot().up().tell(directive(7), "coordinator").hears(reply("c/0/directive/ws9/trading/7"))
     bench.tell(directive(7), "coordinator")
 
     assert [ack.outcome for ack in bench.said(DirectiveAck)] == ["applied", "already"]
@@ -299,7 +299,7 @@ def test_a_directive_without_an_answer_fails_at_its_deadline(bench: Bench) -> No
 
 def test_a_failed_directive_may_be_tried_again(bench: Bench) -> None:
     bench.boot().up().tell(directive(7), "coordinator")
-    bench.hears(reply("directive/ws9/trading/7", ok=False, error="no")).tell(directive(7), "coordinator")
+    bench.hears(reply("c/0/directive/ws9/trading/7", ok=False, error="no")).tell(directive(7), "coordinator")
 
     assert [ack.outcome for ack in bench.said(DirectiveAck)] == ["failed"]
     assert len(bench.written()) == 2

@@ -138,7 +138,7 @@ def test_every_delivery_said_again_is_answered_with_its_events_and_no_gap(happen
 def test_an_applied_fence_never_goes_back(happened: list[Step]) -> None:
     bench, shim = run(happened)
 
-    fences = [int(key.rpartition("/")[2]) for key in shim.done if key.startswith("directive/")]
+    fences = [int(key.rpartition("/")[2]) for key in shim.done if "/directive/" in key]
     assert fences == sorted(fences)
     applied = [ack.fence for ack in bench.said(DirectiveAck) if ack.outcome == "applied"]
     assert set(applied) <= set(fences)

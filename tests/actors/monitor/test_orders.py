@@ -150,3 +150,13 @@ def test_a_restart_in_maintenance_stays_in_maintenance(bench: Bench) -> None:
 
     assert bench.said(OrderDone)[-1].text == "pid 50 ended, pid 60 runs"
     assert bench.state.kept.wanted is Wanted.MAINTENANCE
+
+
+def test_the_end_of_a_maintenance_that_never_was_is_refused_and_starts_nothing(bench: Bench) -> None:
+    bench.boot().tell(StopProgram(by="ann"), "gateway").tell(NotRunning())
+    bench.tell(Maintain(on=False, by="ann"), "gateway")
+
+    refused = bench.said(OrderDone)[-1]
+    assert not refused.ok
+    assert "`start`" in refused.text
+    assert bench.state.kept.wanted is Wanted.STOPPED
