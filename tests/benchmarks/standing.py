@@ -1,0 +1,60 @@
+"""What the hub costs while nothing happens: memory, CPU and wake-ups, without the programs of the workstreams.
+
+The reference hub with its five programs up and no replay.  Counted are the guardian, the host, Thespian's admin and
+logger, every actor; the shims apart.  The programs are left out, but they beat once a second and the monitors hear it.
+"""
+
+import time
+from pathlib import Path
+
+from tests.benchmarks import floors, hubs
+from tests.benchmarks.figures import Figure, Sample
+from tests.benchmarks.hubs import Hub
+
+
+def standing(folder: Path, *, runs: int, idle_s: float, settle_s: float) -> list[Figure]:
+    """``idle_s``: how long its work is watched; ``settle_s``: how long it is left alone before."""
+    told: dict[str, list[float]] = {}
+    bare: dict[str, list[float]] = {}
+    counts = {"processes": 0, "shims": 0}
+    for run in range(runs):
+        with hubs.running(folder / str(run), hubs.REFERENCE) as hub:
+            hub.await_facts(5, "ProgramGreeted")
+            time.sleep(settle_s)
+            own, shims = _processes(hub)
+            counts = {"processes": len(own), "shims": len(shims)}
+            _add(told, "", own, idle_s)
+            _add(told, "shims ", shims, 0.0)
+            with floors.bare_python() as pid:
+                _add(bare, "", [pid], idle_s)
+    floor_is = "one python that sleeps"
+
+    def figure(name: str, unit: str, key: str, floor: str) -> Figure:
+        return Figure(name, unit, Sample.each(told[key]), Sample.each(bare[floor]), floor_is, counts=counts)
+
+    return [
+        figure("memory of the hub, PSS", "MiB", "pss", "pss"),
+        figure("memory of the hub, USS", "MiB", "uss", "uss"),
+        figure("memory of the shims, PSS", "MiB", "shims pss", "pss"),
+        figure("idle CPU of the hub", "% of a core", "cpu", "cpu"),
+        figure("idle wake-ups of the hub", "1/s", "wakeups", "wakeups"),
+    ]
+
+
+def _processes(hub: Hub) -> tuple[list[int], list[int]]:
+    """Pids of the hub's own, and of the shims."""
+    shims = [held["shim_pid"] for held in hub.holders().values()]
+    own = {hub.process.pid, *(process.pid for process in hub.actors())} - set(shims)
+    return sorted(own), shims
+
+
+def _add(told: dict[str, list[float]], of: str, pids: list[int], idle_s: float) -> None:
+    pss, uss = hubs.memory_mib(pids)
+    told.setdefault(f"{of}pss", []).append(pss)
+    told.setdefault(f"{of}uss", []).append(uss)
+    if idle_s:
+        cpu_before, wakeups_before = hubs.work_of(pids)
+        time.sleep(idle_s)
+        cpu_after, wakeups_after = hubs.work_of(pids)
+        told.setdefault(f"{of}cpu", []).append(100 * (cpu_after - cpu_before) / idle_s)
+        told.setdefault(f"{of}wakeups", []).append((wakeups_after - wakeups_before) / idle_s)
