@@ -116,7 +116,8 @@ class ClaimVerdict(Message):
 
 class Directive(Message):
     """Bring ``resource`` to ``rung``.  ``fence`` grows with every directive of a resource; a lower one is refused by
-    the program itself.  Said again with the same fence until acknowledged; done once.
+    the program itself.  Said again with the same fence until acknowledged; done once.  ``round``: the one that led to
+    it, so that the events it causes belong to the next.
     """
 
     resource: str
@@ -126,6 +127,7 @@ class Directive(Message):
     fence: PositiveInt
     reason: str
     deadline_s: float = 10.0
+    round: NonNegativeInt = 0
 
 
 class DirectiveAck(Message):
@@ -182,6 +184,7 @@ class DirectiveIssued(Fact):
     claims: tuple[str, ...] = ()
     lease: Lease | None = None
     loosens: bool = False
+    round: NonNegativeInt = 0
 
 
 class DirectiveAnswered(Fact):

@@ -2,8 +2,8 @@
 
 An event is something that happened, told once: ``ws`` says who, ``n`` counts that workstream's events from 1 without a
 gap over its whole life, ``session`` is the market session it belongs to, ``cause`` the command in whose handling it
-arose.  The hub moves events in *rounds* (bulk-synchronous, after Valiant 1990): all that a round produced is decided
-on by the coordinator, then delivered, one letter a workstream; what that produces is the next round.  When a round
+arose.  The hub moves events in *rounds* (bulk-synchronous, after Valiant 1990): all that a round produced is delivered,
+one letter a workstream, and then decided on by the coordinator; what both lead to is the next round.  When a round
 produces nothing the session is settled and the source of time may open the next.  So two runs over the same data give
 the same events and the same decisions, whatever the machine was doing.
 """
@@ -155,8 +155,8 @@ class Present(Message):
 
 
 class Consider(Message):
-    """The router shows the coordinator the events of a round before anybody else gets them: authority goes ahead of
-    what it governs."""
+    """The router shows the coordinator the events of a round when everybody has them, and before anything they lead to
+    is carried: authority goes ahead of what it governs."""
 
     round: PositiveInt
     session: str

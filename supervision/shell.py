@@ -315,9 +315,19 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
         for child in list(self._children.values()):
             if child.address == address:
                 self._confirm(child)
+        # Of children that die together Thespian reports some and forgets the others, right after this turn.
+        self._chores.set("look/all/0", self.now() + CONFIRM_EXIT_S)
+
+    def _look_at_all(self) -> None:
+        for child in list(self._children.values()):
+            if child.process is not None and not processes.is_alive(child.process):
+                self._gone(child)
 
     def _do_chore(self, chore: str) -> None:
         what, name, life = chore.split("/")
+        if what == "look":
+            self._look_at_all()
+            return
         child = self._children.get(name)
         if child is None or child.life != int(life):
             return

@@ -339,6 +339,8 @@ class Simulation:
         wait = self.random.expovariate(1 / self.weather.crash_every_s)
 
         def strike() -> None:
+            if not self.weather.crash_every_s:
+                return  # the weather has cleared up since
             leaves = sorted(a.name for a in self.actors.values() if a.is_alive and not a.children and a.name != ROOT)
             if leaves:
                 self.crash(self.random.choice(leaves))

@@ -82,6 +82,7 @@ def _issue(turn: Turn, ruling: Ruling, *, loosens: bool, above: int = 0) -> None
         claims=ruling.claims,
         lease=ruling.lease,
         loosens=loosens,
+        round=turn.ledger.round,
     )
     turn.record(issued)
     turn.forget(timer_of(mode.resource))
@@ -117,6 +118,7 @@ def say(turn: Turn, resource: str, *, committed: bool) -> None:
         fence=issued.fence,
         reason=issued.why,
         deadline_s=DEADLINE_S,
+        round=issued.round,
     )
     workstream = resource.partition("/")[0]
     pause = pause_s(turn.tried(timer_of(resource)))

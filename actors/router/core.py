@@ -1,8 +1,11 @@
 """The router decides what goes where, and when a round is over.
 
-A round: gather what the last one produced; show the coordinator the events it wants to see and wait until all it
-orders because of them is done; deliver to every target in one letter; wait for all answers.  A round that would be
-empty opens the next session instead.  Every wait is said again after ``AGAIN_S``; monitors and programs recognise what
+A round: gather what the last one produced; deliver it to every target in one letter and wait for all answers; then show
+the coordinator the events it wants to see and wait until all it orders because of them is done.  So what is decided
+comes after what it was decided on, and before anything that follows from it: a command made on a closing price cannot
+trade at that price.  Only where somebody keeps all waiting for ``AGAIN_S`` is the coordinator shown the round before
+the last answer: a restriction does not wait for a workstream that hangs.  A round that would be empty opens the next
+session instead.  Every wait is said again after ``AGAIN_S``; monitors and programs recognise what
 they have done already, so saying it twice does it once.
 
 Only workstreams in lockstep are waited for; others get their events and cannot hold anybody up.
@@ -79,7 +82,7 @@ def decide(state: Router, letter: Envelope) -> Decision[Router]:
         case Produced() as word:
             return produced(state, word, now)
         case Considered(round=number, through=through):
-            if state.phase is not Phase.CONSIDERING or number != state.next_round:
+            if not state.is_shown or number != state.next_round:
                 return Decision(state)
             return advance(replace(state, considered=dict(through)), now)
         case PauseFlow(flow=flow) | ResumeFlow(flow=flow):
@@ -159,7 +162,7 @@ def greet(state: Router, name: str, now: float) -> Decision[Router]:
     """A new incarnation of somebody we wait for must be told again what the earlier one was told."""
     if name == BOARD:
         return show(replace(state, shown_at=0.0), now)
-    if name == COORDINATOR and state.phase is Phase.CONSIDERING and state.considered is None:
+    if name == COORDINATOR and state.is_shown and state.considered is None:
         return Decision(state, (consider(state),))
     if name not in state.spec.workstreams:
         return Decision(state)
@@ -176,13 +179,13 @@ def ask_again(state: Router) -> Decision[Router]:
     match state.phase:
         case Phase.GATHERING:
             effects += [Send(ws, AskUnsettled(taken=state.taken.get(ws, 0))) for ws in sorted(state.awaited)]
-        case Phase.CONSIDERING if state.considered is None:
-            effects.append(consider(state))
-        case Phase.CONSIDERING:
+        case Phase.UNDER_WAY:
+            effects += [Send(ws, delivery) for ws, delivery in sorted(state.open.items())]
+            if wanted(state) and state.considered is None:
+                state = replace(state, is_shown=True)
+                effects.append(consider(state))
             behind = sorted(behind_watermarks(state))
             effects += [Send(ws, AskUnsettled(taken=state.taken.get(ws, 0))) for ws in behind]
-        case Phase.DELIVERING:
-            effects += [Send(ws, delivery) for ws, delivery in sorted(state.open.items())]
         case Phase.RESTING:
             return Decision(state)
     return Decision(state, tuple(effects))
@@ -202,13 +205,12 @@ def advance(state: Router, now: float, effects: tuple[Effect, ...] = ()) -> Deci
             case Phase.RESTING:
                 state, more = open_round(state, now)
                 out += more
-            case Phase.CONSIDERING if state.considered is not None and not behind_watermarks(state):
-                state, more = deliver(state, now)
-                out += more
-            case Phase.DELIVERING if not state.open:
+            case Phase.UNDER_WAY if not state.open and wanted(state) and not state.is_shown:
+                state = replace(state, is_shown=True)
+                out += [consider(state), Wake("again", AGAIN_S)]
+            case Phase.UNDER_WAY if not state.open and is_considered(state):
                 state, more = settle(state)
                 out += more
-                before = Phase.DELIVERING
             case _:
                 pass
         if state.phase is before:
@@ -223,10 +225,8 @@ def open_round(state: Router, now: float) -> tuple[Router, list[Effect]]:
         event for ws in sorted(state.unsettled) for event in state.unsettled[ws] if round_of(event) < state.next_round
     )
     if batch or state.released:
-        state = replace(state, batch=batch, considered=None, phase=Phase.CONSIDERING)
-        if not wanted(state):
-            return replace(state, considered={}), effects
-        return state, [*effects, consider(state), Wake("again", AGAIN_S)]
+        state, more = deliver(replace(state, batch=batch), now)
+        return state, [*effects, *more]
     source = state.spec.source
     if not source or state.ended or state.is_paced or source in state.out:
         return state, [*effects, CancelWake("again")]
@@ -241,7 +241,7 @@ def open_round(state: Router, now: float) -> tuple[Router, list[Effect]]:
         parameters={"from": state.spec.first or None, "to": state.spec.last or None} if is_span else {},
         taken=state.taken.get(source, 0),
     )
-    state = replace(state, phase=Phase.DELIVERING, batch=(), open={source: delivery}, session_at=now, delivered_at=now)
+    state = replace(state, phase=Phase.UNDER_WAY, batch=(), open={source: delivery}, session_at=now, delivered_at=now)
     return state, [*effects, Send(source, delivery), Wake("again", AGAIN_S)]
 
 
@@ -260,6 +260,11 @@ def wanted(state: Router) -> tuple[Event, ...]:
 def consider(state: Router) -> Send:
     session = state.next_session or state.session
     return Send(COORDINATOR, Consider(round=state.next_round, session=session, events=wanted(state)))
+
+
+def is_considered(state: Router) -> bool:
+    """Whether all that the coordinator ordered because of the open round is done, and what it caused has come in."""
+    return not wanted(state) or (state.considered is not None and not behind_watermarks(state))
 
 
 def behind_watermarks(state: Router) -> frozenset[str]:
@@ -315,7 +320,7 @@ def deliver(state: Router, now: float) -> tuple[Router, list[Effect]]:
         loose[target] = queue[-LOOSE_MAX:]
     if opened:
         effects.append(Wake("again", AGAIN_S))
-    return replace(state, phase=Phase.DELIVERING, open=opened, loose=loose, delivered_at=now), effects
+    return replace(state, phase=Phase.UNDER_WAY, open=opened, loose=loose, delivered_at=now), effects
 
 
 def settle(state: Router) -> tuple[Router, list[Effect]]:
@@ -342,7 +347,9 @@ def settle(state: Router) -> tuple[Router, list[Effect]]:
     }
     state = evolve(state, fact)
     total = state.events + len(state.batch)
-    state = replace(state, phase=Phase.RESTING, unsettled=left, batch=(), considered=None, next_session="")
+    state = replace(
+        state, phase=Phase.RESTING, unsettled=left, batch=(), is_shown=False, considered=None, next_session=""
+    )
     state = replace(state, events=total)
     return state, [Record(fact)]
 

@@ -24,8 +24,7 @@ from alluse_hub.protocols.message import Fact
 class Phase(StrEnum):
     GATHERING = "gathering"  # a new incarnation asks the monitors what is unsettled
     RESTING = "resting"  # nothing to carry
-    CONSIDERING = "considering"  # the coordinator has the round
-    DELIVERING = "delivering"  # the workstreams have it
+    UNDER_WAY = "under way"  # a round is with the workstreams, then with the coordinator
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,8 @@ class Router:
     awaited: frozenset[str] = frozenset()  # whose word the phase waits for
     out: frozenset[str] = frozenset()
     batch: tuple[Event, ...] = ()  # the events of the open round
-    considered: dict[str, int] | None = None  # the coordinator's watermarks, once it has answered
+    is_shown: bool = False  # the coordinator has the open round
+    considered: dict[str, int] | None = None  # its watermarks, once it has answered
     open: dict[str, Deliver] = field(default_factory=dict)
     loose: dict[str, tuple[Deliver, ...]] = field(default_factory=dict)  # to workstreams outside the lockstep
     orders: tuple[FlowOrder, ...] = ()

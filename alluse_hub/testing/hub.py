@@ -118,7 +118,7 @@ class TestHub:
         """Of each workstream's events so far."""
         return dict(self.state(ROUTER).digests)
 
-    def view(self, view: str, **args: str) -> Json:
+    def view(self, view: str, **args: str) -> dict[str, Any]:  # JSON
         """What the board shows: status, tree, flows, conflicts, rules or progress."""
         self._asked += 1
         request = f"probe-{self._asked}"

@@ -45,8 +45,13 @@ class Daemon:
         return found
 
     def await_replaced(self, *killed: processes.Process) -> None:
-        for old in killed:
-            eventually(lambda old=old: self.pid(old.name) not in {0, old.pid}, f"{old.name} replaced")
+        missing = list(killed)
+
+        def are_back() -> bool:
+            missing[:] = [old for old in missing if self.pid(old.name) in {0, old.pid}]
+            return not missing
+
+        eventually(are_back, f"{', '.join(old.name for old in killed)} replaced")
 
     def ready(self) -> None:
         eventually(lambda: f"ready: pid {self.process.pid}" in self.output(), "the daemon is ready")

@@ -46,3 +46,13 @@ def test_any_shuffle_with_doubles_is_heard_in_order_once(count: int, dice: rando
     heard = [letter for number in letters for letter in inbound.take("a", 1, number, number, 0.0)]
 
     assert heard == list(range(1, count + 1))
+
+
+@given(st.floats(0.0, 1e9))
+def test_at_the_moment_that_next_overdue_names_the_wait_is_over(since: float) -> None:
+    inbound = Inbound[str]()
+    inbound.take("a", 1, 2, "second", since)
+    due = inbound.next_overdue()
+
+    assert due is not None
+    assert inbound.overdue(due) == ["second"]

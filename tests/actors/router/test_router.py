@@ -108,35 +108,51 @@ def test_when_nothing_is_unsettled_the_source_opens_a_session() -> None:
     assert bench.state.open["ws3"].command == "next_session"
 
 
-def test_the_coordinator_sees_a_round_before_the_workstreams_do() -> None:
+def test_a_round_goes_to_the_workstreams_and_then_to_the_coordinator() -> None:
+    """What is decided on a closing price comes after everybody has that price, and before what follows from it."""
     bench = Bench().ready()
-    bench.open_session((bar(1), bar(2)))
-
-    assert bench.state.phase is Phase.CONSIDERING
-    considered = bench.sent[-1][1]
-    assert isinstance(considered, Consider)
-    assert considered.events == (bar(1), bar(2))
-
-    sent = bench.hear(Considered(round=2), "coordinator")
+    sent = bench.open_session((bar(1), bar(2)))
     assert [(to, type(message)) for to, message in sent] == [("ws4", Deliver), ("ws9", Deliver)]
+
+    sent = bench.hear(Produced(workstream="ws4", delivery="r2/ws4", events=(fill(1, "r2/ws4"),)), "ws4")
+    assert sent == [("coordinator", Consider(round=2, session="2008-09-29", events=(bar(1), bar(2))))]
+    assert bench.state.round == 1
+
+    bench.hear(Considered(round=2), "coordinator")
+    assert bench.state.round == 2
+
+
+def test_a_restriction_does_not_wait_for_a_workstream_that_hangs() -> None:
+    bench = Bench().ready()
+    bench.open_session((bar(1),))
+
+    sent = bench.hear(Woken(timer="again"))
+
+    assert [to for to, message in sent if isinstance(message, Consider)] == ["coordinator"]
+    bench.hear(Considered(round=2), "coordinator")
+    assert bench.state.round == 1  # the round itself does
+    bench.hear(Produced(workstream="ws4", delivery="r2/ws4"), "ws4")
+    assert bench.state.round == 2
 
 
 def test_a_round_waits_for_events_that_the_coordinators_orders_caused() -> None:
     bench = Bench().ready()
     bench.open_session((bar(1),))
+    bench.hear(Produced(workstream="ws4", delivery="r2/ws4"), "ws4")
+    bench.hear(Considered(round=2, through={"ws4": 1}), "coordinator")
+    assert bench.state.round == 1
 
-    assert bench.hear(Considered(round=2, through={"ws4": 1}), "coordinator") == []
-    sent = bench.hear(Produced(workstream="ws4", events=(fill(1, "c/2/rule/0"),), through=1), "ws4")
-    assert [to for to, _ in sent] == ["ws4", "ws9"]
-    assert [event.n for event in bench.state.batch] == [1]  # the fill belongs to the next round
+    bench.hear(Produced(workstream="ws4", events=(fill(1, "c/2/rule/0"),), through=1), "ws4")
+    assert bench.state.round == 2
+    assert [event.n for event in bench.state.batch] == [1]  # the fill is carried in the next round
 
 
 def test_what_a_round_produces_is_the_next_round_and_then_the_next_session() -> None:
     bench = Bench().ready()
     bench.open_session((bar(1),))
-    bench.hear(Considered(round=2), "coordinator")
+    bench.hear(Produced(workstream="ws4", delivery="r2/ws4", events=(fill(1, "r2/ws4"),)), "ws4")
 
-    sent = bench.hear(Produced(workstream="ws4", delivery="r2/ws4", events=(fill(1, "r2/ws4"),)), "ws4")
+    sent = bench.hear(Considered(round=2), "coordinator")
     assert [(to, m.events) for to, m in sent if isinstance(m, Deliver)] == [("ws3", (fill(1, "r2/ws4"),))]
 
     sent = bench.hear(Produced(workstream="ws3", delivery="r3/ws3"), "ws3")
@@ -148,8 +164,8 @@ def test_what_a_round_produces_is_the_next_round_and_then_the_next_session() -> 
 def test_nobody_outside_the_lockstep_holds_a_round_up() -> None:
     bench = Bench().ready()
     bench.open_session((bar(1),))
-    bench.hear(Considered(round=2), "coordinator")
     bench.hear(Produced(workstream="ws4", delivery="r2/ws4"), "ws4")
+    bench.hear(Considered(round=2), "coordinator")
 
     assert bench.state.round == 2
     assert [d.delivery for d in bench.state.loose["ws9"]] == ["r2/ws9"]
@@ -166,19 +182,18 @@ def test_events_said_twice_count_once_and_a_gap_is_not_stepped_over() -> None:
 def test_everything_unanswered_is_said_again() -> None:
     bench = Bench().ready()
     bench.open_session((bar(1),))
-    bench.hear(Considered(round=2), "coordinator")
     first = bench.state.open["ws4"]
 
-    assert bench.hear(Woken(timer="again")) == [("ws4", first)]
+    assert ("ws4", first) in bench.hear(Woken(timer="again"))
     assert ("ws4", first) in bench.hear(PeerUp(name="ws4", incarnation=2), "hub")
 
 
 def test_a_workstream_that_is_out_does_not_hold_the_round_and_its_loss_is_recorded() -> None:
     bench = Bench().ready()
     bench.open_session((bar(1),))
-    bench.hear(Considered(round=2), "coordinator")
 
     bench.hear(Present(workstream="ws4", presence="out"), "ws4")
+    bench.hear(Considered(round=2), "coordinator")
 
     assert bench.state.round == 2
     assert EventsDropped(flow="ws4", events=("ws3#1",), why="the workstream is out") in bench.facts
@@ -189,15 +204,13 @@ def test_a_paused_flow_holds_its_events_and_delivers_them_first_when_resumed() -
     bench.hear(PauseFlow(flow="ws3-ws4"), "gateway")
     answer = bench.open_session((bar(1),))  # an order is carried out between rounds
     assert answer[0] == ("gateway", FlowOrderDone(flow="ws3-ws4", ok=True, text="ws3-ws4 is paused"))
-    sent = bench.hear(Considered(round=2), "coordinator")
-    assert [to for to, m in sent if isinstance(m, Deliver) and m.command == "deliver"] == ["ws9"]
+    assert [to for to, m in answer if isinstance(m, Deliver) and m.command == "deliver"] == ["ws9"]
+    bench.hear(Considered(round=2), "coordinator")
     assert EventsHeld(flow="ws3-ws4", events=(bar(1),)) in bench.facts
 
     bench.hear(ResumeFlow(flow="ws3-ws4"), "gateway")
-    bench.hear(
-        Produced(workstream="ws3", delivery="r3/ws3", events=(bar(2, "r3/ws3"),), result={"session": "x"}), "ws3"
-    )
-    sent = bench.hear(Considered(round=4), "coordinator")
+    two = Produced(workstream="ws3", delivery="r3/ws3", events=(bar(2, "r3/ws3"),), result={"session": "x"})
+    sent = bench.hear(two, "ws3")
     assert FlowResumed(flow="ws3-ws4") in bench.facts
     assert [m.events for to, m in sent if isinstance(m, Deliver) and to == "ws4"] == [(bar(1), bar(2, "r3/ws3"))]
 
@@ -206,8 +219,8 @@ def test_a_paused_flow_that_drops_says_so() -> None:
     bench = Bench().ready()
     bench.hear(PauseFlow(flow="ws4-ws3"), "gateway")
     bench.open_session((bar(1),))
-    bench.hear(Considered(round=2), "coordinator")
     bench.hear(Produced(workstream="ws4", delivery="r2/ws4", events=(fill(1, "r2/ws4"),)), "ws4")
+    bench.hear(Considered(round=2), "coordinator")
 
     assert EventsDropped(flow="ws4-ws3", events=("ws4#1",), why="the flow is paused") in bench.facts
     assert bench.state.figures["ws4-ws3"].dropped == 1
@@ -256,7 +269,6 @@ def test_folding_the_facts_gives_the_live_state() -> None:
 def test_a_router_that_died_in_the_middle_builds_the_same_round_again() -> None:
     bench = Bench().ready()
     bench.open_session((bar(1), bar(2)))
-    bench.hear(Considered(round=2), "coordinator")
     before = bench.state.open
     reborn = Bench()
     reborn.state = bench.folded
@@ -266,7 +278,6 @@ def test_a_router_that_died_in_the_middle_builds_the_same_round_again() -> None:
     reborn.hear(Unsettled(workstream="ws9", events=(), through=0), "ws9")
     later = fill(1, "r2/ws4")  # the old router's delivery was done meanwhile; its event belongs to the next round
     reborn.hear(Unsettled(workstream="ws4", events=(later,), through=1), "ws4")
-    reborn.hear(Considered(round=2), "coordinator")
 
     assert reborn.state.open["ws4"].events == before["ws4"].events
     assert reborn.state.open["ws4"].delivery == before["ws4"].delivery
