@@ -345,7 +345,7 @@ def order_taken(state: Supervisor, order: Order) -> Step:
         case _ if state.has_failure(name):
             return Decision(state, (answer(order, ok=False, text=f"{name} is being restarted already"),))
         case RestartActor():
-            # It is back in a moment: what outlives an actor, as the program of a monitor does, is left for its next life.
+            # It is back in a moment: what outlives an actor, as a monitor's program does, is left for its next life.
             return Decision(state.begin(Plan(order, stop=(name,), start=(name,), reason=KEEP_WORKSTREAMS)))
         case StartActor() if is_up(child):
             return Decision(state, (answer(order, ok=False, text=f"{name} is up already"),))

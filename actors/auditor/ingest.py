@@ -71,7 +71,8 @@ class Ingest:
         self._begin()
         while not self._stop.is_set():
             self.round()
-            if not self._dirty:
+            # A ring for ``stop`` may have been taken while lingering: then nothing would end a wait.
+            if not self._dirty and not self._stop.is_set():
                 self._notice(self._watch.wait(None))
         deadline = time.monotonic() + FAREWELL_S
         self._notice(None)

@@ -1,11 +1,13 @@
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from alluse_hub.actors.auditor import watch as watch_module
+from alluse_hub.actors.auditor.ingest import Ingest
+from alluse_hub.actors.auditor.store import Store
 from alluse_hub.actors.auditor.watch import Inotify, Poll, Watch
 from alluse_hub.actors.auditor.worker import AuditorWorker
 from alluse_hub.protocols.errors import TrailError
@@ -122,6 +124,30 @@ def test_a_worker_refuses_a_job_that_is_not_its_own(hub: "SmallHub") -> None:
 
     with pytest.raises(TypeError, match="Stored"):
         worker.do(Stored(incarnation=1, n=1))
+
+
+def test_a_stop_that_rings_while_the_thread_lingers_is_not_missed(
+    hub: "SmallHub", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ring is taken by the look of the lingering; the thread must not go on to wait for another."""
+    hub.say("ws1", SAID)
+    store = Store.open(hub.home / "trail" / "trail.db")
+    ingest = Ingest(hub.home / "trail" / "spool", store, "auditor", AuditorSpec(linger_s=1.0), lambda _message: None)
+    collect = ingest._collect
+
+    def stopped_meanwhile(batch: list[Any]) -> None:
+        collect(batch)
+        ingest.stop()
+        ingest._watch.wait(0)
+
+    monkeypatch.setattr(ingest, "_collect", stopped_meanwhile)
+    thread = threading.Thread(target=ingest.run, daemon=True)
+    thread.start()
+    thread.join(DEADLINE_S)
+
+    assert not thread.is_alive()
+    ingest.close()
+    store.close()
 
 
 # --- the watch -----------------------------------------------------------------------------------------------------

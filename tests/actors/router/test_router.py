@@ -1,5 +1,5 @@
 from alluse_hub.actors.router.core import AGAIN_S, HELD_MAX, ROUTER, decide, round_of
-from alluse_hub.actors.router.state import Phase, Router, evolve, overall_digest
+from alluse_hub.actors.router.state import Router, evolve, overall_digest
 from alluse_hub.protocols.effects import Effect, Record, Send, Wake
 from alluse_hub.protocols.flow import (
     AskUnsettled,
