@@ -131,23 +131,30 @@ def test_a_stop_that_rings_while_the_thread_lingers_is_not_missed(
 ) -> None:
     """The ring is taken by the look of the lingering; the thread must not go on to wait for another."""
     hub.say("ws1", SAID)
-    store = Store.open(hub.home / "trail" / "trail.db")
-    ingest = Ingest(hub.home / "trail" / "spool", store, "auditor", AuditorSpec(linger_s=1.0), lambda _message: None)
-    collect = ingest._collect
+    done: list[int] = []
 
-    def stopped_meanwhile(batch: list[Any]) -> None:
-        collect(batch)
-        ingest.stop()
-        ingest._watch.wait(0)
+    def tailing() -> None:
+        store = Store.open(hub.home / "trail" / "trail.db")
+        spec = AuditorSpec(linger_s=1.0)
+        ingest = Ingest(hub.home / "trail" / "spool", store, "auditor", spec, lambda _message: None)
+        collect = ingest._collect
 
-    monkeypatch.setattr(ingest, "_collect", stopped_meanwhile)
-    thread = threading.Thread(target=ingest.run, daemon=True)
+        def stopped_meanwhile(batch: list[Any]) -> None:
+            collect(batch)
+            ingest.stop()
+            ingest._watch.wait(0)
+
+        monkeypatch.setattr(ingest, "_collect", stopped_meanwhile)
+        ingest.run()
+        ingest.close()
+        store.close()
+        done.append(len(all_but_auditor(hub, "n")))
+
+    thread = threading.Thread(target=tailing, daemon=True)
     thread.start()
     thread.join(DEADLINE_S)
 
-    assert not thread.is_alive()
-    ingest.close()
-    store.close()
+    assert done == [1]
 
 
 # --- the watch -----------------------------------------------------------------------------------------------------
