@@ -4,6 +4,7 @@ How a text becomes these, and what is checked across tables, is in ``config``.
 """
 
 from datetime import date
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import ConfigDict, Field
@@ -18,6 +19,13 @@ WORKSTREAMS_MAX = 100
 """Each is at least two processes; a hundred is more than one machine will like."""
 
 
+class Base(StrEnum):
+    """What carries letters between actors: Thespian's stock transport, or the hub's own engine."""
+
+    STOCK = "stock"
+    ENGINE = "engine"
+
+
 class HubSection(Message):
     """``[hub]``.  The owner of the hub's process and root may always ask; ``allow_users`` names others by user name or
     number.  They reach the control socket only if ``control_group``, a group the owner is in, is given as well.
@@ -27,6 +35,7 @@ class HubSection(Message):
     reference: bool = True
     allow_users: tuple[int | str, ...] = ()
     control_group: str = ""
+    base: Base = Base.STOCK
 
 
 class Replay(Message):

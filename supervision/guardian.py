@@ -23,7 +23,7 @@ from alluse_hub.supervision import processes
 from alluse_hub.supervision.clock import Clock, anchored
 from alluse_hub.supervision.restarts import count_restart
 from alluse_hub.supervision.shell import ENDED, House
-from alluse_hub.supervision.system import SHUTDOWN_S, root_of, serve_host
+from alluse_hub.supervision.system import ENGINE, SHUTDOWN_S, root_of, serve_host
 
 START_S = 60.0
 """From the fork of the host to an answer on the control socket; a cold start on a loaded machine takes about 3 s."""
@@ -36,6 +36,14 @@ ANCHOR_EVERY_S = 60.0
 
 LOOK_S = 0.02
 
+REST_S = 2.0
+"""How long the guardian goes on ending what is left of a tree."""
+
+STOCK_WARNING = (
+    "warning: the actors talk over Thespian's stock transport, which listens on all interfaces and trusts whoever"
+    " connects; keep this machine's ports closed, or try the hub's own transport: [hub] base = 'engine'"
+)
+
 
 @dataclass(slots=True)
 class Guardian:
@@ -46,6 +54,7 @@ class Guardian:
     reader: str
     version: str
     say: Callable[[str], None]
+    base: str = "stock"
     _host: int = 0
     _deaths: tuple[float, ...] = ()
     _bell: int = field(default=-1)
@@ -57,6 +66,8 @@ class Guardian:
             processes.adopt_orphans()
             for left in processes.end_all(self.home):
                 self.say(f"ended what an earlier daemon left over: {left.name}, pid {left.pid}")
+            if self.base != ENGINE:
+                self.say(STOCK_WARNING)
             with self._signals():
                 clock = anchored(self.home)
                 while (status := self._one_tree(clock)) is None:
@@ -69,7 +80,7 @@ class Guardian:
 
     def _one_tree(self, clock: Clock) -> int | None:
         """One life of the tree: an exit status when it ended as asked, None when it died."""
-        house = House(str(self.home), clock.offset, self.reader, self.version)
+        house = House(str(self.home), clock.offset, self.reader, self.version, base=self.base)
         for stale in (ENDED, "control.sock"):
             (self.home / "run" / stale).unlink(missing_ok=True)
         self._host = _fork_host(house, self.tree)
@@ -143,11 +154,22 @@ class Guardian:
         if self._host:
             with suppress(ProcessLookupError):
                 os.kill(self._host, signal.SIGKILL)
-        deadline = time.monotonic() + 1.0
-        while not self._reaped() and time.monotonic() < deadline:
+        deadline = time.monotonic() + REST_S
+        while (pids := self._orphans()) or not self._reaped():
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            if time.monotonic() > deadline:
+                break
+            self._reaped()
             time.sleep(LOOK_S)
         self._host = 0
         (self.home / "run" / "control.sock").unlink(missing_ok=True)
+
+    def _orphans(self) -> list[int]:
+        """Processes of the tree that were never registered and came to us when their parent ended: Thespian's own, of
+        a tree that did not get up.  Shims come to us as well, and are left alone."""
+        return [pid for pid in processes.children_of(os.getpid()) if processes.name_of(pid).startswith("hub:")]
 
     def _register_admin(self) -> None:
         """Thespian's own two processes, so that they too can be found by pid and start time."""

@@ -112,6 +112,14 @@ def parent_of(pid: int) -> int:
     return int(stat[stat.rindex(b")") + 2 :].split()[1])
 
 
+def name_of(pid: int) -> str:
+    """As set by ``name_process``; empty if there is no such process, or only its zombie."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip() if start_ticks(pid) else ""
+    except OSError:
+        return ""
+
+
 def children_of(pid: int) -> list[int]:
     try:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]

@@ -6,6 +6,7 @@ Thespian's state and can begin afresh after any death.
 
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -19,10 +20,15 @@ from alluse_hub.protocols.admin import ShutDown
 from alluse_hub.protocols.lifecycle import ChildStart
 from alluse_hub.protocols.names import GUARDIAN, ROOT
 from alluse_hub.supervision import processes
+from alluse_hub.supervision.engine.base import open_system
+from alluse_hub.supervision.engine.room import room_for
 from alluse_hub.supervision.life import Parcel
 from alluse_hub.supervision.shell import BootOrder, House
 
 BASE = "multiprocTCPBase"
+"""Thespian's name for its stock base."""
+
+ENGINE = "engine"
 
 ROOT_LIFE = 1
 
@@ -68,11 +74,19 @@ def logging_to(home: Path) -> dict[str, Any]:  # the form is logging.config's
     }
 
 
+def opened(house: House) -> ActorSystem:
+    """The actor system on the base that the house names: ``stock`` or ``engine``."""
+    home = Path(house.home)
+    if house.base == ENGINE:
+        return open_system(room_for(home), logging_to(home))
+    return ActorSystem(BASE, {"Admin Port": free_port()}, logDefs=logging_to(home))
+
+
 def run(house: House, tree: ChildStart) -> int:
     """Start the system and the root; wait for SIGTERM (end in order) or for the root's end.  Returns an exit status."""
     home = Path(house.home)
     bell_in, bell_out = os.pipe()
-    system = ActorSystem(BASE, {"Admin Port": free_port()}, logDefs=logging_to(home))
+    system = opened(house)
     root = system.createActor(tree.actor)
     system.tell(root, BootOrder(ROOT, ROOT_LIFE, tree.spec, GUARDIAN, 0, house))
     os.set_blocking(bell_out, False)
@@ -93,6 +107,8 @@ def run(house: House, tree: ChildStart) -> int:
         if root_of(home) is None and asked:
             break
     system.shutdown()
+    if house.base == ENGINE:
+        shutil.rmtree(room_for(home), ignore_errors=True)
     return 0
 
 

@@ -3,5 +3,5 @@
 from hypothesis import settings
 
 settings.register_profile("plain", derandomize=True, deadline=None, print_blob=True)
-settings.register_profile("search", deadline=None, print_blob=True)  # `pytest --hypothesis-profile search` looks for more
+settings.register_profile("search", deadline=None, print_blob=True)  # by name: `--hypothesis-profile search`
 settings.load_profile("plain")

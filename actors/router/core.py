@@ -3,7 +3,7 @@
 A round: gather what the last one produced; deliver it to every target in one letter and wait for all answers; then show
 the coordinator the events it wants to see and wait until all it orders because of them is done.  So what is decided
 comes after what it was decided on, and before anything that follows from it: a command made on a closing price cannot
-trade at that price.  Only where somebody keeps all waiting for ``AGAIN_S`` is the coordinator shown the round before
+trade at that price.  Only where somebody keeps all waiting for ``LATE_S`` is the coordinator shown the round before
 the last answer: a restriction does not wait for a workstream that hangs.  A round that would be empty opens the next
 session instead.  Every wait is said again after ``AGAIN_S``; monitors and programs recognise what
 they have done already, so saying it twice does it once.
@@ -43,6 +43,11 @@ from alluse_hub.protocols.names import BOARD, COORDINATOR
 AGAIN_S = 3.0
 """After this long without an answer everything still awaited is said again."""
 
+LATE_S = 15.0
+"""After this long the coordinator is shown a round that somebody has not answered.  Longer than any repair of a death
+and any letter said again: a round shown early may be obeyed by a workstream that has not had it yet, and then two runs
+differ.  So only a workstream that truly hangs comes to this."""
+
 HELD_MAX = 10_000
 """Events a paused flow keeps; beyond that they are dropped, and that is recorded."""
 
@@ -63,9 +68,9 @@ def decide(state: Router, letter: Envelope) -> Decision[Router]:
     match letter.body:
         case Started():
             awaited = frozenset(state.spec.workstreams)
-            return ask_again(replace(state, phase=Phase.GATHERING, awaited=awaited))
+            return ask_again(replace(state, phase=Phase.GATHERING, awaited=awaited), now)
         case Woken(timer="again"):
-            return ask_again(state)
+            return ask_again(state, now)
         case Woken(timer="pace"):
             return advance(replace(state, is_paced=False), now)
         case Woken(timer="show"):
@@ -173,7 +178,7 @@ def greet(state: Router, name: str, now: float) -> Decision[Router]:
     return Decision(state, tuple(effects))
 
 
-def ask_again(state: Router) -> Decision[Router]:
+def ask_again(state: Router, now: float) -> Decision[Router]:
     """Say again whatever is unanswered."""
     effects: list[Effect] = [Wake("again", AGAIN_S)]
     match state.phase:
@@ -181,7 +186,8 @@ def ask_again(state: Router) -> Decision[Router]:
             effects += [Send(ws, AskUnsettled(taken=state.taken.get(ws, 0))) for ws in sorted(state.awaited)]
         case Phase.UNDER_WAY:
             effects += [Send(ws, delivery) for ws, delivery in sorted(state.open.items())]
-            if wanted(state) and state.considered is None:
+            is_late = now - state.delivered_at >= LATE_S
+            if wanted(state) and state.considered is None and (state.is_shown or is_late):
                 state = replace(state, is_shown=True)
                 effects.append(consider(state))
             behind = sorted(behind_watermarks(state))

@@ -43,7 +43,7 @@ def guard(folder: Path, config: "HubConfig") -> int:
 
     preload()
     try:
-        return Guardian(folder, tree_of(config, __version__), READER, __version__, _say).run()
+        return Guardian(folder, tree_of(config, __version__), READER, __version__, _say, config.hub.base.value).run()
     except CallerError as error:
         raise Failure(failure.CONFLICT, str(error)) from error
 

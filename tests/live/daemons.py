@@ -88,11 +88,18 @@ def running(home: Path, *command: str) -> Iterator[Daemon]:
 
 
 def end_shims(home: Path) -> None:
-    """Shims outlive daemons on purpose; here they must not."""
+    """Shims outlive daemons on purpose; here they must not, and neither must their programs."""
+    eventually(lambda: not _kill_all(home), "all that runs on the home has ended")
+
+
+def _kill_all(home: Path) -> bool:
+    """Kill every process whose command line names ``home``; whether there was any."""
+    found = False
     for path in Path("/proc").glob("[0-9]*"):
         try:
             command = (path / "cmdline").read_bytes().decode(errors="replace")
         except OSError:
             continue
         if str(home) in command and int(path.name) != os.getpid():
-            processes.kill(processes.Process(int(path.name), processes.start_ticks(int(path.name))))
+            found |= processes.kill(processes.Process(int(path.name), processes.start_ticks(int(path.name))))
+    return found

@@ -136,3 +136,12 @@ def test_a_lost_letter_is_given_up_at_the_very_moment_the_actor_asked_to_be_woke
     """The moment came out a rounding error short of the wait; the actor asked to be woken again, for ever."""
     with played(LISTING, 2, Weather(loss=0.02, crash_every_s=0.5)) as hub:
         same_as_calm(hub, calm[LISTING])
+
+
+@pytest.mark.parametrize("seed", [13, 16])
+def test_a_workstream_that_is_being_repaired_obeys_a_round_after_it_has_had_it(
+    seed: int, calm: dict[str, Calm]
+) -> None:
+    """The coordinator was shown the round after three seconds, and its order overtook the delivery."""
+    with played(STORM, seed, ROUGH) as hub:
+        same_as_calm(hub, calm[STORM])

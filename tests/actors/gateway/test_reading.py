@@ -278,6 +278,6 @@ def test_why_an_event_tells_what_rules_made_of_it(hub: "Hub") -> None:
         entry(5, "CommandIssued", rule="alert", event="ws3#2", key="c/1/alert/0"),
     ]
 
-    told = why(hub.trail, HOME, {"name": "ws3#2"}, {})  # type: ignore[arg-type]  # a trail in small
+    told = why(hub.trail, HOME, {"name": "ws3#2"}, {})
 
     assert [one["id"] for one in told["effects"]] == ["coordinator/1/3", "coordinator/1/5"]  # type: ignore[index, union-attr, call-overload]  # JSON

@@ -1,4 +1,4 @@
-from alluse_hub.actors.router.core import AGAIN_S, HELD_MAX, ROUTER, decide, round_of
+from alluse_hub.actors.router.core import AGAIN_S, HELD_MAX, LATE_S, ROUTER, decide, round_of
 from alluse_hub.actors.router.state import Router, evolve, overall_digest
 from alluse_hub.protocols.effects import Effect, Record, Send, Wake
 from alluse_hub.protocols.flow import (
@@ -125,7 +125,9 @@ def test_a_round_goes_to_the_workstreams_and_then_to_the_coordinator() -> None:
 def test_a_restriction_does_not_wait_for_a_workstream_that_hangs() -> None:
     bench = Bench().ready()
     bench.open_session((bar(1),))
+    assert [message for _, message in bench.hear(Woken(timer="again")) if isinstance(message, Consider)] == []
 
+    bench.now += LATE_S
     sent = bench.hear(Woken(timer="again"))
 
     assert [to for to, message in sent if isinstance(message, Consider)] == ["coordinator"]

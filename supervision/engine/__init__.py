@@ -1,0 +1,1 @@
+"""The hub's own Thespian system base: actors as processes on one host, over Unix-domain stream sockets."""

@@ -1,0 +1,34 @@
+"""What is due when: a heap, so that a thousand pending wakeups cost no more to look at than one.
+
+Times are seconds of the monotonic clock.  Pure.
+"""
+
+import heapq
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+
+class Agenda:
+    """Items of equal time come out in the order they were put in."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Any]] = []  # the item is the owner's
+        self._serial = count()
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def __iter__(self) -> Iterator[tuple[float, Any]]:  # as above
+        return ((due, item) for due, _, item in sorted(self._heap, key=lambda entry: entry[:2]))
+
+    def add(self, due: float, item: Any) -> None:  # as above
+        heapq.heappush(self._heap, (due, next(self._serial), item))
+
+    def next_due(self) -> float | None:
+        return self._heap[0][0] if self._heap else None
+
+    def take(self, now: float) -> Any:  # as above; None if nothing is due
+        if self._heap and self._heap[0][0] <= now:
+            return heapq.heappop(self._heap)[2]
+        return None

@@ -1,0 +1,182 @@
+"""Actors that do as they are told, for the contract tests.  They are found again in their own processes by name."""
+
+import os
+import signal
+import sys
+import time
+from datetime import timedelta
+from typing import Any
+
+from thespian.actors import (
+    Actor,
+    ActorAddress,
+    ActorExitRequest,
+    ActorSystemMessage,
+    ChildActorExited,
+    DeadEnvelope,
+    PoisonMessage,
+    ThespianWatch,
+    WakeupMessage,
+    WatchMessage,
+)
+
+from alluse_hub.supervision.processes import children_of
+
+PUPPET = "tests.engine.cast.Puppet"
+
+
+class Puppet(Actor):  # type: ignore[misc]  # Thespian ships no types
+    """Takes (verb, arguments...): the method of that name gets the arguments and the sender.  Remembers what it heard
+    from the system."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.children: dict[str, ActorAddress] = {}
+        self.heard: list[str] = []
+        self.notes: list[Any] = []
+        self.watched: list[int] = []
+
+    def receiveMessage(self, message: Any, sender: ActorAddress) -> Any:  # noqa: N802
+        if isinstance(message, tuple):
+            getattr(self, f"do_{message[0]}")(sender, *message[1:])
+        elif isinstance(message, ActorSystemMessage):
+            self.hear(message)
+        return ThespianWatch(self.watched) if self.watched else None
+
+    def hear(self, message: ActorSystemMessage) -> None:
+        match message:
+            case ChildActorExited():
+                name = next((n for n, address in self.children.items() if address == message.childAddress), "?")
+                self.heard.append(f"exited {name}: {getattr(message, 'cause', '')}")
+            case PoisonMessage():
+                self.heard.append(f"poison {message.poisonMessage}")
+            case WakeupMessage():
+                self.heard.append(f"woken {message.payload}")
+            case WatchMessage():
+                self.heard.append(f"watched {os.read(message.ready[0], 100).decode()}")
+            case DeadEnvelope():
+                self.heard.append(f"dead {message.deadMessage}")
+            case ActorExitRequest():
+                pass
+            case _:
+                self.heard.append(type(message).__name__)
+
+    # --- itself ------------------------------------------------------------------------------------------------------
+
+    def do_pid(self, sender: ActorAddress) -> None:
+        self.send(sender, os.getpid())
+
+    def do_parent_pid(self, sender: ActorAddress) -> None:
+        self.send(sender, os.getppid())
+
+    def do_heard(self, sender: ActorAddress) -> None:
+        self.send(sender, list(self.heard))
+
+    def do_notes(self, sender: ActorAddress) -> None:
+        self.send(sender, list(self.notes))
+
+    def do_note(self, _sender: ActorAddress, what: Any) -> None:
+        self.notes.append(what)
+
+    def do_note_and_fail(self, _sender: ActorAddress, what: Any) -> None:
+        self.notes.append(what)
+        raise ValueError(what)
+
+    def do_nap(self, _sender: ActorAddress, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def do_hang(self, _sender: ActorAddress) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        while True:
+            time.sleep(3600)
+
+    def do_exit(self, _sender: ActorAddress, status: int) -> None:
+        sys.exit(status)
+
+    def do_vanish(self, _sender: ActorAddress, status: int) -> None:
+        os._exit(status)
+
+    def do_end(self, _sender: ActorAddress) -> None:
+        self.send(self.myAddress, ActorExitRequest())
+
+    def do_wake(self, _sender: ActorAddress, after_s: float, payload: Any) -> None:
+        self.wakeupAfter(timedelta(seconds=after_s), payload)
+
+    def do_watch(self, _sender: ActorAddress, text: str) -> None:
+        read_end, write_end = os.pipe()
+        self.watched = [read_end]
+        os.write(write_end, text.encode())
+
+    def do_collect_dead(self, sender: ActorAddress) -> None:
+        self.handleDeadLetters()
+        self.send(sender, "collecting")
+
+    def do_descriptors(self, sender: ActorAddress) -> None:
+        self.send(sender, len(os.listdir("/proc/self/fd")) - 1)  # noqa: PTH208
+
+    def do_send_unpicklable(self, _sender: ActorAddress) -> None:
+        self.send(self.children["c"], (lambda: None,))
+
+    # --- others ------------------------------------------------------------------------------------------------------
+
+    def do_child(self, sender: ActorAddress, name: str, path: str = PUPPET) -> None:
+        self.children[name] = self.createActor(path)
+        self.send(sender, "made")
+
+    def do_tell(self, sender: ActorAddress, name: str, message: Any) -> None:
+        self.send(self.children[name], message)
+
+    def do_ask(self, sender: ActorAddress, name: str, message: Any) -> None:
+        """The child answers to whoever asked us."""
+        self.send(self.children[name], ("answer", sender, message))
+
+    def do_answer(self, _sender: ActorAddress, to: ActorAddress, message: Any) -> None:
+        getattr(self, f"do_{message[0]}")(to, *message[1:])
+
+    def do_child_and_tell(self, sender: ActorAddress, name: str, messages: list[Any]) -> None:
+        self.do_child(sender, name)
+        for message in messages:
+            self.send(self.children[name], message)
+
+    def do_child_of(self, sender: ActorAddress, name: str, path: str, messages: list[Any]) -> None:
+        self.do_child(sender, name, path)
+        self.do_tell_all(sender, name, messages)
+
+    def do_tell_all(self, _sender: ActorAddress, name: str, messages: list[Any]) -> None:
+        for message in messages:
+            self.send(self.children[name], message)
+
+    def do_tell_exit(self, _sender: ActorAddress, name: str) -> None:
+        self.send(self.children[name], ActorExitRequest())
+
+    def do_stillbirth(self, sender: ActorAddress, name: str, messages: list[Any]) -> None:
+        """Kill the newborn before it can have called."""
+        before = set(children_of(os.getpid()))
+        self.do_child_of(sender, name, PUPPET, messages)
+        for pid in set(children_of(os.getpid())) - before:
+            os.kill(pid, signal.SIGKILL)
+
+    def do_meet(self, sender: ActorAddress, name: str, other: str) -> None:
+        self.send(self.children[name], ("befriend", self.children[other]))
+        self.send(sender, "met")
+
+    def do_befriend(self, _sender: ActorAddress, friend: ActorAddress) -> None:
+        self.friend = friend
+
+    def do_flood_friend(self, _sender: ActorAddress, count: int, size: int) -> None:
+        for number in range(count):
+            self.send(self.friend, ("note", (number, "x" * size)))
+
+
+class Limited(Puppet):
+    handler_limit_s = 0.3
+
+
+class Hasty(Puppet):
+    exit_grace_s = 0.2
+    kill_grace_s = 0.2
+
+
+class BrokenAtBirth(Puppet):
+    def __init__(self) -> None:
+        raise ValueError("not today")

@@ -1,0 +1,94 @@
+import importlib
+import os
+import pickle
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from thespian.actors import ActorAddress, PoisonMessage
+
+from alluse_hub.supervision.engine.address import SocketAddress
+from alluse_hub.supervision.engine.allowed import HUB, SHELL, THESPIAN, Allowed, RefusedClassError, encode
+from alluse_hub.supervision.life import Parcel
+from alluse_hub.supervision.shell import BootOrder, House, Introduce
+
+PARCEL = Parcel("a/1/2", "a", 1, 1, 2, "Woken", b"{}", "", "")
+ADDRESS = ActorAddress(SocketAddress("/run/hub/a12.0123456789abcdef.sock", 3))
+
+
+class Bomb:
+    def __init__(self, *what: Any) -> None:
+        self.what = what
+
+    def __reduce__(self) -> Any:
+        return self.what
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        PARCEL,
+        BootOrder("ws1", 1, {"a": [1, 2.0, None, "x"]}, "hub", 12, House("/home", 0.0, "reader", "1", ADDRESS)),
+        Introduce((("ws1", 1, ADDRESS),)),
+        timedelta(seconds=3),
+        PoisonMessage(PARCEL, "text"),
+        ("plain", {"data": {1, 2}}, [b"x"]),
+    ],
+    ids=lambda message: type(message).__name__,
+)
+def test_what_the_hub_sends_comes_through(message: object) -> None:
+    assert HUB.decode(encode(message)) == message
+
+
+def test_an_address_keeps_the_number_of_the_request() -> None:
+    assert HUB.decode(encode(ADDRESS)).addressDetails.request == 3
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        Bomb(os.system, ("true",)),
+        Bomb(eval, ("1",)),
+        Bomb(importlib.import_module, ("os",)),
+        Bomb(getattr, (PARCEL, "id")),
+        Bomb(Bomb, ()),
+    ],
+    ids=["system", "eval", "import", "getattr", "foreign class"],
+)
+def test_a_message_cannot_call_what_is_not_on_the_list(bomb: Bomb) -> None:
+    with pytest.raises(RefusedClassError):
+        HUB.decode(pickle.dumps(bomb))
+
+
+@pytest.mark.parametrize("name", ["os.system", "Shell.kill", "Path"])
+def test_a_name_reached_through_a_listed_module_is_refused(name: str) -> None:
+    module = "alluse_hub.supervision.shell"
+    stream = b"\x80\x04" + b"".join(
+        b"\x8c" + bytes([len(text)]) + text.encode() for text in (module, name)
+    ) + b"\x93."  # fmt: skip
+
+    with pytest.raises(RefusedClassError):
+        HUB.decode(stream)
+
+
+def test_a_listed_name_that_is_no_class_of_that_module_is_refused() -> None:
+    with pytest.raises(RefusedClassError):
+        Allowed(frozenset({"posixpath.os"})).find("posixpath", "os")
+
+
+@pytest.mark.parametrize("name", sorted(THESPIAN | SHELL))
+def test_every_name_on_the_list_is_a_class(name: str) -> None:
+    module, _, cls = name.rpartition(".")
+
+    assert isinstance(HUB.find(module, cls), type)
+
+
+def test_every_word_that_shells_say_among_themselves_is_on_the_list() -> None:
+    shell = importlib.import_module("alluse_hub.supervision.shell")
+    words = [
+        f"{found.__module__}.{name}"
+        for name, found in vars(shell).items()
+        if hasattr(found, "__dataclass_fields__") and found.__module__ == shell.__name__ and not name.startswith("_")
+    ]
+
+    assert set(words) <= SHELL
