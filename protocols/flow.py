@@ -243,6 +243,7 @@ class RoundSettled(Fact):
     sessions: NonNegativeInt
     of: NonNegativeInt = 0
     ended: bool = False
+    spanned: bool = False  # the source of sessions knows the span to replay
 
 
 class FlowPaused(Fact):

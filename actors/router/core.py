@@ -345,6 +345,7 @@ def settle(state: Router) -> tuple[Router, list[Effect]]:
         sessions=state.sessions + opened_one,
         of=state.of,
         ended=state.ended,
+        spanned=state.is_spanned,
     )
     left = {
         ws: rest

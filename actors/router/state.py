@@ -56,6 +56,7 @@ class Router:
     sessions: int = 0
     of: int = 0
     ended: bool = False
+    is_spanned: bool = False  # the source knows the span to replay
     taken: dict[str, int] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
     paused: frozenset[str] = frozenset()
@@ -76,7 +77,6 @@ class Router:
     delivered_at: float = 0.0
     session_at: float = 0.0
     is_paced: bool = False  # the next session has to wait for its time
-    is_spanned: bool = False  # the source knows the span to replay
     next_session: str = ""
     figures: dict[str, Figures] = field(default_factory=dict)
     shown_at: float = 0.0
@@ -100,6 +100,7 @@ def evolve(state: Router, fact: Fact) -> Router:
                 sessions=fact.sessions,
                 of=fact.of,
                 ended=fact.ended,
+                is_spanned=fact.spanned,
                 taken=state.taken | fact.consumed,
                 digests=state.digests | fact.digests,
                 released={},

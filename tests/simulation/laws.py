@@ -35,7 +35,7 @@ DURABLE: dict[str, tuple[Core[Any], tuple[str, ...]]] = {  # Any: each core has 
     "coordinator": (COORDINATOR, ("ledger",)),
     "router": (
         ROUTER,
-        ("round", "session", "sessions", "of", "ended", "taken", "digests", "paused", "held", "released"),
+        ("round", "session", "sessions", "of", "ended", "is_spanned", "taken", "digests", "paused", "held", "released"),
     ),
     **dict.fromkeys(WORKSTREAMS, (MONITOR, ("kept",))),
 }
