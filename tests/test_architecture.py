@@ -20,7 +20,7 @@ IMPURE = {
     "supervision/spool.py",
     "supervision/system.py",
     "actors/auditor/ingest.py",
-    "actors/auditor/library.py",
+    "actors/auditor/bindings.py",
     "actors/auditor/query.py",
     "actors/auditor/reader.py",
     "actors/auditor/store.py",

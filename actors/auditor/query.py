@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from alluse_hub.actors.auditor.library import sqlite3
+from alluse_hub.actors.auditor.bindings import sqlite3
 from alluse_hub.actors.auditor.reader import Tails, at_one_moment, reading
 from alluse_hub.actors.auditor.wholeness import wholeness
 from alluse_hub.protocols.errors import CallerError

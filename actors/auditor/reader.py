@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from alluse_hub.actors.auditor.library import sqlite3
+from alluse_hub.actors.auditor.bindings import sqlite3
 from alluse_hub.protocols.errors import TrailError
 from alluse_hub.supervision.spool import SpoolEntry, SpoolName, read, spools_in
 

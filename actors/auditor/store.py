@@ -17,8 +17,8 @@ from typing import NamedTuple, Self
 
 from sqlite_utils import Database
 
-from alluse_hub.actors.auditor import library
-from alluse_hub.actors.auditor.library import sqlite3
+from alluse_hub.actors.auditor import bindings
+from alluse_hub.actors.auditor.bindings import sqlite3
 from alluse_hub.actors.auditor.migrations import MIGRATIONS
 from alluse_hub.protocols.errors import TrailError
 from alluse_hub.supervision.spool import SpoolName, sync_directory
@@ -182,11 +182,11 @@ def refuse_newer(path: Path, applied: set[str]) -> None:
 def _set_journal(database: Database) -> str:
     """Sets the journal; a warning if it is not the one we want, else empty."""
     warning = ""
-    if library.wal_is_safe():
+    if bindings.wal_is_safe():
         database.enable_wal()
     else:
-        wanted = ".".join(map(str, library.WAL_SAFE_FROM))
-        warning = f"SQLite {library.version_text()} is older than {wanted}: rollback journal, slower, instead of WAL"
+        wanted = ".".join(map(str, bindings.WAL_SAFE_FROM))
+        warning = f"SQLite {bindings.version_text()} is older than {wanted}: rollback journal, slower, instead of WAL"
         log.warning("%s; install pysqlite3", warning)
         database.disable_wal()
     database.execute("PRAGMA synchronous = FULL")

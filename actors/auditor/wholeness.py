@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from alluse_hub.actors.auditor.library import sqlite3
+from alluse_hub.actors.auditor.bindings import sqlite3
 from alluse_hub.actors.auditor.reader import Tails, at_one_moment
 from alluse_hub.protocols.message import EntryId
 from alluse_hub.protocols.trail import EntryKind, Wholeness

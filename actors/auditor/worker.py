@@ -7,7 +7,7 @@ a supervisor that starts it anew is the one remedy, and nothing is lost by it.
 import threading
 import traceback
 
-from alluse_hub.actors.auditor import library
+from alluse_hub.actors.auditor import bindings
 from alluse_hub.actors.auditor.ingest import FAREWELL_S, Ingest
 from alluse_hub.actors.auditor.store import Store
 from alluse_hub.protocols.errors import TrailError
@@ -60,7 +60,7 @@ class AuditorWorker:
                     self._ingest = Ingest(trail / "spool", store, self._context.name, self._spec, self._context.deliver)
                 self._context.deliver(
                     TailBegun(
-                        sqlite=library.version_text(),
+                        sqlite=bindings.version_text(),
                         journal=store.journal,
                         migrations=store.migrations,
                         warning=store.warning,

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alluse_hub.actors.auditor.library import sqlite3
+from alluse_hub.actors.auditor.bindings import sqlite3
 from alluse_hub.actors.auditor.store import AUTOCHECKPOINT_PAGES, ENTRY_COLUMNS
 
 PYTHON_PASS = (sys.executable, "-c", "pass")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from alluse_hub.actors.auditor import library
+from alluse_hub.actors.auditor import bindings
 from tests.benchmarks.bases import STOCK
 from tests.benchmarks.figures import Figure, Sample
 
@@ -31,7 +31,7 @@ def machine() -> dict[str, str]:
         "cpu": f"{len(os.sched_getaffinity(0))} x {model}",
         "linux": os.uname().release,
         "python": ".".join(map(str, sys.version_info[:3])),
-        "sqlite": library.version_text(),
+        "sqlite": bindings.version_text(),
         "file system": _file_system(tempfile.gettempdir()),
         "load": " ".join(f"{load:.2f}" for load in os.getloadavg()),
     }

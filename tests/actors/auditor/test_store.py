@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
-from alluse_hub.actors.auditor import library
-from alluse_hub.actors.auditor.library import sqlite3
+from alluse_hub.actors.auditor import bindings
+from alluse_hub.actors.auditor.bindings import sqlite3
 from alluse_hub.actors.auditor.migrations import MIGRATIONS
 from alluse_hub.actors.auditor.reader import KNOWN_STEPS, SCHEMA_SET, reading
 from alluse_hub.actors.auditor.store import Place, Row, Store
@@ -81,7 +81,7 @@ def test_a_store_is_for_its_owner_only(store: Store) -> None:
 def test_a_safe_sqlite_gets_a_write_ahead_log(
     path: Path, monkeypatch: pytest.MonkeyPatch, version: tuple[int, ...]
 ) -> None:
-    monkeypatch.setattr(library, "version", lambda: version)
+    monkeypatch.setattr(bindings, "version", lambda: version)
 
     store = Store.open(path)
 
@@ -94,7 +94,7 @@ def test_an_unsafe_sqlite_gets_a_rollback_journal_and_a_warning(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, version: tuple[int, ...]
 ) -> None:
     Store.open(path).close()  # with a log, which the older one must leave
-    monkeypatch.setattr(library, "version", lambda: version)
+    monkeypatch.setattr(bindings, "version", lambda: version)
 
     store = Store.open(path)
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from alluse_hub.actors.auditor import query
-from alluse_hub.actors.auditor.library import sqlite3
+from alluse_hub.actors.auditor.bindings import sqlite3
 from alluse_hub.protocols.trail import EntryKind
 from alluse_hub.supervision.spool import Frame
 
