@@ -67,7 +67,7 @@ BENCHMARKS = (
         "failover",
         Group.HUB,
         failover.failover,
-        {"kills": 17, "runs": 3, "settle_s": 0.5},
+        {"kills": 35, "runs": 3, "settle_s": 0.3},
         {"kills": 1, "runs": 1, "settle_s": 0.2},
     ),
     Benchmark("start", Group.HUB, starting.start, {"starts": 10}, {"starts": 1}),
