@@ -11,7 +11,7 @@ import json
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -51,16 +51,17 @@ ANY_INCARNATION = 0
 """Addressed to whoever bears the name now: from outside the tree, where incarnations are not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
+class Parcel(NamedTuple):
     """A letter as it travels: the message stays encoded from the sender's spool to the receiver's hands.
 
-    ``number`` counts the letters between this pair of incarnations from 1.
+    ``number`` counts the letters between this pair of incarnations from 1.  A tuple, because it is made, pickled and
+    taken apart for every letter.
     """
 
     id: str
     sender: str
     incarnation: int
+    to: str
     to_incarnation: int
     number: int
     kind: str
@@ -325,7 +326,7 @@ class Life(Generic[S]):
                 case Send(to=to, message=message):
                     kind = wire.kind_of(message)
                     own = self.spool.incarnation
-                    self._post(to, Parcel(entry, self.boot.name, own, 0, 0, kind, body, cause, correlation))
+                    self._post(to, Parcel(entry, self.boot.name, own, to, 0, 0, kind, body, cause, correlation))
                 case Wake(timer=timer, after_s=after_s):
                     self._timers.set(timer, self.ports.now() + after_s)
                     self._timer_cause[timer] = (cause, correlation)
@@ -354,20 +355,7 @@ class Life(Generic[S]):
                 self._write([_fact(DeadLetter(to=to, kind=lost.kind, why="nobody of that name was introduced"))])
             return
         peer.sent += 1
-        self.ports.post(
-            to,
-            Parcel(
-                parcel.id,
-                parcel.sender,
-                parcel.incarnation,
-                peer.incarnation,
-                peer.sent,
-                parcel.kind,
-                parcel.body,
-                parcel.cause,
-                parcel.correlation,
-            ),
-        )
+        self.ports.post(to, parcel._replace(to_incarnation=peer.incarnation, number=peer.sent))
 
     @property
     def is_ready(self) -> bool:

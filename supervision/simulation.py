@@ -193,7 +193,7 @@ class Simulation:
         """A word from outside the tree."""
         number = self._told[to, sender] = self._told.get((to, sender), 0) + 1
         kind = wire.kind_of(message)
-        parcel = Parcel("", sender, 1, ANY_INCARNATION, number, kind, wire.encode(message), "", "")
+        parcel = Parcel("", sender, 1, to, ANY_INCARNATION, number, kind, wire.encode(message), "", "")
         self.at(self.now, lambda: self._arrive(to, parcel))
 
     def _arrive(self, to: str, parcel: Parcel) -> None:

@@ -22,7 +22,7 @@ from alluse_hub.protocols.names import GUARDIAN, ROOT
 from alluse_hub.supervision import processes
 from alluse_hub.supervision.engine.base import open_system
 from alluse_hub.supervision.engine.room import room_for
-from alluse_hub.supervision.life import Parcel
+from alluse_hub.supervision.life import ANY_INCARNATION, Parcel
 from alluse_hub.supervision.shell import BootOrder, House
 
 BASE = "multiprocTCPBase"
@@ -103,7 +103,9 @@ def run(house: House, tree: ChildStart) -> int:
                 order = ShutDown(by=GUARDIAN, reason="asked to end", keep_workstreams=number == signal.SIGUSR1)
                 body = wire.encode(order)
                 # The guardian is no actor: it has one incarnation for each life of the root, and counts its own words.
-                system.tell(root, Parcel("", GUARDIAN, 1, 0, asked, wire.kind_of(order), body, "", ""))
+                system.tell(
+                    root, Parcel("", GUARDIAN, 1, ROOT, ANY_INCARNATION, asked, wire.kind_of(order), body, "", "")
+                )
         if root_of(home) is None and asked:
             break
     system.shutdown()

@@ -19,6 +19,7 @@ IMPURE = {
     "supervision/simulation.py",  # a seeded dice, and nothing else
     "supervision/spool.py",
     "supervision/system.py",
+    "supervision/workshop.py",
     "actors/auditor/ingest.py",
     "actors/auditor/bindings.py",
     "actors/auditor/query.py",

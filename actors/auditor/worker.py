@@ -13,7 +13,7 @@ from alluse_hub.actors.auditor.store import Store
 from alluse_hub.protocols.errors import TrailError
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.trail import AuditorSpec, TailBegun, TailFailed, TailSpools
-from alluse_hub.supervision.leaf import Context
+from alluse_hub.supervision.workshop import Context
 
 CLOSE_S = FAREWELL_S + 0.4
 """Waited for the thread's last round; the leaf itself waits 2 s."""

@@ -9,7 +9,6 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from thespian.actors import Actor, ActorAddress, ChildActorExited
@@ -21,7 +20,7 @@ Order = dict[str, Any]  # Any: JSON
 
 def parcel(kind: str, body: bytes = b"", number: int = 0) -> Parcel:
     """As between two actors of the hub."""
-    return Parcel(f"bench/1/{number}", "bench", 1, 1, number, kind, body, "ws3/1/1", "ws3/1/1")
+    return Parcel(f"bench/1/{number}", "bench", 1, "peer", 1, number, kind, body, "ws3/1/1", "ws3/1/1")
 
 
 def order(kind: str, /, **more: object) -> Parcel:
@@ -61,7 +60,7 @@ class Echo(Player):
     """Sends back what comes, or only a word of it; knows its pid."""
 
     def on_ping(self, message: Parcel, sender: ActorAddress) -> None:
-        self.send(sender, replace(message, kind="pong"))
+        self.send(sender, message._replace(kind="pong"))
 
     def on_weigh(self, message: Parcel, sender: ActorAddress) -> None:
         self.send(sender, parcel("pong", str(len(message.body)).encode()))
@@ -103,7 +102,7 @@ class Sink(Player):
     disorder = 0
 
     def on_ping(self, message: Parcel, sender: ActorAddress) -> None:
-        self.send(sender, replace(message, kind="pong"))
+        self.send(sender, message._replace(kind="pong"))
 
     def on_drop(self, message: Parcel, _sender: ActorAddress) -> None:
         self.heard += 1

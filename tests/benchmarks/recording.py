@@ -154,7 +154,18 @@ def _turns(folder: Path, turns: int) -> tuple[float, list[float], Spool, Carrier
     life.introduce(PEER, 1)
     body, kind = wire.encode(COMMAND), wire.kind_of(COMMAND)
     letters = [
-        Parcel(f"{PEER}/1/{2 * number}", PEER, 1, spool.incarnation, number, kind, body, f"ws3/1/{number}", "ws3/1/1")
+        Parcel(
+            f"{PEER}/1/{2 * number}",
+            PEER,
+            1,
+            ACTOR,
+            spool.incarnation,
+            number,
+            kind,
+            body,
+            f"ws3/1/{number}",
+            "ws3/1/1",
+        )
         for number in range(1, turns + 1)
     ]
     took = []

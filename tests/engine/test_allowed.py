@@ -12,7 +12,7 @@ from alluse_hub.supervision.engine.allowed import HUB, SHELL, THESPIAN, Allowed,
 from alluse_hub.supervision.life import Parcel
 from alluse_hub.supervision.shell import BootOrder, House, Introduce
 
-PARCEL = Parcel("a/1/2", "a", 1, 1, 2, "Woken", b"{}", "", "")
+PARCEL = Parcel("a/1/2", "a", 1, "b", 1, 2, "Woken", b"{}", "", "")
 ADDRESS = ActorAddress(SocketAddress("/run/hub/a12.0123456789abcdef.sock", 3))
 
 

@@ -8,8 +8,9 @@ from alluse_hub.protocols.effects import Core, Decision
 from alluse_hub.protocols.lifecycle import ChildSpec, ChildStart, Started, SupervisorSpec
 from alluse_hub.protocols.message import Message
 from alluse_hub.supervision.guardian import Guardian
-from alluse_hub.supervision.leaf import Context, Leaf
+from alluse_hub.supervision.leaf import Leaf
 from alluse_hub.supervision.tree import start_of
+from alluse_hub.supervision.workshop import Context
 from tests.supervision.toys import TOY, Nothing
 
 DOOR_MODULE = "tests.live.toy_daemon"

@@ -21,8 +21,8 @@ from alluse_hub.protocols.trail import (
     TailBegun,
     TailSpools,
 )
-from alluse_hub.supervision.leaf import Context
 from alluse_hub.supervision.spool import Frame, Spool, latest_incarnation
+from alluse_hub.supervision.workshop import Context
 from tests.actors.auditor.words import ORDER, SAID, all_but_auditor, until
 
 if TYPE_CHECKING:

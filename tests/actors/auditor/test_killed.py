@@ -23,8 +23,8 @@ from alluse_hub.actors.auditor import query
 from alluse_hub.actors.auditor.reader import reading
 from alluse_hub.actors.auditor.worker import AuditorWorker
 from alluse_hub.protocols.trail import AuditorSpec, EntryKind, TailSpools
-from alluse_hub.supervision.leaf import Context
 from alluse_hub.supervision.spool import Frame, Spool, SpoolName, read, spools_in
+from alluse_hub.supervision.workshop import Context
 
 if TYPE_CHECKING:
     from tests.actors.auditor.conftest import SmallAuditor, SmallHub

@@ -21,7 +21,7 @@ from alluse_hub.protocols.trail import (
     TailFailed,
     TailSpools,
 )
-from alluse_hub.supervision.leaf import Context
+from alluse_hub.supervision.workshop import Context
 from tests.actors.auditor.words import DEADLINE_S, ORDER, SAID, all_but_auditor, until
 
 if TYPE_CHECKING:

@@ -1,0 +1,123 @@
+"""The workshop: where an actor's worker does its I/O, apart from the mailbox.
+
+With a thread of its own the worker may block without stopping the mailbox; jobs reach it in order through a bounded
+queue.  Inline, as in a process that many actors share, a job is done where it is asked for, and whatever blocks, blocks
+all.  What a worker says comes back through ``heard`` either way; it may be said from any thread, and rings.
+"""
+
+import queue
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from alluse_hub.protocols.message import Message
+
+JOBS_MAX = 10_000
+"""Jobs that may wait for the worker; more means it is stuck, and the actor fails rather than grow."""
+
+SAID_MAX = 100_000
+"""Words of the worker that may wait for the mailbox; beyond that ``deliver`` blocks and pushes back on the source."""
+
+CLOSE_S = 2.0
+"""How long an ending actor waits for its worker to let go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a worker is given.  ``deliver`` may be called from any thread: the message becomes a letter from the actor
+    to itself, recorded with its body."""
+
+    name: str
+    home: Path
+    spec: Message
+    deliver: Callable[[Message], None]
+
+
+class Worker(Protocol):
+    """Does the actor's I/O.  An exception out of ``do`` fails the actor; its supervisor decides."""
+
+    def __init__(self, context: Context) -> None: ...
+    def do(self, job: Message) -> None: ...
+    def close(self) -> None: ...
+
+
+class Workshop:
+    """``ring`` is called, from any thread, when there is something to be heard."""
+
+    def __init__(
+        self,
+        worker: type[Worker],
+        name: str,
+        home: Path,
+        spec: Message,
+        ring: Callable[[], None],
+        *,
+        is_inline: bool = False,
+    ) -> None:
+        self._ring = ring
+        self._said: deque[Message | BaseException] = deque()
+        self._room = threading.Semaphore(SAID_MAX)
+        self._jobs: queue.Queue[Message | None] = queue.Queue(JOBS_MAX)
+        self._is_closed = False
+        self._inline_thread = threading.get_ident() if is_inline else 0
+        self._thread: threading.Thread | None = None
+        self._worker: Worker = worker(Context(name, home, spec, self._deliver))
+        if not is_inline:
+            self._thread = threading.Thread(target=self._work, name=f"{name}-worker", daemon=True)
+            self._thread.start()
+
+    def _deliver(self, message: Message) -> None:
+        if threading.get_ident() == self._inline_thread:
+            if not self._room.acquire(blocking=False):
+                raise OverflowError(f"{SAID_MAX} words of the worker wait for the mailbox")
+        else:
+            self._room.acquire()
+        self._said.append(message)
+        self._ring()
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            try:
+                self._worker.do(job)
+            except BaseException as error:  # noqa: BLE001  # handed to the mailbox, which fails the actor
+                self._said.append(error)
+                self._ring()
+                return
+
+    def do(self, job: Message) -> None:
+        """Raises queue.Full when the worker is stuck; inline, whatever the worker raises."""
+        if self._thread is None:
+            self._worker.do(job)
+        else:
+            self._jobs.put_nowait(job)
+
+    def heard(self) -> Message | None:
+        """The next word of the worker; None if it has said nothing more.  Raises RuntimeError if the worker failed."""
+        if not self._said:
+            return None
+        word = self._said.popleft()
+        if isinstance(word, BaseException):
+            raise RuntimeError("".join(traceback.format_exception(word))) from word  # noqa: TRY004  # no matter of types
+        self._room.release()
+        return word
+
+    @property
+    def waiting(self) -> int:
+        """Words that have not been heard."""
+        return len(self._said)
+
+    def close(self) -> None:
+        """What was asked of the worker before is still done, within ``CLOSE_S``; once."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if self._thread is not None:
+            with suppress(queue.Full):
+                self._jobs.put_nowait(None)
+            self._thread.join(CLOSE_S)
+        self._worker.close()
