@@ -103,6 +103,8 @@ class Core(Generic[S]):
     ``restore`` joins a fresh state from ``start`` with one from a snapshot: the specification of the first, the durable
     part of the second; without it the snapshot's state is taken whole, with the specification of its time.
     ``ready``: from when on the actor counts as up for its supervisor; with its first letter, if not given.
+    ``heeds``: whose new incarnations matter to it, by name; everybody's, if not given.  Where hundreds of actors know
+    each other, a ``PeerUp`` to each of them at each restart would be most of what the trail holds.
     """
 
     start: Callable[[str, Message], S]
@@ -113,3 +115,4 @@ class Core(Generic[S]):
     facts: frozenset[type[Fact]] = frozenset()
     restore: Callable[[S, S], S] | None = None
     ready: Callable[[S], bool] | None = None
+    heeds: Callable[[S, str], bool] | None = None

@@ -65,6 +65,24 @@ class SupervisorSpec(Message):
     children: tuple[ChildSpec, ...] = ()
 
 
+RESIDENTS_MAX = 250
+"""Actors in one cell: each has threads of its own, and all share one interpreter."""
+
+
+class ResidentSpec(Message):
+    """One light actor of a cell: a name, mail and a trail of its own, but no process, and no children."""
+
+    name: ActorName
+    start: ChildStart
+    grace_s: Annotated[float, Field(gt=0, le=600)] = 5.0
+
+
+class CellSpec(Message):
+    """One process that hosts many light actors, which start together and end together."""
+
+    residents: Annotated[tuple[ResidentSpec, ...], Field(min_length=1, max_length=RESIDENTS_MAX)]
+
+
 # --- from the shell to its core ------------------------------------------------------------------------------------
 
 
@@ -169,13 +187,14 @@ class ChildShown(Message):
 
 
 class TreeShown(Message):
-    """From a supervisor to the board, at every change."""
+    """From a supervisor to the board, at every change.  ``cell``: it is a cell, and the children are its residents."""
 
     supervisor: str
     strategy: Strategy
     intensity: Intensity
     recent_restarts: int
     children: tuple[ChildShown, ...]
+    cell: bool = False
 
 
 # --- facts ---------------------------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ class Entry(Message):
 class AuditorSpec(Message):
     """How the auditor groups entries into transactions."""
 
-    linger_s: Annotated[float, Field(ge=0, le=1)] = 0.005  # wait for company, unless somebody waits for the entry
+    linger_s: Annotated[float, Field(ge=0, le=1)] = 0.05  # wait for company, unless somebody waits for the entry
     batch_max: Annotated[int, Field(ge=1, le=100_000)] = 2_000  # entries in one transaction
 
 

@@ -221,12 +221,15 @@ class Life(Generic[S]):
         self._peers[name] = _Peer(incarnation)
         for parcel in self._unknown.pop(name, ()):
             self._post(name, parcel)
-        if name != self.boot.name and PeerUp in self.core.accepts:
+        if name != self.boot.name and PeerUp in self.core.accepts and self._heeds(name):
             peer_up = PeerUp(name=name, incarnation=incarnation)
             if self.is_open and not self.is_ended:
                 self._turn(peer_up, ROOT, "", "", "")
             elif not self.is_open:
                 self._early.append((peer_up, ROOT, "", ""))
+
+    def _heeds(self, name: str) -> bool:
+        return not self.is_open or self.core.heeds is None or self.core.heeds(self.state, name)
 
     def tick(self) -> None:
         """Time has passed: letters that waited too long for another, and timers that are due."""

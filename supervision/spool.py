@@ -9,6 +9,8 @@ but itself, a frame is never empty, and its number is that of the frame before i
 tail or a flipped bit ends the reading and is never taken for an entry.  Frames once whole are never taken back, since
 the auditor may have read them.
 
+Whoever waits for an entry to be power-safe also touches ``BELL``, so that the auditor may take its time otherwise.
+
 A file may grow to ``FILE_BYTES_MAX``; parts of one incarnation would be named ``<actor>@<incarnation>.<part>.spool``.
 """
 
@@ -37,6 +39,10 @@ CHUNK_BYTES = 1 << 20
 """Read at a time: large enough that system calls do not count, small enough to hold for every spool."""
 
 SUFFIX = ".spool"
+
+BELL = "power.bell"
+"""In the folder of the spools: written to when an entry that somebody waits for has been written."""
+
 OPEN_TRIES_MAX = 100
 """Incarnations that may be taken by others between our look at the directory and our create."""
 
@@ -131,6 +137,7 @@ class Spool:
         self.incarnation = name.incarnation
         self.n = 0
         self._fd = fd
+        self._bell_fd = -1
         self._size_bytes = 0
 
     @classmethod
@@ -179,7 +186,16 @@ class Spool:
             raise self._failed(f"{written} of {len(data)} bytes written")
         self._size_bytes += written
         self.n += len(packed)
+        if any(frame.power for frame in frames):
+            self._ring()
         return self.n
+
+    def _ring(self) -> None:
+        """Hurry the auditor; where that cannot be, it comes by itself within its time."""
+        with contextlib.suppress(OSError):
+            if self._bell_fd < 0:
+                self._bell_fd = os.open(self.path.parent / BELL, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            os.pwrite(self._bell_fd, b"!", 0)
 
     def sync(self) -> None:
         """Make all written frames power-safe by our own means: milliseconds.  Raises TrailError."""
@@ -190,9 +206,10 @@ class Spool:
 
     def close(self) -> None:
         """May be said twice; the file stays for the auditor."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        for fd in (self._fd, self._bell_fd):
+            if fd >= 0:
+                os.close(fd)
+        self._fd = self._bell_fd = -1
 
     def _keep_whole(self, packed: list[bytes], written: int) -> None:
         """After a short write: count the frames that got in whole, and cut off the one that did not."""

@@ -25,9 +25,6 @@ from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.trail import AuditorSpec, Closed, DamageFound, EntryKind, Ingested, Mark, SpoolEnded
 from alluse_hub.supervision.spool import SpoolEntry, SpoolName, read, spools_in
 
-SLICE_S = 0.001
-"""While lingering for company we look this often, so that an entry somebody waits for is not kept longer."""
-
 FAREWELL_S = 1.5
 """Of work after ``stop``: what the others said last; the rest waits in the spools for the next start."""
 
@@ -189,10 +186,11 @@ class Ingest:
         until = time.monotonic() + self._spec.linger_s
         looked = 0
         while len(batch) < self._spec.batch_max and not self._stop.is_set():
-            if any(entry.power for _, entry in itertools.islice(batch, looked, None)) or time.monotonic() >= until:
+            left_s = until - time.monotonic()
+            if any(entry.power for _, entry in itertools.islice(batch, looked, None)) or left_s <= 0:
                 return
             looked = len(batch)
-            self._stop.wait(SLICE_S)
+            self._watch.linger(left_s)
             self._notice(self._watch.wait(0))
             self._collect(batch)
 

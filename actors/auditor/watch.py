@@ -2,6 +2,9 @@
 
 inotify(7) through ctypes, since the standard library has no binding.  Where it is not to be had (its instances or
 watches used up) the directory is looked at every ``POLL_S``.  Either way another thread may ring, to end a wait.
+
+Lingering has an ear only for the bell of the spools (``spool.BELL``) and for that ring: what else is written meanwhile
+costs nothing.
 """
 
 import contextlib
@@ -14,9 +17,13 @@ from pathlib import Path
 from typing import Protocol
 
 from alluse_hub.protocols.errors import TrailError
+from alluse_hub.supervision.spool import BELL
 
 POLL_S = 0.05
 """Between two looks without inotify: entries come in late by half of it on average."""
+
+SLICE_S = 0.001
+"""Between two looks at the bell while lingering without inotify: somebody waits for it."""
 
 EVENTS_BYTES = 1 << 16
 """Read at a time; the kernel keeps up to 16,384 events and says so when it drops some."""
@@ -33,9 +40,11 @@ class Watch(Protocol):
     """The names of files that grew or came since the last call; None: look at all.
 
     ``wait`` returns at once if there are any, else after ``timeout_s`` (None: however long it takes) or at a ring.
+    ``linger`` returns after ``timeout_s``, at a ring, or when somebody waits for an entry that was written since.
     """
 
     def wait(self, timeout_s: float | None) -> set[str] | None: ...
+    def linger(self, timeout_s: float) -> None: ...
     def ring(self) -> None: ...
     def close(self) -> None: ...
 
@@ -64,19 +73,16 @@ class Inotify:
     """Raises OSError at birth where inotify is not to be had."""
 
     def __init__(self, directory: Path) -> None:
-        libc = ctypes.CDLL(None, use_errno=True)
         self._directory = directory
-        self._fd = libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
-        if self._fd < 0:
-            raise OSError(ctypes.get_errno(), "inotify_init1")
-        if libc.inotify_add_watch(self._fd, os.fsencode(directory), IN_MODIFY | IN_MOVED_TO | IN_CREATE) < 0:
-            error = OSError(ctypes.get_errno(), "inotify_add_watch", str(directory))
-            os.close(self._fd)
-            raise error
+        self._urgent_fd = inotify(bell_of(directory), IN_MODIFY)
+        try:
+            self._fd = inotify(directory, IN_MODIFY | IN_MOVED_TO | IN_CREATE)
+        except OSError:
+            os.close(self._urgent_fd)
+            raise
         self._bell = Bell()
-        self._poll = select.poll()
-        self._poll.register(self._fd, select.POLLIN)
-        self._poll.register(self._bell.fd, select.POLLIN)
+        self._poll = polling(self._fd, self._bell.fd)
+        self._urgent = polling(self._urgent_fd, self._bell.fd)
 
     def wait(self, timeout_s: float | None) -> set[str] | None:
         """Raises TrailError when the directory is gone."""
@@ -96,13 +102,22 @@ class Inotify:
                 raise TrailError(gone(self._directory))
             overflow = overflow or bool(mask & IN_Q_OVERFLOW)
             names.add(os.fsdecode(events[at - length : at].rstrip(b"\0")))
+        names.discard(BELL)
         return None if overflow else names
+
+    def linger(self, timeout_s: float) -> None:
+        ready = {fd for fd, _ in self._urgent.poll(max(0.0, timeout_s) * 1_000)}
+        if self._bell.fd in ready:
+            self._bell.hush()
+        if self._urgent_fd in ready:
+            os.read(self._urgent_fd, EVENTS_BYTES)
 
     def ring(self) -> None:
         self._bell.ring()
 
     def close(self) -> None:
         os.close(self._fd)
+        os.close(self._urgent_fd)
         self._bell.close()
 
 
@@ -112,9 +127,9 @@ class Poll:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._sizes: dict[str, int] = {}
+        self._rung_at = bell_of(directory).stat().st_mtime_ns
         self._bell = Bell()
-        self._poll = select.poll()
-        self._poll.register(self._bell.fd, select.POLLIN)
+        self._poll = polling(self._bell.fd)
 
     def wait(self, timeout_s: float | None) -> set[str] | None:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
@@ -127,6 +142,18 @@ class Poll:
                 break
         return changed
 
+    def linger(self, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        while (left := deadline - time.monotonic()) > 0:
+            if self._poll.poll(min(SLICE_S, left) * 1_000):
+                self._bell.hush()
+                return
+            with contextlib.suppress(FileNotFoundError):
+                rung_at = (self._directory / BELL).stat().st_mtime_ns
+                if rung_at != self._rung_at:
+                    self._rung_at = rung_at
+                    return
+
     def _look(self) -> set[str]:
         sizes: dict[str, int] = {}
         try:
@@ -138,13 +165,40 @@ class Poll:
                 sizes[item.name] = item.stat().st_size
         changed = {name for name, size in sizes.items() if self._sizes.get(name) != size}
         self._sizes = sizes
-        return changed
+        return changed - {BELL}
 
     def ring(self) -> None:
         self._bell.ring()
 
     def close(self) -> None:
         self._bell.close()
+
+
+def inotify(path: Path, mask: int) -> int:
+    """A descriptor that tells of changes of ``path``.  Raises OSError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    fd: int = libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
+    if fd < 0:
+        raise OSError(ctypes.get_errno(), "inotify_init1")
+    if libc.inotify_add_watch(fd, os.fsencode(path), mask) < 0:
+        error = OSError(ctypes.get_errno(), "inotify_add_watch", str(path))
+        os.close(fd)
+        raise error
+    return fd
+
+
+def polling(*fds: int) -> select.poll:
+    poll = select.poll()
+    for fd in fds:
+        poll.register(fd, select.POLLIN)
+    return poll
+
+
+def bell_of(directory: Path) -> Path:
+    """The bell of these spools, made if need be."""
+    path = directory / BELL
+    path.touch(mode=0o600)
+    return path
 
 
 def watch(directory: Path) -> Watch:

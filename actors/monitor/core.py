@@ -179,6 +179,11 @@ def woken(turn: Turn, timer: str) -> None:
             raise ValueError(f"a monitor sets no timer {other!r}")
 
 
+def heeds(state: Monitor, name: str) -> bool:
+    """Those that are told something, and may have to be told again."""
+    return name in {ROUTER, COORDINATOR, BOARD, *state.spec.needed_by}
+
+
 def peer_up(turn: Turn, name: str) -> None:
     """What a peer was told may have gone down with its earlier incarnation."""
     if name in {ROUTER, COORDINATOR, *turn.state.spec.needed_by} and turn.state.told:
@@ -188,5 +193,12 @@ def peer_up(turn: Turn, name: str) -> None:
 
 
 CORE: Core[Monitor] = Core(
-    start=start, decide=decide, spec=MonitorSpec, accepts=ACCEPTS, evolve=evolve, facts=FACTS, restore=restore
+    start=start,
+    decide=decide,
+    spec=MonitorSpec,
+    accepts=ACCEPTS,
+    evolve=evolve,
+    facts=FACTS,
+    restore=restore,
+    heeds=heeds,
 )

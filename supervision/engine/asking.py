@@ -2,8 +2,8 @@
 
 An ask carries a number, which its answer brings back; so a late answer is never taken for the answer to a later ask,
 and several threads may ask at once.  A late answer is kept for ``listen``.  Mail that answers no ask at all (it was
-sent to the address that came with a ``tell``) goes to whoever waits, as Thespian has it.  A letter that fails ends only
-the ask it belongs to.
+sent to the address that came with a ``tell``) goes to whoever waits, as Thespian has it; but what was told and came
+back as poison answers nobody.  A letter that fails ends only the ask it belongs to.
 """
 
 import logging
@@ -15,11 +15,11 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
-from thespian.actors import ActorAddress, ActorSystemFailure, ActorSystemRequestTimeout, DeadEnvelope
+from thespian.actors import ActorAddress, ActorSystemFailure, ActorSystemRequestTimeout, DeadEnvelope, PoisonMessage
 from thespian.system import isInternalActorSystemMessage
 from thespian.system.systemBase import MAX_TELL_PERIOD, ExternalOpsToActors, TransmitTrack
 from thespian.system.timing import toTimeDeltaOrNone
-from thespian.system.transport import ReceiveEnvelope, SendStatus, Thespian__Run_Expired, TransmitIntent, TransmitOnly
+from thespian.system.transport import ReceiveEnvelope, SendStatus, Thespian__Run_Expired, TransmitIntent
 
 from alluse_hub.supervision.engine.frames import COUNT_MASK
 from alluse_hub.supervision.engine.transport import Transport
@@ -28,6 +28,9 @@ KEPT_MAX = 10_000
 """Messages kept for ``listen``; beyond that the oldest is given up, and said so."""
 
 LOOK_S = 0.005
+
+TELL_TURN_S = 0.05
+"""How long one who tells keeps the loop from those who ask."""
 
 _UNANSWERED = object()
 
@@ -69,19 +72,22 @@ class Asking(ExternalOpsToActors):  # type: ignore[misc]  # as above
         return track
 
     def tell(self, anActor: ActorAddress, msg: Any) -> None:  # noqa: N803
+        """Returns when the letter is written.  Raises ActorSystemRequestTimeout if the receiver takes nothing."""
         track = self._tx_to_actor(anActor, msg)
         self._awaited.discard(track)
         deadline = time.monotonic() + MAX_TELL_PERIOD.total_seconds()
-        if self._take_turn(lambda: False, 0.0):
-            try:
-                left = self.transport.run(TransmitOnly, MAX_TELL_PERIOD)
-            finally:
-                self._end_turn(None)
-        else:  # another thread runs the loop, and writes
-            while (left := self.transport.exchange.unwritten()) and time.monotonic() < deadline:
-                time.sleep(LOOK_S)
-        if left:
-            raise ActorSystemRequestTimeout(f"{anActor} took no message within {MAX_TELL_PERIOD}")
+        while not self._is_written(anActor):
+            if time.monotonic() >= deadline:
+                raise ActorSystemRequestTimeout(f"{anActor} took no message within {MAX_TELL_PERIOD}")
+            time.sleep(LOOK_S)
+
+    def _is_written(self, to: ActorAddress) -> bool:
+        if not self._take_turn(lambda: False, 0.0):  # another thread runs the loop, and writes
+            return not self.transport.exchange.unwritten(to.addressDetails.path)
+        try:
+            return not self.transport.exchange.write_out(time.monotonic() + TELL_TURN_S, only=to.addressDetails.path)
+        finally:
+            self._end_turn(None)
 
     def ask(self, anActor: ActorAddress, msg: Any, timeout: Any) -> Any:  # noqa: N803  # Thespian takes several kinds
         """The answer, or None if there was none in time or the actor is gone."""
@@ -138,7 +144,9 @@ class Asking(ExternalOpsToActors):  # type: ignore[misc]  # as above
             self._cv.notify_all()
 
     def _sort(self, envelope: ReceiveEnvelope) -> None:
-        number = getattr(envelope, "answers", 0) or self._longest_waiting()
+        number = getattr(envelope, "answers", 0)
+        if not number and not isinstance(envelope.message, PoisonMessage):
+            number = self._longest_waiting()
         if self._answers.get(number) is _UNANSWERED:
             self._answers[number] = envelope.message
             return
@@ -149,7 +157,8 @@ class Asking(ExternalOpsToActors):  # type: ignore[misc]  # as above
 
     def _longest_waiting(self) -> int:
         """0 if nobody waits."""
-        return next((number for number, answer in self._answers.items() if answer is _UNANSWERED), 0)
+        waiting = list(self._answers.items())  # at once: other threads begin and end asks meanwhile
+        return next((number for number, answer in waiting if answer is _UNANSWERED), 0)
 
 
 def _deadline(timeout: Any) -> float:  # Thespian takes a timedelta, a number of seconds, or None for ever

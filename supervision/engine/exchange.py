@@ -185,8 +185,9 @@ class Exchange:
                 self.board.acknowledge_all()
             self._runner = 0
 
-    def write_out(self, deadline: float, *, await_receipts: bool = False) -> int:
-        """Write what waits to be written; how many peers still have something waiting at the deadline."""
+    def write_out(self, deadline: float, *, await_receipts: bool = False, only: str = "") -> int:
+        """Write what waits to be written, ``only`` to one peer if given; how many peers still have something waiting at
+        the deadline."""
         self._runner = threading.get_ident()
         try:
             is_over = False
@@ -195,7 +196,7 @@ class Exchange:
                 self._do_chores()
                 with self._lock:
                     self.board.flush_all()
-                    left = self.board.unwritten() + (self.board.awaiting_receipt() if await_receipts else 0)
+                    left = self.board.unwritten(only) + (self.board.awaiting_receipt() if await_receipts else 0)
                 if not left or is_over:
                     return left
                 now = time.monotonic()
@@ -208,9 +209,9 @@ class Exchange:
     def _is_stopped(self) -> bool:
         return self.stop is not None
 
-    def unwritten(self) -> int:
+    def unwritten(self, only: str = "") -> int:
         with self._lock:
-            return self.board.unwritten()
+            return self.board.unwritten(only)
 
     def _settle(self) -> None:
         """The message in hand has been handled."""

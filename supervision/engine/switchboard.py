@@ -116,9 +116,12 @@ class Switchboard:
         while self._dirty:
             self.flush(self._dirty.popitem()[0])
 
-    def unwritten(self) -> int:
-        """Letters that have not left this process."""
-        links = {*self._by_path.values(), *self._by_fd.values()}
+    def unwritten(self, only: str = "") -> int:
+        """Peers, or the ``only`` one, for which something has not left this process."""
+        if only:
+            links = {self._by_path[only]} if only in self._by_path else set()
+        else:
+            links = {*self._by_path.values(), *self._by_fd.values()}
         return sum(1 for link in links if not (link.is_written or link.is_lost or link.is_mute))
 
     def awaiting_receipt(self) -> int:

@@ -1,4 +1,6 @@
+import shutil
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,7 @@ from alluse_hub.protocols.errors import TrailError
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.trail import (
     AuditorSpec,
+    EntryKind,
     Ingested,
     Mark,
     Stored,
@@ -21,6 +24,7 @@ from alluse_hub.protocols.trail import (
     TailFailed,
     TailSpools,
 )
+from alluse_hub.supervision.spool import Frame, Spool
 from alluse_hub.supervision.workshop import Context
 from tests.actors.auditor.words import DEADLINE_S, ORDER, SAID, all_but_auditor, until
 
@@ -193,10 +197,35 @@ def test_a_watch_without_its_directory_says_so(tmp_path: Path) -> None:
     for kind in (Inotify, Poll):
         directory.mkdir()
         made = kind(directory)
-        directory.rmdir()
+        shutil.rmtree(directory)
         with pytest.raises(TrailError, match="spool is gone"):
             made.wait(DEADLINE_S)
         made.close()
+
+
+def test_lingering_ends_at_the_bell_and_not_at_other_writing(watch: Watch, tmp_path: Path) -> None:
+    spool = Spool.open(tmp_path, "ws1")
+    began = time.monotonic()
+    spool.write([Frame(EntryKind.FACT, "Booted", b"{}")], 0.0, 0.0)
+    watch.linger(0.05)
+    assert time.monotonic() - began >= 0.05
+
+    spool.write([Frame(EntryKind.FACT, "Booted", b"{}", power=True)], 0.0, 0.0)
+    began = time.monotonic()
+    watch.linger(DEADLINE_S)
+    assert time.monotonic() - began < DEADLINE_S
+    spool.close()
+
+
+def test_a_ring_ends_lingering(watch: Watch) -> None:
+    ringer = threading.Timer(0.01, watch.ring)
+    ringer.start()
+    began = time.monotonic()
+
+    watch.linger(DEADLINE_S)
+
+    assert time.monotonic() - began < DEADLINE_S
+    ringer.join()
 
 
 def test_more_events_than_the_kernel_keeps_mean_look_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
