@@ -7,6 +7,7 @@ still alive there and should not be.
 import ctypes
 import json
 import os
+import select
 import signal
 import time
 from contextlib import suppress
@@ -56,6 +57,29 @@ def kill(process: Process, how: signal.Signals = signal.SIGKILL) -> bool:
     with suppress(ProcessLookupError):
         os.kill(process.pid, how)
     return True
+
+
+def kill_group(leader: Process) -> None:
+    """Kill a process and, if it leads one, its group."""
+    if kill(leader):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(leader.pid, signal.SIGKILL)
+
+
+def ended(process: Process, timeout_s: float) -> bool:
+    """Wait for the end of a process, anybody's child; whether it came in time."""
+    try:
+        handle = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return True
+    try:
+        if not is_alive(process):
+            return True
+        poll = select.poll()
+        poll.register(handle, select.POLLIN)
+        return bool(poll.poll(timeout_s * 1000))
+    finally:
+        os.close(handle)
 
 
 def _prctl(option: int, argument: int | bytes) -> None:

@@ -1,10 +1,15 @@
-"""The monitor's end of the line to a shim: the frames that ``shim.py`` describes, over a blocking socket."""
+"""The monitor's end of the line to a shim: the frames that the shim describes, over a Unix socket.
 
+Writes block, for a shim always reads; reads never do, but for the hello.
+"""
+
+import fcntl
 import json
 import os
 import socket
 import struct
 import sys
+import termios
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,6 +20,10 @@ from alluse_hub.supervision.processes import Process
 
 HEAD = struct.Struct(">cI")
 RECEIVE_BYTES = 262_144
+
+PROMPT_BYTES_MAX = 32_768
+"""A write of up to this much, onto no more than as much that is still unread, never waits: a socket holds 200 kB."""
+
 SEND_TIMEOUT = struct.pack("ll", 5, 0)
 """Seconds and microseconds a write to a shim may take.  A shim always reads, so one that does not is broken or stopped,
 and the monitor fails rather than wait."""
@@ -58,6 +67,7 @@ class Link:
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
+        self.fd = sock.fileno()
         self._sending = threading.Lock()
         self._buffer = bytearray()
 
@@ -80,27 +90,42 @@ class Link:
             os.close(folder)
         return cls(sock)
 
-    def send(self, kind: bytes, payload: bytes = b"") -> None:
-        """Raises OSError if the shim is gone or does not read."""
+    def send(self, *frames: tuple[bytes, bytes]) -> None:
+        """Kinds with their payloads, in one write.  Raises OSError if the shim is gone or does not read."""
+        data = b"".join(HEAD.pack(kind, len(payload)) + payload for kind, payload in frames)
         with self._sending:
-            self._socket.sendall(HEAD.pack(kind, len(payload)) + payload)
+            self._socket.sendall(data)
 
-    def wait_at_most(self, timeout_s: float) -> None:
-        """How long a read may wait from now on; 0 for ever.  When it is over, the connection counts as ended."""
+    def is_prompt(self, size: int) -> bool:
+        """Whether a write of ``size`` bytes will not have to wait."""
+        if size > PROMPT_BYTES_MAX:
+            return False
+        unread = bytearray(4)
+        fcntl.ioctl(self.fd, termios.TIOCOUTQ, unread)
+        return int.from_bytes(unread, sys.byteorder) <= PROMPT_BYTES_MAX
+
+    def wait(self, timeout_s: float) -> list[Frame]:
+        """The next that comes; nothing if the connection ends or nothing comes in time."""
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(timeout_s), 0))
+        while (frames := self._receive(0)) == []:
+            pass
+        return frames or []
 
-    def frames(self) -> Iterator[list[Frame]]:
-        """What has come, whenever something has come, until the connection ends."""
-        while True:
-            try:
-                piece = self._socket.recv(RECEIVE_BYTES)
-            except OSError:
-                return
-            if not piece:
-                return
-            self._buffer += piece
-            if frames := list(self._whole()):
-                yield frames
+    def read(self) -> list[Frame] | None:
+        """What has come, without waiting; None when the connection has ended."""
+        return self._receive(socket.MSG_DONTWAIT)
+
+    def _receive(self, flags: int) -> list[Frame] | None:
+        try:
+            piece = self._socket.recv(RECEIVE_BYTES, flags)
+        except BlockingIOError:
+            return [] if flags else None
+        except OSError:
+            return None
+        if not piece:
+            return None
+        self._buffer += piece
+        return list(self._whole())
 
     def _whole(self) -> Iterator[Frame]:
         at = 0
@@ -114,7 +139,6 @@ class Link:
         del self._buffer[:at]
 
     def close(self) -> None:
-        """Also ends a read that waits in another thread."""
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()

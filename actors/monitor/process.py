@@ -4,12 +4,11 @@ The shim is found by its socket, and by the pid and start time it has left; whoe
 over, and only if there is none a new one is started.  What an earlier shim left behind is ended first, so that
 nothing ever runs twice.
 
-Three threads, all asleep until there is something to do: the worker's own does the jobs, a *reader* waits on the
-socket, a *watch* waits for the silence to become too long.  Signs of life stop here; only their absence is told.
+What the program says is read by the mailbox itself, and what takes no waiting is written by it: a delivery and its
+answer wake no second thread.  The worker's thread does what may take time: find, start, end.  A *watch* sleeps until
+the silence has become too long.  Signs of life stop here; only their absence is told.
 """
 
-import os
-import select
 import signal
 import threading
 import time
@@ -42,7 +41,7 @@ from alluse_hub.protocols.program import (
 from alluse_hub.protocols.workstream import Hello as Greeting
 from alluse_hub.protocols.workstream import Log, MonitorSpec, ProgramLine
 from alluse_hub.supervision import processes
-from alluse_hub.supervision.processes import Process
+from alluse_hub.supervision.processes import Process, ended, kill_group
 
 from .intake import Sequence, judge, too_long
 from .launch import CannotStartError, last_words, launch, log_size, run_folder
@@ -58,6 +57,10 @@ END_TIMEOUT_S = 2.0
 DEATH_S = 0.2
 """How long a closed connection may come before the death of the shim that closed it."""
 
+RELEASE_BYTES = 65_536
+"""Lines are released together with the next that are written, at a sign of life, or when they hold this much: a shim
+that has 8 MB of them takes no more."""
+
 STALL_S = 1.0
 """If the watch wakes so much too late, it was this process that stood still: the program gets a new period."""
 
@@ -72,10 +75,12 @@ class ProcessAdapter:
         self._shim = Process(0, 0)
         self._program = Process(0, 0)
         self._log_from = 0
-        self._reader: threading.Thread | None = None
+        self._kept_bytes = 0  # about how much the shim keeps, as far as it has been seen
+        self._parting: threading.Thread | None = None
+        self._sources: tuple[int, ...] = ()
         self._failure: BaseException | None = None
         self._sequence = Sequence()
-        self._seen = self._told = self._released = 0  # line numbers
+        self._seen = self._told = self._released = self._let = 0  # line numbers; let: released as far as the shim knows
         self._life = threading.Condition()
         self._alive_at = 0.0
         self._timeout_s = spec.start_timeout_s
@@ -85,6 +90,20 @@ class ProcessAdapter:
         self._watch = threading.Thread(target=self._guarded(self._watch_silence), name=f"{self._ws}-watch", daemon=True)
         self._watch.start()
 
+    def try_now(self, job: Message) -> bool:
+        """Do it if it takes no waiting."""
+        match job:
+            case WriteLines(lines=lines):
+                size = sum(map(len, lines))
+            case ReleaseLines() | SignalProgram() | EndProgram() | Look():
+                size = 0
+            case _:
+                return False
+        if self._link is not None and not self._link.is_prompt(size):
+            return False
+        self.do(job)
+        return True
+
     def do(self, job: Message) -> None:
         if self._failure is not None:
             raise self._failure
@@ -92,13 +111,13 @@ class ProcessAdapter:
             case Attach(start=start):
                 self._attach(start)
             case WriteLines(lines=lines):
-                self._send(b"W", "".join(f"{line}\n" for line in lines).encode())
+                self._write("".join(f"{line}\n" for line in lines).encode())
             case ReleaseLines(through=through):
                 self._release(through)
             case SignalProgram(signal=name):
-                self._send(b"S", bytes([signal.Signals[f"SIG{name}"]]))
+                self._send((b"S", bytes([signal.Signals[f"SIG{name}"]])))
             case EndProgram(grace_s=grace_s):
-                self._send(b"E", int(grace_s * 1000).to_bytes(4, "big"))
+                self._send((b"E", int(grace_s * 1000).to_bytes(4, "big")))
             case Dismiss():
                 self._dismiss()
             case Detach():
@@ -139,27 +158,23 @@ class ProcessAdapter:
             return
         self._begin(*found, is_adopted=is_adopted)
 
-    def _find(self) -> tuple[Link, Hello, list[Frame], Iterator[list[Frame]]] | None:
-        """The connection to a live shim, its hello, what came with that, and what will come."""
+    def _find(self) -> tuple[Link, Hello, list[Frame]] | None:
+        """The connection to a live shim, its hello, and what came with that."""
         try:
             link = Link.open(run_folder(self._home), self._ws)
         except OSError:
             return None
-        frames = link.frames()
-        link.wait_at_most(HELLO_TIMEOUT_S)
-        first = next(frames, None)
-        link.wait_at_most(0)
-        if first is None or not isinstance(first[0], Hello):
+        frames = link.wait(HELLO_TIMEOUT_S)
+        if not frames or not isinstance(frames[0], Hello):
             link.close()
             return None
-        return link, first[0], first[1:], frames
+        return link, frames[0], frames[1:]
 
-    def _begin(
-        self, link: Link, hello: Hello, rest: list[Frame], frames: Iterator[list[Frame]], *, is_adopted: bool
-    ) -> None:
-        self._link, self._shim, self._program = link, hello.shim, hello.program
+    def _begin(self, link: Link, hello: Hello, rest: list[Frame], *, is_adopted: bool) -> None:
+        self._shim, self._program = hello.shim, hello.program
         self._sequence = Sequence()
-        self._seen = self._told = self._released = hello.first_line - 1
+        self._seen = self._told = self._released = self._let = hello.first_line - 1
+        self._link = link
         self._deliver(
             Attached(
                 pid=hello.program.pid,
@@ -177,25 +192,29 @@ class ProcessAdapter:
             self._is_silent = False
             self._is_watched = True
             self._life.notify()
-        read = self._guarded(lambda: self._read(link, rest, frames))
-        self._reader = threading.Thread(target=read, name=f"{self._ws}-reader", daemon=True)
-        self._reader.start()
+        self._take(rest)
+        self._sources = (link.fd,)
 
     def _let_go(self) -> None:
+        link = self._unlink()
+        if link is not None:
+            link.close()
+        if self._parting is not None:
+            self._parting.join(END_TIMEOUT_S)
+        self._parting = None
+
+    def _unlink(self) -> Link | None:
+        self._sources = ()
         link, self._link = self._link, None
         with self._life:
             self._is_watched = False
-        if link is not None:
-            link.close()
-        if self._reader is not None:
-            self._reader.join(END_TIMEOUT_S)
-        self._reader = None
+        return link
 
     def _dismiss(self) -> None:
-        link, self._link = self._link, None
+        link = self._unlink()
         if link is not None:
             with suppress(OSError):
-                link.send(b"Q")
+                link.send((b"Q", b""))
             if not ended(self._shim, END_TIMEOUT_S):
                 processes.kill(self._shim)
             link.close()
@@ -210,30 +229,53 @@ class ProcessAdapter:
             for leftover in known:
                 ended(leftover, END_TIMEOUT_S)
 
-    def _send(self, kind: bytes, payload: bytes) -> None:
-        """To nobody if the shim has gone: the reader tells of that."""
+    def _send(self, *frames: tuple[bytes, bytes]) -> None:
+        """To nobody if the shim has gone: reading tells of that."""
         if self._link is not None:
             with suppress(BrokenPipeError, ConnectionResetError):
-                self._link.send(kind, payload)
+                self._link.send(*frames)
+
+    def _write(self, lines: bytes) -> None:
+        if self._through > self._let:
+            self._send((b"W", lines), self._letting())
+        else:
+            self._send((b"W", lines))
 
     def _release(self, through: int) -> None:
         self._released = max(self._released, through)
-        through = self._seen if self._released >= self._told else self._released
-        self._send(b"R", through.to_bytes(8, "big"))
+        if self._let == 0 or self._kept_bytes >= RELEASE_BYTES:
+            self._send(self._letting())
 
-    # --- the reader ----------------------------------------------------------------------------------------------
+    @property
+    def _through(self) -> int:
+        """How far lines may be released: what was told as far as is said, and with it what there was not to tell."""
+        return self._seen if self._released >= self._told else self._released
 
-    def _read(self, link: Link, rest: list[Frame], frames: Iterator[list[Frame]]) -> None:
-        if rest:
-            self._take(rest)
-        for batch in frames:
-            self._take(batch)
-        if self._link is not link:
-            return  # it was this side that hung up
-        self._link = None
+    def _letting(self) -> tuple[bytes, bytes]:
+        self._let, self._kept_bytes = self._through, 0
+        return b"R", self._let.to_bytes(8, "big")
+
+    # --- reading ---------------------------------------------------------------------------------------------------
+
+    def sources(self) -> tuple[int, ...]:
+        return self._sources
+
+    def read(self) -> None:
+        """Take what has come.  When the connection has ended, a thread of its own finds out why."""
+        link = self._link
+        if link is None:
+            return
+        frames = link.read()
+        if frames is not None:
+            self._take(frames)
+            return
+        self._unlink()
         link.close()
-        with self._life:
-            self._is_watched = False
+        part = self._guarded(self._lost)
+        self._parting = threading.Thread(target=part, name=f"{self._ws}-parting", daemon=True)
+        self._parting.start()
+
+    def _lost(self) -> None:
         if ended(self._shim, DEATH_S):
             kill_group(self._program)
             ended(self._program, END_TIMEOUT_S)
@@ -249,10 +291,12 @@ class ProcessAdapter:
                 case Lines(first=first, lines=lines):
                     judged += self._judged(lines)
                     self._seen = first + len(lines) - 1
+                    self._kept_bytes += sum(map(len, lines))
                 case TooLong(number=number, length=length, beginning=start):
                     judged.append(too_long(length, start))
                     self._sequence = Sequence()
                     self._seen = number
+                    self._kept_bytes += length
                 case Exit(status=status):
                     pass
                 case Hello():
@@ -281,14 +325,14 @@ class ProcessAdapter:
             self._lives(is_greeted=any(isinstance(line, Greeting) for line in said))
         for line in said:
             if isinstance(line, Log):
-                self._send(b"G", f"{line.level[:16]}: {line.text}\n".encode())
+                self._send((b"G", f"{line.level[:16]}: {line.text}\n".encode()))
         lines, refused = sort(judged)
         if lines or refused:
             self._told = self._seen
             shown = tuple(islice(refused, REFUSED_SHOWN))
             self._deliver(LinesRead(through=self._seen, lines=lines, refused=shown, refusals=len(refused)))
         elif self._released >= self._told:
-            self._send(b"R", self._seen.to_bytes(8, "big"))
+            self._send(self._letting())
 
     def _cause(self, status: int) -> str:
         if status == 0:
@@ -339,26 +383,3 @@ class ProcessAdapter:
                 self._failure = error
 
         return guarded
-
-
-def kill_group(leader: Process) -> None:
-    """Kill a process and, if it leads one, its group."""
-    if processes.kill(leader):
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(leader.pid, signal.SIGKILL)
-
-
-def ended(process: Process, timeout_s: float) -> bool:
-    """Wait for the end of a process, anybody's child; whether it came in time."""
-    try:
-        handle = os.pidfd_open(process.pid)
-    except ProcessLookupError:
-        return True
-    try:
-        if not processes.is_alive(process):
-            return True
-        poll = select.poll()
-        poll.register(handle, select.POLLIN)
-        return bool(poll.poll(timeout_s * 1000))
-    finally:
-        os.close(handle)

@@ -29,6 +29,17 @@ class MonitorWorker:
         assert isinstance(context.spec, MonitorSpec), "a monitor's worker gets a MonitorSpec"
         kind = ProcessAdapter if context.spec.command else PythonAdapter
         self._adapter: ProcessAdapter | PythonAdapter = kind(context.spec, context.home, context.deliver)
+        self._process = self._adapter if isinstance(self._adapter, ProcessAdapter) else None
+
+    def try_now(self, job: Message) -> bool:
+        return self._process is not None and self._process.try_now(job)
+
+    def sources(self) -> tuple[int, ...]:
+        return self._process.sources() if self._process is not None else ()
+
+    def read(self, _fd: int) -> None:
+        assert self._process is not None, "an object in this process is no source"
+        self._process.read()
 
     def do(self, job: Message) -> None:
         self._adapter.do(job)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from alluse_hub.protocols.program import (
 from alluse_hub.protocols.workstream import EventLine, MonitorSpec, Reply
 
 PATIENCE_S = 15.0
+LOOK_S = 0.01
 
 
 # --- real programs ---------------------------------------------------------------------------------------------------
@@ -97,14 +99,29 @@ class RealProgram:
             self.worker.do(job)
         return self
 
+    def read(self, wait_s: float) -> None:
+        """Be the mailbox: let the worker read what the program has said."""
+        ready, _, _ = select.select(self.worker.sources(), (), (), wait_s)
+        for fd in ready:
+            self.worker.read(fd)
+
+    def read_until(self, condition: Callable[[], bool], why: str) -> None:
+        def holds() -> bool:
+            self.read(0.0)
+            return condition()
+
+        wait_for(holds, why)
+
     def hear(self, kind: type[Message]) -> Any:
         """The next message of this kind; what comes before it is only kept."""
         deadline = time.monotonic() + PATIENCE_S
         while True:
             try:
-                message = self.queue.get(timeout=max(0.0, deadline - time.monotonic()))
+                message = self.queue.get_nowait()
             except Empty:
-                raise AssertionError(f"no {kind.__name__} came; before it: {self.said}") from None
+                assert time.monotonic() < deadline, f"no {kind.__name__} came; before it: {self.said}"
+                self.read(LOOK_S)
+                continue
             self.said.append(message)
             if type(message) is kind:
                 return message

@@ -92,7 +92,8 @@ def test_signs_of_life_alone_cost_no_letters_and_fill_no_buffer(real: MakeReal) 
 
 
 def seen(program: RealProgram) -> int:
-    """Lines that the adapter has seen.  Another connection, to ask the shim, would take the program over."""
+    """Lines that the adapter has seen by now.  Another connection, to ask the shim, would take the program over."""
+    program.read(0.0)
     adapter = program.worker._adapter
     assert isinstance(adapter, ProcessAdapter)
     return adapter._seen

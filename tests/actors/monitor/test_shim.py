@@ -96,7 +96,7 @@ def test_a_flood_that_nobody_releases_stops_at_the_bound_and_goes_on_when_releas
     program = real(text).do(Attach())
     there = program.hear(Attached)
     program.hear(LinesRead)
-    wait_for(Standstill(there.pid), "it does not stop")
+    program.read_until(Standstill(there.pid), "it does not stop")
     drain(program)
 
     assert 8_000_000 / 50_000 * 0.9 < program.events()[-1] < 8_000_000 / 50_000 + 15
@@ -113,7 +113,7 @@ def drain(program: RealProgram) -> None:
 
 
 class Standstill:
-    """Whether a process has used no time for twenty looks in a row."""
+    """Whether a process has used no time for a hundred looks in a row."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -124,7 +124,7 @@ class Standstill:
         used = Path(f"/proc/{self.pid}/schedstat").read_text(encoding="utf-8")
         self.looks = self.looks + 1 if used == self.used else 0
         self.used = used
-        return self.looks >= 20
+        return self.looks >= 100
 
 
 def test_text_after_the_last_line_feed_of_a_killed_program_is_no_line(real: MakeReal) -> None:
@@ -267,7 +267,8 @@ def test_standard_error_and_log_lines_go_to_the_log(real: MakeReal) -> None:
     program = real(text).do(Attach())
     log = program.home / "log" / "ws9.log"
 
-    wait_for(lambda: {"info: a log line", "on stderr"} <= set(log.read_text(encoding="utf-8").splitlines()), "no log")
+    wanted = {"info: a log line", "on stderr"}
+    program.read_until(lambda: wanted <= set(log.read_text(encoding="utf-8").splitlines()), "no log")
 
 
 def test_the_log_is_rotated_once_and_stays_bounded(real: MakeReal) -> None:

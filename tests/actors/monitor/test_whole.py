@@ -43,6 +43,7 @@ class Live:
         """Let letters come and time pass until it holds."""
 
         def holds() -> Any:
+            self.real.read(0.0)
             while not self.real.queue.empty():
                 self.bench.tell(self.real.queue.get())
             self.bench.pass_time(0.005)
