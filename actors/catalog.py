@@ -6,11 +6,12 @@ from alluse_hub.actors.board.picture import BoardSpec, WorkstreamKnown
 from alluse_hub.actors.gateway.requests import GatewaySpec
 from alluse_hub.protocols.config_models import HubConfig, WorkstreamConfig
 from alluse_hub.protocols.flow import RouterSpec
-from alluse_hub.protocols.lifecycle import ChildSpec, ChildStart, OnLimit, SupervisorSpec
+from alluse_hub.protocols.lifecycle import CellSpec, ChildSpec, ChildStart, OnLimit, ResidentSpec, SupervisorSpec
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.names import (
     AUDITOR,
     BOARD,
+    CELL_PREFIX,
     COORDINATION,
     COORDINATOR,
     GATEWAY,
@@ -21,7 +22,7 @@ from alluse_hub.protocols.names import (
 from alluse_hub.protocols.rules import CoordinatorSpec
 from alluse_hub.protocols.trail import AuditorSpec
 from alluse_hub.protocols.workstream import MonitorSpec
-from alluse_hub.supervision.tree import start_of, supervisors_of
+from alluse_hub.supervision.tree import CELL_ACTOR, cells_of, start_of, supervisors_of
 
 ACTORS = {
     AUDITOR: "alluse_hub.actors.auditor.actor.AuditorActor",
@@ -39,6 +40,16 @@ READER = "alluse_hub.actors.auditor.query"
 MONITOR_GRACE_MARGIN_S = 5.0
 """A monitor may take this much longer to end than the program it has to end first."""
 
+CELL_GRACE_MARGIN_S = 2.0
+"""A cell may take this much longer to end than the slowest of its monitors, which end side by side."""
+
+RESIDENT_START_S = 1.0
+"""A cell may take this much longer to start for each monitor in it: recovery reads the trail."""
+
+START_TIMEOUT_S = 30.0
+SPEC_SECONDS_MAX = 600.0
+"""As much as a child specification takes."""
+
 SESSION_OPENED = "session_opened"
 """The coordinator counts sessions by it: leases on the market clock end there."""
 
@@ -54,14 +65,12 @@ def tree_of(config: HubConfig, version: str) -> ChildStart:
         ),
     )
     workstreams = SupervisorSpec(
-        intensity=config.supervision.workstreams,
-        on_limit=OnLimit.PARK,
-        children=tuple(_monitor(config, workstream) for workstream in config.workstreams),
+        intensity=config.supervision.workstreams, on_limit=OnLimit.PARK, children=monitors(config)
     )
     inner = (
         _child(AUDITOR, AuditorSpec()),
         ChildSpec(name=COORDINATION, start=start_of(coordination), grace_s=20.0),
-        ChildSpec(name=WORKSTREAMS, start=start_of(workstreams), grace_s=_grace_s(config)),
+        ChildSpec(name=WORKSTREAMS, start=start_of(workstreams), grace_s=_grace_s(workstreams)),
     )
     unfinished = start_of(SupervisorSpec(intensity=config.supervision.root, children=inner))
     supervisors = supervisors_of(unfinished, ROOT) | {GATEWAY: ROOT}
@@ -70,6 +79,7 @@ def tree_of(config: HubConfig, version: str) -> ChildStart:
         version=version,
         workstreams=tuple(workstream.id for workstream in config.workstreams),
         supervisors=supervisors,
+        cells=cells_of(unfinished, ROOT),
         flows=tuple(flow.name for flow in config.flows),
         allow_users=config.hub.allow_users,
         control_group=config.hub.control_group,
@@ -82,6 +92,7 @@ def preload() -> None:
     """Import every role once, before the first fork: all actors share it, and start the faster."""
     for path in ACTORS.values():
         importlib.import_module(path.rpartition(".")[0])
+    importlib.import_module(CELL_ACTOR.rpartition(".")[0])
     importlib.import_module(READER)
 
 
@@ -137,15 +148,35 @@ def monitor_spec(config: HubConfig, workstream: WorkstreamConfig) -> MonitorSpec
     )
 
 
+def monitors(config: HubConfig) -> tuple[ChildSpec, ...]:
+    """A process for each monitor, or cells of ``monitors_per_process`` in the order of the file."""
+    alone = tuple(_monitor(config, workstream) for workstream in config.workstreams)
+    size = config.hub.monitors_per_process
+    if size == 1:
+        return alone
+    groups = [alone[at : at + size] for at in range(0, len(alone), size)]
+    return tuple(_cell(f"{CELL_PREFIX}{number}", group) for number, group in enumerate(groups, start=1))
+
+
+def _cell(name: str, group: tuple[ChildSpec, ...]) -> ChildSpec:
+    residents = tuple(ResidentSpec(name=each.name, start=each.start, grace_s=each.grace_s) for each in group)
+    return ChildSpec(
+        name=name,
+        start=start_of(CellSpec(residents=residents)),
+        grace_s=min(SPEC_SECONDS_MAX, max(each.grace_s for each in group) + CELL_GRACE_MARGIN_S),
+        start_timeout_s=min(SPEC_SECONDS_MAX, START_TIMEOUT_S + len(group) * RESIDENT_START_S),
+    )
+
+
 def _monitor(config: HubConfig, workstream: WorkstreamConfig) -> ChildSpec:
     start = ChildStart(actor=ACTORS["monitor"], spec=monitor_spec(config, workstream).model_dump(mode="json"))
-    return ChildSpec(name=workstream.id, start=start, grace_s=workstream.grace_s + MONITOR_GRACE_MARGIN_S)
+    grace_s = min(SPEC_SECONDS_MAX, workstream.grace_s + MONITOR_GRACE_MARGIN_S)
+    return ChildSpec(name=workstream.id, start=start, grace_s=grace_s)
 
 
-def _grace_s(config: HubConfig) -> float:
-    """Monitors stop one after the other; their graces add up, within what a spec may say."""
-    total = sum(workstream.grace_s + MONITOR_GRACE_MARGIN_S for workstream in config.workstreams)
-    return min(600.0, 10.0 + total)
+def _grace_s(supervisor: SupervisorSpec) -> float:
+    """Children stop one after the other; their graces add up, within what a specification may say."""
+    return min(SPEC_SECONDS_MAX, 10.0 + sum(child.grace_s for child in supervisor.children))
 
 
 def _child(name: str, spec: Message) -> ChildSpec:

@@ -10,9 +10,9 @@ from itertools import pairwise
 from typing import Any
 
 from alluse_hub.protocols.claims import Mode
-from alluse_hub.protocols.config_models import WORKSTREAMS_MAX, HubConfig, WorkstreamConfig
+from alluse_hub.protocols.config_models import MONITORS_ALONE_MAX, WORKSTREAMS_MAX, HubConfig, WorkstreamConfig
 from alluse_hub.protocols.flow import Flow
-from alluse_hub.protocols.names import RESERVED
+from alluse_hub.protocols.names import CELL_PREFIX, RESERVED
 from alluse_hub.protocols.problems import File, Item, meant
 from alluse_hub.protocols.rules import Rule
 
@@ -29,6 +29,7 @@ def check(config: HubConfig, last: File, tables: Tables, check_rules: RuleCheck 
     known = [item.id for item in tables["workstream"]]
     if len(known) > WORKSTREAMS_MAX:
         last.wrong(("workstream",), f"declares {len(known)}", f"at most {WORKSTREAMS_MAX} in one hub")
+    _cells(config, last, tables["workstream"])
     for item in tables["workstream"]:
         _workstream(item, known)
     _cycles(tables["workstream"])
@@ -43,6 +44,19 @@ def check(config: HubConfig, last: File, tables: Tables, check_rules: RuleCheck 
             last.wrong(("hub", "allow_users", position), f"is {user!r}", "give a user name or a number from 0")
     if check_rules is not None:
         _governed(tables, check_rules(config.rules, config.resources, tuple(known)), last)
+
+
+def _cells(config: HubConfig, last: File, items: list[Item[WorkstreamConfig]]) -> None:
+    """Whether monitors share processes, and whether they have to."""
+    spot = ("hub", "monitors_per_process")
+    if config.hub.monitors_per_process == 1:
+        if len(items) > MONITORS_ALONE_MAX:
+            wrong = f"is 1, with {len(items)} workstreams"
+            last.wrong(spot, wrong, f"above {MONITORS_ALONE_MAX} let monitors share processes: 50, say")
+        return
+    for item in items:
+        if re.fullmatch(rf"{CELL_PREFIX}\d+", item.id):
+            item.file.wrong((*item.path, "id"), f"is {item.id!r}, the name of a cell of monitors", "choose another")
 
 
 def _workstream(item: Item[WorkstreamConfig], known: list[str]) -> None:

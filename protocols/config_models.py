@@ -11,12 +11,15 @@ from pydantic import ConfigDict, Field
 
 from alluse_hub.protocols.claims import Mode
 from alluse_hub.protocols.flow import Flow
-from alluse_hub.protocols.lifecycle import ActorName, Intensity
+from alluse_hub.protocols.lifecycle import RESIDENTS_MAX, ActorName, Intensity
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.rules import Rule
 
-WORKSTREAMS_MAX = 100
-"""Each is at least two processes; a hundred is more than one machine will like."""
+WORKSTREAMS_MAX = 500
+"""Each is at least two processes, its shim and its program: more than one machine will like."""
+
+MONITORS_ALONE_MAX = 100
+"""Beyond this, monitors have to share processes."""
 
 
 class Base(StrEnum):
@@ -36,6 +39,7 @@ class HubSection(Message):
     allow_users: tuple[int | str, ...] = ()
     control_group: str = ""
     base: Base = Base.STOCK
+    monitors_per_process: Annotated[int, Field(ge=1, le=RESIDENTS_MAX)] = 1
 
 
 class Replay(Message):

@@ -22,8 +22,9 @@ from alluse_hub.protocols.lifecycle import ChildStart, Intensity
 from alluse_hub.supervision import processes
 from alluse_hub.supervision.clock import Clock, anchored
 from alluse_hub.supervision.restarts import count_restart
-from alluse_hub.supervision.shell import ENDED, House
+from alluse_hub.supervision.shell import ENDED
 from alluse_hub.supervision.system import ENGINE, SHUTDOWN_S, root_of, serve_host
+from alluse_hub.supervision.words import House
 
 START_S = 60.0
 """From the fork of the host to an answer on the control socket; a cold start on a loaded machine takes about 3 s."""

@@ -4,12 +4,11 @@ What Thespian does not promise is made good here: letters carry names, not addre
 been introduced; order within a pair is restored (``pairs``); timers can be cancelled (``timers``); an actor that raises
 is not run again with the same letter but records why, says so to its supervisor and ends.
 
-The few words that shells say among themselves (boot, introduce, stop) are below; they carry no decision.
+What a process would be asked for is asked of the actor's ``lodging``; what shells say among themselves is in ``words``.
 """
 
 import importlib
 import os
-import signal
 import sys
 import traceback
 from dataclasses import dataclass, replace
@@ -34,82 +33,16 @@ from alluse_hub.protocols.message import Json, Message
 from alluse_hub.supervision import processes
 from alluse_hub.supervision.clock import Clock
 from alluse_hub.supervision.life import Boot, Life, Parcel
+from alluse_hub.supervision.lodging import EXIT_BROKEN, lodging_on
 from alluse_hub.supervision.spool import Spool
 from alluse_hub.supervision.timers import Timers
+from alluse_hub.supervision.words import BootOrder, Ending, Introduce, NewbornUp, Register, StopOrder
 
 CONFIRM_EXIT_S = 0.005
 """How often the shell looks whether a child that said goodbye is really gone: its files and sockets must be free."""
 
 ENDED = "ended"
 """The file in ``home/run`` by which the root tells the guardian that its end was asked for, and is no death."""
-
-EXIT_BROKEN = 70
-"""Exit status of an actor that cannot even record its failure (sysexits.h, EX_SOFTWARE)."""
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """What is the same for every actor of a hub."""
-
-    home: str
-    clock_offset: float
-    reader: str  # class path of the module with `recover(home, actor, kinds)`
-    version: str
-    root: ActorAddress | None = None
-    base: str = "stock"  # what carries letters: see `system.opened`
-
-
-@dataclass(frozen=True, slots=True)
-class BootOrder:
-    """Parent to newborn."""
-
-    name: str
-    life: int
-    spec: Json
-    parent: str
-    parent_pid: int
-    house: House
-
-
-@dataclass(frozen=True, slots=True)
-class Register:
-    """Newborn to root: from now on ``name`` is ``address``."""
-
-    name: str
-    incarnation: int
-    address: ActorAddress
-
-
-@dataclass(frozen=True, slots=True)
-class Introduce:
-    """Root to everybody, at every (re)start of an actor."""
-
-    peers: tuple[tuple[str, int, ActorAddress], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class NewbornUp:
-    """Newborn to parent, when it is ready."""
-
-    name: str
-    life: int
-    incarnation: int
-    pid: int
-    ticks: int
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """Child to parent: it is about to end, and why."""
-
-    name: str
-    life: int
-    cause: str
-
-
-@dataclass(frozen=True, slots=True)
-class StopOrder:
-    reason: str
 
 
 @dataclass(slots=True)
@@ -129,10 +62,12 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
     def __init__(self) -> None:
         super().__init__()
         self._life: Life[Any] | None = None  # as above
+        self._spool: Spool | None = None
         self._children: dict[str, _Child] = {}
         self._addresses: dict[str, ActorAddress] = {}
         self._chores = Timers()  # the shell's own timers: grace of children, confirmation of exits
         self._book: dict[str, tuple[int, ActorAddress]] = {}  # root only: who is where
+        self._doors: dict[str, ActorAddress] = {}  # root only: whom to tell; a cell is told for all its residents
         self._armed: float | None = None
         self._is_announced = False  # the parent knows that it is up
         self._is_asked = False  # root only: somebody wants the hub to end
@@ -170,7 +105,7 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
             case ChildActorExited():
                 self._child_left(message.childAddress)
             case ActorExitRequest():
-                self._close()
+                self._leave()
             case DeadEnvelope() | PoisonMessage():
                 pass  # what matters is said again by its core
             case _:
@@ -197,10 +132,16 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
             own = self._own
             up = NewbornUp(own.name, own.life, self._life.spool.incarnation, own.pid, own.start_ticks)
             self._tell_parent(up)
+        due = self._next_due()
+        if due is not None and (self._armed is None or due < self._armed):
+            self._armed = due
+            self.wakeupAfter(timedelta(seconds=max(0.0, due - self.now())))
+
+    def _next_due(self) -> float | None:
+        """Hub time at which ``_tick`` has something to do; None if never."""
+        assert self._life is not None, "only a booted actor waits"
         waits = [at for at in (self._life.next_wake(), self._chores.next_due()) if at is not None]
-        if waits and (self._armed is None or min(waits) < self._armed):
-            self._armed = min(waits)
-            self.wakeupAfter(timedelta(seconds=max(0.0, self._armed - self.now())))
+        return min(waits) if waits else None
 
     def _has_ended(self) -> bool:
         return self._life is None or self._life.is_ended
@@ -212,17 +153,15 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
         self._home = Path(order.house.home)
         self._clock = Clock(order.house.clock_offset)
         self._parent = parent
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        processes.name_process(f"hub:{order.name}")
-        processes.die_with_parent(order.parent_pid or os.getppid())  # the root's parent is Thespian's admin
-        own = processes.enter(self._home, order.name)
-        spool = Spool.open(self._home / "trail" / "spool", order.name)
+        self._lodging = lodging_on(order.house.base, self._home, self.send)
+        own = self._lodging.move_in(order.name, order.parent_pid)
+        spool = self._spool = Spool.open(self._home / "trail" / "spool", order.name)
         boot = Boot(order.name, order.life, order.spec, order.parent, order.house.version, own.pid, own.ticks)
         self._own = boot
         self._life = Life(boot, self.core, spool, self)
         self._prepare()
         self._life.open()
-        registration = Register(order.name, spool.incarnation, self.myAddress)
+        registration = self._registration()
         if order.house.root is None:
             self._register(registration)
         else:
@@ -233,18 +172,24 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
 
     # --- the directory -----------------------------------------------------------------------------------------------
 
+    def _registration(self) -> Register:
+        assert self._life is not None, "only a booted actor can be written to"
+        return Register(self._own.name, self._life.spool.incarnation, self.myAddress)
+
     def _register(self, newborn: Register) -> None:
         """Root only: tell everybody of the newborn, and the newborn of everybody."""
         assert self._life is not None, "only the root is registered with, and it boots first"
-        entry = (newborn.name, newborn.incarnation, newborn.address)
-        for name, (_, address) in self._book.items():
+        names = ((newborn.name, newborn.incarnation), *newborn.residents)
+        entries = tuple((name, incarnation, newborn.address) for name, incarnation in names)
+        for name, address in self._doors.items():
             if name not in {self._own.name, newborn.name}:
-                self.send(address, Introduce((entry,)))
-        self._book[newborn.name] = (newborn.incarnation, newborn.address)
+                self.send(address, Introduce(entries))
+        self._doors[newborn.name] = newborn.address
+        self._book.update({name: (incarnation, address) for name, incarnation, address in entries})
         if newborn.name != self._own.name:
             known = tuple((name, incarnation, address) for name, (incarnation, address) in self._book.items())
             self.send(newborn.address, Introduce(known))
-        self._introduce(Introduce((entry,)))
+        self._introduce(Introduce(entries))
 
     def _introduce(self, introduction: Introduce) -> None:
         assert self._life is not None, "introductions follow the registration of a booted actor"
@@ -267,7 +212,10 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
         raise TypeError(f"{type(self).__name__} has no worker for a {type(job).__name__}")
 
     def recover(self, kinds: frozenset[str]) -> tuple[Json | None, list[tuple[str, bytes]]]:
-        recovered = importlib.import_module(self._house.reader).recover(self._home, self._own.name, kinds)
+        return self.recover_of(self._own.name, kinds)
+
+    def recover_of(self, name: str, kinds: frozenset[str]) -> tuple[Json | None, list[tuple[str, bytes]]]:
+        recovered = importlib.import_module(self._house.reader).recover(self._home, name, kinds)
         return recovered.snapshot, recovered.facts
 
     def end(self, reason: str) -> None:
@@ -292,17 +240,8 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
 
     def kill(self, name: str) -> None:
         child = self._children.get(name)
-        if child is None:
-            return
-        if child.process is not None:
-            processes.kill(child.process)
-            return
-        # It never said it was up, so its process is known only if it got as far as the register.
-        for process in processes.entered(self._home):
-            if process.name == name:
-                processes.kill(process)
-        self.send(child.address, ActorExitRequest())
-        self._gone(child)
+        if child is not None and self._lodging.evict(name, child.address, child.process):
+            self._gone(child)
 
     def _newborn_up(self, up: NewbornUp, address: ActorAddress) -> None:
         child = self._children.get(up.name)
@@ -321,7 +260,7 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
 
     def _look_at_all(self) -> None:
         for child in list(self._children.values()):
-            if child.process is not None and not processes.is_alive(child.process):
+            if child.process is not None and self._lodging.is_lost(child.process):
                 self._gone(child)
 
     def _do_chore(self, chore: str) -> None:
@@ -340,7 +279,7 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
 
     def _confirm(self, child: _Child) -> None:
         """A goodbye comes before the process has ended; its files and sockets are free only after."""
-        if child.process is not None and processes.is_alive(child.process):
+        if child.process is not None and not self._lodging.is_gone(child.process):
             self._chores.set(f"exit/{child.name}/{child.life}", self.now() + CONFIRM_EXIT_S)
         else:
             self._gone(child)
@@ -348,7 +287,7 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
     def _gone(self, child: _Child) -> None:
         del self._children[child.name]
         if child.process is not None:
-            processes.strike(self._home, child.process)
+            self._lodging.strike(child.process)
         self._tell_core(Exited(name=child.name, life=child.life, cause=child.cause or "killed"))
 
     # --- death -------------------------------------------------------------------------------------------------------
@@ -366,10 +305,25 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
         text = "".join(traceback.format_exception(error))
         sys.stderr.write(text)
         sys.stderr.flush()
-        if self._life is None or self._life.is_ended:
-            os._exit(EXIT_BROKEN)
-        self._life.failed(text)
+        if self._life is None:
+            raise SystemExit(EXIT_BROKEN) from error  # nothing has begun
+        if self._life.is_ended:
+            self._lodging.break_off()
+        try:
+            self._life.failed(text)
+        except Exception:  # noqa: BLE001  # nothing can be written any more: only the end itself can still be seen
+            self._lodging.break_off()
         self.end(f"error: {type(error).__name__}: {error}"[:500])
+
+    def _leave(self) -> None:
+        """The base ends this actor, whoever wanted it: nothing more is decided or written."""
+        if self._life is not None:
+            self._life.is_ended = True
+        try:
+            self._close()
+        finally:
+            if self._spool is not None:
+                self._spool.close()
 
     def _close(self) -> None:
         """The last chance to let go of threads and sockets."""

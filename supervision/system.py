@@ -23,7 +23,7 @@ from alluse_hub.supervision import processes
 from alluse_hub.supervision.engine.base import open_system
 from alluse_hub.supervision.engine.room import room_for
 from alluse_hub.supervision.life import ANY_INCARNATION, Parcel
-from alluse_hub.supervision.shell import BootOrder, House
+from alluse_hub.supervision.words import BootOrder, House
 
 BASE = "multiprocTCPBase"
 """Thespian's name for its stock base."""

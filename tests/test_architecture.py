@@ -11,10 +11,12 @@ FLOORS = ("protocols", "supervision", "actors")
 LINES_MAX = 420
 
 IMPURE = {
+    "supervision/cell.py",
     "supervision/clock.py",
     "supervision/guardian.py",
     "supervision/leaf.py",
     "supervision/processes.py",
+    "supervision/residents.py",
     "supervision/shell.py",
     "supervision/simulation.py",  # a seeded dice, and nothing else
     "supervision/spool.py",
@@ -51,7 +53,13 @@ DOORS_TO_THE_WORLD = {
 
 FOREIGN = {
     "pydantic": ("protocols/", "actors/", "supervision/"),
-    "thespian": ("supervision/shell.py", "supervision/leaf.py", "supervision/system.py", "supervision/engine/"),
+    "thespian": (
+        "supervision/cell.py",
+        "supervision/shell.py",
+        "supervision/leaf.py",
+        "supervision/system.py",
+        "supervision/engine/",
+    ),
     "sqlite_utils": ("actors/auditor/",),
     "pysqlite3": ("actors/auditor/",),
 }

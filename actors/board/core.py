@@ -5,7 +5,7 @@ Not durable and decides nothing; a letter that brings nothing new changes nothin
 
 from dataclasses import replace
 
-from alluse_hub.actors.board.picture import Board, BoardSpec, Conflicts, Heard, Turn
+from alluse_hub.actors.board.picture import Board, BoardSpec, Conflicts, Heard, Turn, with_subtree
 from alluse_hub.actors.board.views import view
 from alluse_hub.protocols.admin import AskBoard
 from alluse_hub.protocols.board import BoardShown
@@ -39,7 +39,7 @@ def fold(state: Board, body: Message, at: float) -> Board:
     """The picture with ``body`` in it; the very same picture if that brings nothing new."""
     match body:
         case TreeShown():
-            return replace(state, trees=state.trees | {body.supervisor: body})
+            return replace(state, trees=with_subtree(state.trees, body))
         case Pulse():
             return replace(state, pulses=state.pulses | {body.workstream: Heard(body, at)})
         case HealthChanged():

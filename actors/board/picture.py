@@ -11,7 +11,7 @@ from pydantic import Field, NonNegativeInt
 from alluse_hub.protocols.claims import ConflictShown
 from alluse_hub.protocols.flow import FlowsShown
 from alluse_hub.protocols.health import HealthChanged, Pulse
-from alluse_hub.protocols.lifecycle import TreeShown
+from alluse_hub.protocols.lifecycle import ChildShown, ChildState, TreeShown
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.rules import RulesShown
 
@@ -86,10 +86,33 @@ class Board:
     rules: RulesShown | None = None
     conflicts: Conflicts = Conflicts()
 
+    def child(self, name: str) -> ChildShown | None:
+        """As its supervisor sees it; None before its supervisor has shown anything."""
+        children = (child for tree in self.trees.values() for child in tree.children)
+        return next((child for child in children if child.name == name), None)
+
     def child_state(self, name: str) -> str:
-        """As its supervisor sees it; ``unknown`` before its supervisor has shown anything."""
-        for tree in self.trees.values():
-            for child in tree.children:
-                if child.name == name:
-                    return child.state.value
-        return "unknown"
+        """``unknown`` before its supervisor has shown anything."""
+        child = self.child(name)
+        return child.state.value if child is not None else "unknown"
+
+    def cell_of(self, name: str) -> str:
+        """The cell that the actor lives in; empty if it has a process of its own."""
+        cells = (tree for tree in self.trees.values() if tree.cell)
+        return next((cell.supervisor for cell in cells if any(child.name == name for child in cell.children)), "")
+
+
+def with_subtree(trees: dict[str, TreeShown], shown: TreeShown) -> dict[str, TreeShown]:
+    """With what a supervisor shows.  One that is down, or a cell, has taken all below it along and cannot say so."""
+    trees = trees | {shown.supervisor: shown}
+    for child in shown.children:
+        below = trees.get(child.name)
+        if below is not None and child.state in {ChildState.DOWN, ChildState.PARKED}:
+            trees = with_subtree(trees, below.model_copy(update={"children": tuple(map(_gone, below.children))}))
+    return trees
+
+
+def _gone(child: ChildShown) -> ChildShown:
+    """A parked child stays parked: nothing else is known of it."""
+    state = child.state if child.state is ChildState.PARKED else ChildState.DOWN
+    return child.model_copy(update={"state": state, "pid": 0})

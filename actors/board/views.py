@@ -93,22 +93,22 @@ def _status_of(board: Board, name: str, now: float) -> Json:
     known = next((known for known in board.spec.workstreams if known.id == name), None)
     if known is not None:
         return {"now": now, "board_version": board.version, "workstream": _workstream(board, known, now)}
-    child = _child(board, name)
+    child = board.child(name)
     if child is not None:
-        return {"now": now, "board_version": board.version, "actor": _json(child)}
+        return {"now": now, "board_version": board.version, "actor": _actor(board, child)}
     if name in {ROOT, board.spec.hub}:
         return {"now": now, "board_version": board.version, "hub": _hub(board, now)}
     return {}
 
 
 def _workstream(board: Board, known: WorkstreamKnown, now: float) -> Json:
-    child = _child(board, known.id)
+    child = board.child(known.id)
     shown: Json = {
         "id": known.id,
         "name": known.name,
         "depends_on": list(known.depends_on),
         "needed_by": [other.id for other in board.spec.workstreams if known.id in other.depends_on],
-        "monitor": _json(child) if child else {"state": "unknown"},
+        "monitor": _actor(board, child) if child else {"state": "unknown"},
     }
     heard = board.pulses.get(known.id)
     if heard is None:
@@ -119,9 +119,15 @@ def _workstream(board: Board, known: WorkstreamKnown, now: float) -> Json:
     return shown | pulse | {"heard_s": round(max(0.0, now - heard.at), 3)}
 
 
-def _child(board: Board, name: str) -> ChildShown | None:
-    children = (child for tree in board.trees.values() for child in tree.children)
-    return next((child for child in children if child.name == name), None)
+def _actor(board: Board, child: ChildShown) -> Json:
+    """Of a cell, who lives in it; of who lives in one, which."""
+    shown = _json(child)
+    tree = board.trees.get(child.name)
+    if tree is not None and tree.cell:
+        shown["residents"] = [resident.name for resident in tree.children]
+    elif cell := board.cell_of(child.name):
+        shown["cell"] = cell
+    return shown
 
 
 def _subtree(board: Board, name: str, now: float) -> Json:
@@ -148,6 +154,7 @@ def _subtree(board: Board, name: str, now: float) -> Json:
         "strategy": tree.strategy.value,
         "intensity": _json(tree.intensity),
         "recent_restarts": tree.recent_restarts,
+        "cell": tree.cell,
         "children": children,
     }
 
@@ -206,9 +213,9 @@ def _why(board: Board, name: str, now: float) -> Json:
     for flow in board.flows.flows if board.flows else ():
         if flow.flow == name:
             return {"now": now, "kind": "flow", "flow": _json(flow)}
-    child = _child(board, name)
+    child = board.child(name)
     if child is not None:
-        return {"now": now, "kind": "actor", "actor": _json(child)}
+        return {"now": now, "kind": "actor", "actor": _actor(board, child)}
     if name in {ROOT, board.spec.hub}:
         return {"now": now, "kind": "hub", "hub": _hub(board, now)}
     return {}

@@ -93,6 +93,8 @@ def _life(state: Gateway, ask: str, name: str, reason: str, args: Json, user: st
         return Order(name, message, f"program:{name}", loosens, timeout_s=timeout_s)
     if name == ROOT:
         return Refusal(Code.CONFLICT, "the hub as a whole is ended by `shutdown` and started by `serve`")
+    if name in state.spec.cells:
+        return _not_alone(state, ask, name)
     if name not in state.spec.supervisors:
         return _unknown("workstream or actor", name, (*state.spec.workstreams, *state.spec.supervisors))
     if ask == "stop" and name in {AUDITOR, state.name}:
@@ -104,6 +106,20 @@ def _life(state: Gateway, ask: str, name: str, reason: str, args: Json, user: st
     text = "the gateway restarts; this connection ends" if is_own_end else ""
     about = "" if is_own_end else f"actor:{name}"
     return Order(state.spec.supervisors[name], message, about, loosens, text, timeout_s)
+
+
+def _not_alone(state: Gateway, ask: str, name: str) -> Refusal:
+    """A monitor in a cell has no process of its own that could be ended or started."""
+    cell = state.spec.cells[name]
+    count = sum(other == cell for other in state.spec.cells.values())
+    hint = {
+        "restart": f"`restart {cell}` restarts all of it and leaves the programs running;"
+        f" `restart {name}` restarts its program",
+        "stop": f"`stop {name}` stops its program; `maintenance {name} on` leaves it alone",
+        "start": f"`start {cell}` starts all of it; `start {name}` starts its program",
+    }
+    what = f"the monitor of {name} lives in {cell}, one process for {count}: there is no {ask} for it alone"
+    return Refusal(Code.CONFLICT, what, hint[ask])
 
 
 def _actor_order(ask: str, name: str, reason: str) -> Message:

@@ -17,7 +17,8 @@ OPEN_MAX = 64
 class GatewaySpec(Message):
     """Who is here, and who may ask.
 
-    ``supervisors``: actor -> its supervisor's name.  ``allow_users``: by name or number, besides the owner of the
+    ``supervisors``: actor -> its supervisor's name.  ``cells``: monitor -> the cell it lives in, for those that share a
+    process.  ``allow_users``: by name or number, besides the owner of the
     process and root.  ``trail_reader``: class path of the module that reads the trail for the worker; see ``reader``.
     """
 
@@ -25,6 +26,7 @@ class GatewaySpec(Message):
     version: str = ""
     workstreams: tuple[str, ...] = ()
     supervisors: dict[str, str] = Field(default_factory=dict)
+    cells: dict[str, str] = Field(default_factory=dict)
     flows: tuple[str, ...] = ()
     allow_users: tuple[int | str, ...] = ()
     control_group: str = ""

@@ -14,7 +14,7 @@ def status(style: Style, doc: Doc) -> list[str]:
     if "workstream" in doc:
         return _workstream(style, doc["workstream"])
     if "actor" in doc:
-        return _pairs(style, doc["actor"])
+        return _actor(style, doc["actor"])
     hub = doc.get("hub", {})
     lines = [] if doc.get("guarded", True) else [style.paint(UNGUARDED, "bad"), ""]
     lines += [hub_line(style, hub), *(session_line(style, doc) if doc.get("round") else [])]
@@ -70,7 +70,7 @@ def _workstream(style: Style, doc: Doc) -> list[str]:
         "health": f"{doc['health']:.0f} of 100",
         "why": doc.get("why", ""),
         "program": f"pid {doc['pid']}, start {doc.get('program_starts', 0)}" if doc.get("pid") else "none runs",
-        "monitor": f"{monitor.get('state', 'unknown')}, incarnation {monitor.get('incarnation', 0)}",
+        "monitor": _monitor(monitor),
         "events": number(doc.get("events", 0)),
         "open commands": doc.get("open_commands", 0),
         "fence": doc.get("fence", 0),
@@ -86,6 +86,16 @@ def _workstream(style: Style, doc: Doc) -> list[str]:
             f" p99 {window['latency_p99_ms']:.1f} ms"
         )
     return [style.paint(clean(doc["id"]), "bold"), *_pairs(style, shown)]
+
+
+def _monitor(monitor: Doc) -> str:
+    cell = f", in {monitor['cell']}" if monitor.get("cell") else ""
+    return f"{monitor.get('state', 'unknown')}, incarnation {monitor.get('incarnation', 0)}{cell}"
+
+
+def _actor(style: Style, doc: Doc) -> list[str]:
+    residents = {"residents": ", ".join(doc["residents"])} if "residents" in doc else {}
+    return _pairs(style, doc | residents)
 
 
 def _pairs(style: Style, doc: Doc) -> list[str]:
@@ -140,7 +150,9 @@ def _child_line(style: Style, child: Doc) -> str:
     if program:
         held = f"pid {program['pid']}" if program.get("pid") else "none"
         parts.append(f"program {held} {style.state(program['status'])} {program['health']:.0f}")
-    if "strategy" in child:
+    if child.get("cell"):
+        parts.append(f"(one process for {len(child['children'])})")
+    elif "strategy" in child:
         parts.append(f"({child['strategy']})")
     return "  ".join(parts)
 

@@ -43,7 +43,7 @@ THESPIAN = frozenset(
 """What Thespian's own machinery and ours say to each other.  The messages that load actor source are left out."""
 
 SHELL = frozenset(
-    {f"alluse_hub.supervision.shell.{name}" for name in (
+    {f"alluse_hub.supervision.words.{name}" for name in (
         "BootOrder", "Ending", "House", "Introduce", "NewbornUp", "Register", "StopOrder",
     )}
     | {"alluse_hub.supervision.life.Parcel"}

@@ -41,6 +41,14 @@ RELIEF_S = 5.0
 RELIEF_LOOK_S = 0.01
 
 
+FATES_MAX = 10_000
+"""Letters of one handler call that have failed already; each waits in memory to be told."""
+
+
+class FloodError(Exception):
+    """The handler goes on sending to a peer that takes nothing."""
+
+
 class FrameTooLargeError(Exception):
     """The message is above the largest frame any peer would take."""
 
@@ -104,7 +112,7 @@ class Exchange:
     # --- out ---------------------------------------------------------------------------------------------------------
 
     def post(self, letter: Letter) -> None:
-        """Send; ``letter.to`` must be a socket's address.  Raises FrameTooLargeError."""
+        """Send; ``letter.to`` must be a socket's address.  Raises FrameTooLargeError, FloodError."""
         to: SocketAddress = letter.to.addressDetails
         is_outsider = self._runner not in {0, threading.get_ident()}
         if to.path == self._own_path:
@@ -121,7 +129,10 @@ class Exchange:
             link = self.board.post(to.path, letter)
         if is_outsider:
             self.ring()
-        elif link is not None and link.queued_bytes > self.settings.queue_high_bytes:
+        elif link is None:
+            if len(self.board.acts) > FATES_MAX:
+                raise FloodError(f"{FATES_MAX} letters have failed since the last message was handled")
+        elif link.queued_bytes > self.settings.queue_high_bytes:
             self._relieve(link)
 
     def deliver(self, envelope: ReceiveEnvelope) -> None:
@@ -138,13 +149,14 @@ class Exchange:
 
     def _relieve(self, link: Link) -> None:
         """Give a peer that is behind time to catch up; meanwhile take in mail, lest two floods block each other."""
-        if self._is_relieving:
+        if self._is_relieving or link.is_behind:
             return
         self._is_relieving = True
         until = time.monotonic() + RELIEF_S
         try:
             while link.queued_bytes > self.settings.queue_high_bytes and not link.is_lost and not link.is_mute:
                 if time.monotonic() > until:
+                    link.is_behind = True
                     return
                 self._do_chores()
                 self._look_hard(RELIEF_LOOK_S)

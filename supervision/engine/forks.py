@@ -11,13 +11,16 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from alluse_hub.supervision.processes import die_with_parent
 
 EXIT_BROKEN = 70
 """sysexits.h, EX_SOFTWARE: it did not even get to its own error handling."""
+
+FILES_MAX = 65_536
+"""Descriptors that a process of ours may have."""
 
 _kept: list[object] = []
 """What must not be finalised in a child: its descriptors have been closed, and their numbers given to others."""
@@ -70,14 +73,23 @@ def _run(main: Callable[[], None]) -> int:
 
 def _be_alone(keep: tuple[int, ...]) -> None:
     gc.freeze()  # what the parent left over must not be finalised here
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     kept = {0, 1, 2, *keep, *_standard_streams()}
-    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208  # numbers are wanted
-        if int(name) not in kept:
+    for number in _descriptors():
+        if number not in kept:
             with suppress(OSError):  # the one that listed them
-                os.close(int(name))
+                os.close(number)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
     signal.set_wakeup_fd(-1)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _descriptors() -> Iterable[int]:
+    try:
+        return [int(name) for name in os.listdir("/proc/self/fd")]  # noqa: PTH208  # numbers are wanted
+    except OSError:  # the parent had none left, so we have none to list them with
+        return range(FILES_MAX)
 
 
 def _standard_streams() -> set[int]:

@@ -60,6 +60,7 @@ class Link(Source):
         "_reader",
         "_wire",
         "handled",
+        "is_behind",
         "is_lost",
         "is_mute",
         "is_parting",
@@ -89,6 +90,7 @@ class Link(Source):
         self.received = 0
         self.handled = 0
         self.told = 0
+        self.is_behind = False  # the peer was given time to catch up, in vain
         self.is_lost = False
         self.is_mute = False  # the peer takes no more; what it wrote is still to be read
         self.is_parting = False
@@ -106,8 +108,9 @@ class Link(Source):
     # --- out ---------------------------------------------------------------------------------------------------------
 
     @property
-    def is_written(self) -> bool:
-        return not self._wire and not self.queue
+    def is_held_up(self) -> bool:
+        """Something waits to be written, and can be."""
+        return bool(self._wire or self.queue) and not (self.is_lost or self.is_mute)
 
     @property
     def is_idle(self) -> bool:

@@ -7,7 +7,6 @@ keeps them until there is a new logger, and passes them on.  What cannot be kept
 import logging
 import sys
 from collections import deque
-from typing import Any
 
 from thespian.actors import ActorAddress
 from thespian.system.logdirector import ThespianLogForwarder

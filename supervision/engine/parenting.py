@@ -1,13 +1,11 @@
 """What actors and the admin have in common as parents: they make children, and hear once of the end of each."""
 
-import logging
 import signal
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from thespian.actors import ActorAddress, ActorSystemFailure, NoCompatibleSystemForActor
-from thespian.system.logdirector import ThespianLogForwarder
 from thespian.system.messages.multiproc import EndpointConnected
 from thespian.system.multiprocCommon import MultiProcReplicator, get_min_log_level
 from thespian.system.sourceLoader import loadModuleFromHashSource
@@ -17,6 +15,7 @@ from thespian.system.utilis import actualActorClass, checkActorCapabilities
 from alluse_hub.supervision.engine.children import EXIT_GRACE_S, KILL_GRACE_S, Child, Children
 from alluse_hub.supervision.engine.exits import ChildExited, ExitCause, Farewell
 from alluse_hub.supervision.engine.forks import fork, keep_logging_alive
+from alluse_hub.supervision.engine.logs import LogPost, log_through
 from alluse_hub.supervision.engine.sending import Sending
 from alluse_hub.supervision.engine.transport import Endpoint, Transport
 
@@ -30,9 +29,15 @@ IGNORED_SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 class Parenting(Sending, MultiProcReplicator):  # type: ignore[misc]  # Thespian ships no types
     """Mixed in before Thespian's manager or admin, whose names these are."""
 
+    logs: LogPost
+
     def be_a_parent(self) -> None:
         self.children = Children(self.transport, self.child_gone)
         self.use_our_sending()
+
+    def h_LogRecord(self, envelope: ReceiveEnvelope) -> bool:  # noqa: N802
+        self.logs.post(envelope.message)
+        return True
 
     def manager_class(self) -> Any:  # Thespian's ActorManager, of our kind
         raise NotImplementedError
@@ -62,9 +67,10 @@ class Parenting(Sending, MultiProcReplicator):  # type: ignore[misc]  # Thespian
         source_hash = sourceHash or self._sourceHash
         common = (parentAddr, self._adminAddr, childRequirements, self.capabilities, None, self.logdefs)
 
-        def make(transport: Transport) -> Any:  # the manager
+        def make(transport: Transport, logs: LogPost) -> Any:  # the manager
             manager = self.manager_class()(path, globalName, transport, source_hash, sourceToLoad, *common)
             manager.asLogger = logger
+            manager.logs = logs
             return manager
 
         logger = self.asLogger
@@ -114,8 +120,10 @@ def _be_child(
 ) -> None:
     """The whole life of an actor's process."""
     transport = transport_class(endpoint)
-    log_to(logger, transport, log_defs)
-    manager = make(transport)
+    logs = LogPost(transport, logger, endpoint.admin)
+    keep_logging_alive()
+    log_through(logs, get_min_log_level(log_defs))
+    manager = make(transport, logs)
     signal.signal(signal.SIGCHLD, manager.signalChildDied)
     for number in ENDING_SIGNALS:
         signal.signal(number, lambda _number, _frame: transport.interrupt_wait(signal_shutdown=True))
@@ -123,14 +131,6 @@ def _be_child(
         signal.signal(number, signal.SIG_IGN)
     transport.scheduleTransmit(None, TransmitIntent(notify, EndpointConnected(endpoint.number)))
     manager.run()
-
-
-def log_to(logger: ActorAddress, transport: Transport, log_defs: Any) -> None:  # Thespian's form of configuration
-    """Thespian's way to start logging afresh in a forked process."""
-    keep_logging_alive()
-    logging.root = ThespianLogForwarder(logger, transport, logLevel=get_min_log_level(log_defs))
-    logging.Logger.root = logging.root
-    logging.Logger.manager = logging.Manager(logging.Logger.root)
 
 
 def logger_endpoint(endpoint: Endpoint) -> Endpoint:

@@ -16,6 +16,7 @@ from thespian.system.addressManager import ActorAddressManager, ActorLocalAddres
 from thespian.system.transport import ReceiveEnvelope, TransmitIntent
 
 from alluse_hub.supervision.engine.children import Children
+from alluse_hub.supervision.engine.exchange import FloodError
 from alluse_hub.supervision.engine.letters import Fate, Letter
 from alluse_hub.supervision.engine.transport import Transport, letter_of
 
@@ -101,6 +102,8 @@ class Sending:
             self.transport.send(letter)
         except CannotPickleAddress as error:
             return self._wait_for(letter, error.address)
+        except FloodError:
+            raise  # the handler's own fault; telling it by poison would only add to the flood
         except Exception:  # pickling may raise anything; the sender is told
             letter.why = traceback.format_exc()
             if not isinstance(letter.message, logging.LogRecord):

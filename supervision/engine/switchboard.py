@@ -83,6 +83,7 @@ class Switchboard:
                 self.tell(letter, Fate.DEAD)
                 return None
         if link.queued_bytes + len(letter.payload) > self._settings.queue_max_bytes:
+            letter.payload = b""  # only the message goes back
             letter.why = f"{link.queued_bytes} bytes are waiting for {path} already"
             self.tell(letter, Fate.FAILED)
             return None
@@ -110,6 +111,7 @@ class Switchboard:
         wants_write = not link.flush()
         if wants_write != link.wants_write and link.sock is not None and not link.is_lost:
             link.wants_write = wants_write
+            link.is_behind = link.is_behind and wants_write
             self._poller.want(link.sock.fileno(), write=wants_write)
 
     def flush_all(self) -> None:
@@ -118,19 +120,12 @@ class Switchboard:
 
     def unwritten(self, only: str = "") -> int:
         """Peers, or the ``only`` one, for which something has not left this process."""
-        if only:
-            links = {self._by_path[only]} if only in self._by_path else set()
-        else:
-            links = {*self._by_path.values(), *self._by_fd.values()}
-        return sum(1 for link in links if not (link.is_written or link.is_lost or link.is_mute))
+        links = {*self._by_path.values(), *self._by_fd.values()}
+        return sum(1 for link in links if link.is_held_up and only in {"", link.path})
 
     def awaiting_receipt(self) -> int:
-        return sum(
-            1
-            for link in self._by_path.values()
-            for letter in link.unacked
-            if letter is not None and letter.wants_receipt and not link.is_lost
-        )
+        links = [link for link in self._by_path.values() if not link.is_lost]
+        return sum(1 for link in links for letter in link.unacked if letter is not None and letter.wants_receipt)
 
     def links(self) -> list[Link]:
         return list(self._by_fd.values())
@@ -151,7 +146,7 @@ class Switchboard:
     def _redial_later(self, link: Link, wait_s: float, until: float) -> None:
         self._later(wait_s, lambda: self._redial(link, min(2 * wait_s, DIAL_LAST_S), until))
 
-    def _later(self, wait_s: float, act: Callable[[], None]) -> None:
+    def _later(self, wait_s: float, act: Callable[[], object]) -> None:
         self._agenda.add(time.monotonic() + wait_s, act)
 
     def _redial(self, waiting: Link, wait_s: float, until: float) -> None:
@@ -160,12 +155,10 @@ class Switchboard:
         self.close_idle()
         try:
             link = self.door.dial(waiting.path)
-        except BusyError:
-            if time.monotonic() < until:
+        except (BusyError, DeadTargetError) as error:
+            if isinstance(error, BusyError) and time.monotonic() < until:
                 self._redial_later(waiting, wait_s, until)
                 return
-            link = None
-        except DeadTargetError:
             link = None
         del self._by_path[waiting.path]
         if link is None:
@@ -217,7 +210,7 @@ class Switchboard:
                 self.close_idle()
                 listener = self.door.listener.fileno()
                 self._poller.remove(listener)
-                self._later(ACCEPT_PAUSE_S, partial(self._poller.add, listener))
+                self._later(ACCEPT_PAUSE_S, partial(self._poller.watch, listener))  # there may be several pauses
                 return
             if link is None:
                 return
@@ -325,12 +318,18 @@ class Switchboard:
 
     def bury(self, link: Link) -> None:
         """All that came over a lost link has been heard."""
+        self._forget(link)
+        self._return_all(link, "the connection was lost")
+        self._last_word_of(link.pid)
+
+    def _forget(self, link: Link) -> None:
         self._links.discard(link)
         if self._by_path.get(link.path) is link:
             del self._by_path[link.path]
-        self._return_all(link, "the connection was lost")
-        if link.pid in self._watchers and not self._still_speaks(link.pid):
-            self._watchers.pop(link.pid)()
+
+    def _last_word_of(self, pid: int) -> None:
+        if pid in self._watchers and not self._still_speaks(pid):
+            self._watchers.pop(pid)()
 
     def _return_all(self, link: Link, why: str) -> None:
         for letter in link.undelivered():
@@ -388,11 +387,10 @@ class Switchboard:
     def _parted(self, link: Link) -> None:
         link.is_lost = True
         self._unplug(link)
-        self._links.discard(link)
-        if self._by_path.get(link.path) is link:
-            del self._by_path[link.path]
+        self._forget(link)
         for letter in link.undelivered():  # held back since we asked
             self.do_later(partial(self.post, link.path, letter))
+        self._last_word_of(link.pid)
 
     def close(self) -> None:
         for link in self.links():

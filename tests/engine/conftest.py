@@ -14,16 +14,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from thespian.actors import ActorSystem
+from thespian.actors import ActorAddress, ActorSystem
 
+from alluse_hub.supervision.dense.base import open_dense
 from alluse_hub.supervision.engine.allowed import EVERYTHING
 from alluse_hub.supervision.engine.base import open_system
 from alluse_hub.supervision.engine.settings import Settings
 from alluse_hub.supervision.processes import children_of, start_ticks
+from tests.engine.cast import LIVING, PUPPET, Life
 
 STOCK = "multiprocTCPBase"
 
 PATIENCE_S = 20.0
+
+
+def process_only(_reason: str) -> pytest.MarkDecorator:
+    """For a test over ``system`` that makes sense only where each actor is a process."""
+    return pytest.mark.parametrize("system", ["ours", "stock"], indirect=True)
 
 
 def eventually(holds: Callable[[], bool], what: str = "", patience_s: float = PATIENCE_S) -> None:
@@ -37,8 +44,33 @@ def is_running(pid: int) -> bool:
     return start_ticks(pid) != 0
 
 
+def is_living(life: Life) -> bool:
+    """Whether that very puppet is still there: its process, or where all share one, its object."""
+    pid, number = life
+    return number in LIVING if pid == os.getpid() else is_running(pid)
+
+
 def descendants(pid: int) -> list[int]:
     return [pid, *(below for child in children_of(pid) for below in descendants(child))]
+
+
+def ask(system: ActorSystem, actor: ActorAddress, *message: Any) -> Any:
+    """A puppet's answer."""
+    return system.ask(actor, message, PATIENCE_S)
+
+
+def heard(system: ActorSystem, actor: ActorAddress, count: int = 1) -> list[str]:
+    """The first ``count`` words of the system to a puppet, and whatever else came with them."""
+    eventually(lambda: len(ask(system, actor, "heard")) >= count)
+    words: list[str] = ask(system, actor, "heard")
+    return words
+
+
+def child_of(system: ActorSystem, parent: ActorAddress, name: str, path: str = PUPPET) -> int:
+    """Have a puppet make a child of that name; its pid, once it runs."""
+    ask(system, parent, "child", name, path)
+    pid: int = ask(system, parent, "ask", name, ("pid",))
+    return pid
 
 
 @pytest.fixture
@@ -72,20 +104,44 @@ def end(system: ActorSystem, admin_pid: int) -> None:
     eventually(lambda: not any(is_running(pid) for pid in processes), "the system is gone")
 
 
+def admin_of(system: ActorSystem) -> int:
+    """Its pid; leaves an actor behind."""
+    pid: int = ask(system, system.createActor(PUPPET), "parent_pid")
+    return pid
+
+
 @pytest.fixture
-def ours(room: Path) -> Iterator[ActorSystem]:
-    system = open_system(room, {"version": 1}, settings=settings_of(room))
-    probe = system.createActor("tests.engine.cast.Puppet")
-    admin_pid = system.ask(probe, ("parent_pid",), PATIENCE_S)
+def start(room: Path) -> Iterator[Callable[..., ActorSystem]]:
+    """Systems of ours with bounds, log definitions and so on of their own."""
+    begun: list[tuple[ActorSystem, int]] = []
+
+    def start(log_defs: dict[str, Any] | None = None, **bounds: Any) -> ActorSystem:
+        system = open_system(room, log_defs or {"version": 1}, settings=settings_of(room, **bounds))
+        begun.append((system, admin_of(system)))
+        return system
+
+    yield start
+    for system, admin_pid in begun:
+        end(system, admin_pid)
+
+
+@pytest.fixture
+def ours(start: Callable[..., ActorSystem]) -> ActorSystem:
+    return start()
+
+
+@pytest.fixture
+def dense() -> Iterator[ActorSystem]:
+    system = open_dense()
     yield system
-    end(system, admin_pid)
+    system.shutdown()
 
 
-@pytest.fixture(params=["ours", "stock"])
+@pytest.fixture(params=["ours", "stock", "dense"])
 def system(request: pytest.FixtureRequest) -> Iterator[ActorSystem]:
-    """On each base; for what both promise."""
-    if request.param == "ours":
-        yield request.getfixturevalue("ours")
+    """On each base; for what all promise."""
+    if request.param != "stock":
+        yield request.getfixturevalue(request.param)
         return
     system = ActorSystem(STOCK, {"Admin Port": free_port()}, logDefs={"version": 1}, transientUnique=True)
     probe = system.createActor("tests.engine.cast.Puppet")

@@ -1,0 +1,1 @@
+"""The dense base: all actors of a system in one process."""

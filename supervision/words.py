@@ -1,0 +1,74 @@
+"""The few words that shells say among themselves: boot, introduce, stop.  They carry no decision."""
+
+from dataclasses import dataclass
+
+from thespian.actors import ActorAddress
+
+from alluse_hub.protocols.message import Json
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What is the same for every actor of a hub."""
+
+    home: str
+    clock_offset: float
+    reader: str  # class path of the module with `recover(home, actor, kinds)`
+    version: str
+    root: ActorAddress | None = None
+    base: str = "stock"  # what carries letters: see `system.opened`
+
+
+@dataclass(frozen=True, slots=True)
+class BootOrder:
+    """Parent to newborn."""
+
+    name: str
+    life: int
+    spec: Json
+    parent: str
+    parent_pid: int
+    house: House
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """Newborn to root: from now on ``name`` is ``address``, and so are the ``residents``, if it is a cell: name and
+    incarnation each."""
+
+    name: str
+    incarnation: int
+    address: ActorAddress
+    residents: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Introduce:
+    """Root to everybody, at every (re)start of an actor."""
+
+    peers: tuple[tuple[str, int, ActorAddress], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NewbornUp:
+    """Newborn to parent, when it is ready."""
+
+    name: str
+    life: int
+    incarnation: int
+    pid: int
+    ticks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Child to parent: it is about to end, and why."""
+
+    name: str
+    life: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopOrder:
+    reason: str
