@@ -52,7 +52,11 @@ def read(path: Path | None) -> tuple[str, str]:
 
 def load(given: str | None, folder: Path) -> HubConfig:
     """The configuration in force, with its programs looked for.  Raises ConfigError with every error."""
-    text, origin = read(chosen(given, folder))
+    return checked(*read(chosen(given, folder)), folder)
+
+
+def checked(text: str, origin: str, folder: Path) -> HubConfig:
+    """The configuration that ``text`` gives on this machine.  Raises ConfigError with every error."""
     config = parse(text, origin, base=reference(), check_rules=check_rules)
     problems = [
         Problem(origin, 0, f"workstream[{workstream.id}].program", wrong, "give a program that can be run")

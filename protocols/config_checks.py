@@ -10,7 +10,13 @@ from itertools import pairwise
 from typing import Any
 
 from alluse_hub.protocols.claims import Mode
-from alluse_hub.protocols.config_models import MONITORS_ALONE_MAX, WORKSTREAMS_MAX, HubConfig, WorkstreamConfig
+from alluse_hub.protocols.config_models import (
+    MONITORS_ALONE_MAX,
+    WORKSTREAMS_MAX,
+    Base,
+    HubConfig,
+    WorkstreamConfig,
+)
 from alluse_hub.protocols.flow import Flow
 from alluse_hub.protocols.names import CELL_PREFIX, RESERVED
 from alluse_hub.protocols.problems import File, Item, meant
@@ -47,16 +53,20 @@ def check(config: HubConfig, last: File, tables: Tables, check_rules: RuleCheck 
 
 
 def _cells(config: HubConfig, last: File, items: list[Item[WorkstreamConfig]]) -> None:
-    """Whether monitors share processes, and whether they have to."""
-    spot = ("hub", "monitors_per_process")
-    if config.hub.monitors_per_process == 1:
-        if len(items) > MONITORS_ALONE_MAX:
-            wrong = f"is 1, with {len(items)} workstreams"
-            last.wrong(spot, wrong, f"above {MONITORS_ALONE_MAX} let monitors share processes: 50, say")
-        return
-    for item in items:
-        if re.fullmatch(rf"{CELL_PREFIX}\d+", item.id):
-            item.file.wrong((*item.path, "id"), f"is {item.id!r}, the name of a cell of monitors", "choose another")
+    """Whether monitors share processes, whether they can, and whether they have to."""
+    spot, each = ("hub", "monitors_per_process"), config.hub.monitors_per_process
+    if config.hub.base is Base.DENSE:
+        if each > 1:
+            last.wrong(
+                spot, f"is {each}, on the dense base", "leave it out: there all actors share one process already"
+            )
+    elif each > 1:
+        for item in items:
+            if re.fullmatch(rf"{CELL_PREFIX}\d+", item.id):
+                item.file.wrong((*item.path, "id"), f"is {item.id!r}, the name of a cell of monitors", "choose another")
+    elif len(items) > MONITORS_ALONE_MAX:
+        wrong = f"is 1, with {len(items)} workstreams"
+        last.wrong(spot, wrong, f"above {MONITORS_ALONE_MAX} let monitors share processes: 50, say")
 
 
 def _workstream(item: Item[WorkstreamConfig], known: list[str]) -> None:

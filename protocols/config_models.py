@@ -23,15 +23,18 @@ MONITORS_ALONE_MAX = 100
 
 
 class Base(StrEnum):
-    """What carries letters between actors: Thespian's stock transport, or the hub's own engine."""
+    """What carries letters between actors: Thespian's stock transport, the hub's own engine, or a call in the one
+    process that all share."""
 
     STOCK = "stock"
     ENGINE = "engine"
+    DENSE = "dense"
 
 
 class HubSection(Message):
     """``[hub]``.  The owner of the hub's process and root may always ask; ``allow_users`` names others by user name or
     number.  They reach the control socket only if ``control_group``, a group the owner is in, is given as well.
+    ``monitors_per_process``: above 1, so many monitors, in the order of the file, share a process, a *cell*.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")] = "alluse"

@@ -8,7 +8,6 @@ Thespian looks at what it has to watch after every message.  So it is given one 
 of descriptors the residents have.
 """
 
-import os
 import select
 from collections import deque
 from contextlib import suppress
@@ -18,6 +17,7 @@ from thespian.actors import ActorAddress, ThespianWatch, WatchMessage
 
 from alluse_hub.protocols.lifecycle import ChildStart
 from alluse_hub.protocols.message import Message
+from alluse_hub.supervision.bell import Bell
 from alluse_hub.supervision.cell_core import CELL
 from alluse_hub.supervision.life import Parcel
 from alluse_hub.supervision.residents import Residents
@@ -35,9 +35,9 @@ class CellActor(Shell):
     # --- Thespian's side ---------------------------------------------------------------------------------------------
 
     def _prepare(self) -> None:
-        self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._bell = Bell()
         self._epoll = select.epoll(flags=select.EPOLL_CLOEXEC)
-        self._epoll.register(self._bell, select.EPOLLIN)
+        self._epoll.register(self._bell.fd, select.EPOLLIN)
         self._watched = ThespianWatch([self._epoll.fileno()])
         self._words: deque[Message] = deque()  # for the cell's own core; each resident says two at most
         open_spool = partial(Spool.open, self._home / "trail" / "spool")
@@ -56,16 +56,17 @@ class CellActor(Shell):
         if not isinstance(message, WatchMessage):
             super()._other(message)
             return
+        if self._has_ended():
+            return
         for fd, _ in self._epoll.poll(0, READY_MAX):
-            if fd == self._bell:
-                with suppress(BlockingIOError):
-                    os.eventfd_read(fd)
+            if fd == self._bell.fd:
+                self._bell.hush()
             else:
                 self._residents.read(fd)
         self._residents.hear_words()
 
     def _watch(self) -> object:
-        return getattr(self, "_watched", None)
+        return None if self._has_ended() else self._watched
 
     def _tick(self) -> None:
         if self._life is None or self._life.is_ended:
@@ -82,6 +83,8 @@ class CellActor(Shell):
     def _close(self) -> None:
         if hasattr(self, "_residents"):
             self._residents.close()
+            self._bell.close()
+            self._epoll.close()
 
     # --- the directory -----------------------------------------------------------------------------------------------
 
@@ -99,7 +102,7 @@ class CellActor(Shell):
         self._words.append(word)
 
     def wake(self) -> None:
-        os.eventfd_write(self._bell, 1)
+        self._bell.ring()
 
     def watch(self, fd: int) -> None:
         try:

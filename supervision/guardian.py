@@ -5,7 +5,6 @@ they hold are left alone and found again by their monitors), starts the host and
 when the root or Thespian's admin dies, within an intensity.  It loads no state and can be killed at any moment.
 """
 
-import fcntl
 import os
 import select
 import signal
@@ -17,13 +16,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from alluse_hub.protocols.errors import CallerError
 from alluse_hub.protocols.lifecycle import ChildStart, Intensity
 from alluse_hub.supervision import processes
 from alluse_hub.supervision.clock import Clock, anchored
+from alluse_hub.supervision.lock import locked
+from alluse_hub.supervision.lodging import DENSE
 from alluse_hub.supervision.restarts import count_restart
 from alluse_hub.supervision.shell import ENDED
-from alluse_hub.supervision.system import ENGINE, SHUTDOWN_S, root_of, serve_host
+from alluse_hub.supervision.system import SHUTDOWN_S, STOCK, root_of, serve_host
 from alluse_hub.supervision.words import House
 
 START_S = 60.0
@@ -55,7 +55,7 @@ class Guardian:
     reader: str
     version: str
     say: Callable[[str], None]
-    base: str = "stock"
+    base: str = STOCK
     _host: int = 0
     _deaths: tuple[float, ...] = ()
     _bell: int = field(default=-1)
@@ -67,7 +67,7 @@ class Guardian:
             processes.adopt_orphans()
             for left in processes.end_all(self.home):
                 self.say(f"ended what an earlier daemon left over: {left.name}, pid {left.pid}")
-            if self.base != ENGINE:
+            if self.base == STOCK:
                 self.say(STOCK_WARNING)
             with self._signals():
                 clock = anchored(self.home)
@@ -99,7 +99,7 @@ class Guardian:
                 self.say("asked to end before it was ready")
                 self._is_over = True
                 return False
-            if _is_answering(self.home / "run" / "control.sock"):
+            if is_answering(self.home / "run" / "control.sock"):
                 self._register_admin()
                 notify("READY=1\nSTATUS=all supervisors are up")
                 self.say(f"ready: pid {os.getpid()}, home {self.home}")
@@ -175,8 +175,8 @@ class Guardian:
     def _register_admin(self) -> None:
         """Thespian's own two processes, so that they too can be found by pid and start time."""
         root = root_of(self.home)
-        if root is None:
-            return
+        if root is None or root.pid == self._host:
+            return  # gone, or in the host with all the others
         admin = processes.parent_of(root.pid)
         processes.enter_other(self.home, admin, "admin")
         for child in processes.children_of(admin):
@@ -223,13 +223,14 @@ def _fork_host(house: House, tree: ChildStart) -> int:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
-        processes.die_with_parent(guardian)
+        if house.base != DENSE:  # else it is the tree, which outlives its guardian on any base
+            processes.die_with_parent(guardian)
         os.setsid()  # a Ctrl-C on the terminal is for the guardian, which ends the tree in order
         serve_host(house, tree)
     return pid
 
 
-def _is_answering(path: Path) -> bool:
+def is_answering(path: Path) -> bool:
     with suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
         probe.connect(str(path))
         return True
@@ -248,29 +249,6 @@ def _pidfd(pid: int) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
-
-
-@contextmanager
-def locked(home: Path) -> Iterator[None]:
-    """The lock of the home for as long as this process lives; the kernel lets go of it at any death.
-
-    A record lock, because it is not inherited by forks.  Raises CallerError naming the pid that holds it.
-    """
-    path = home / "run" / "lock"
-    with path.open("a+", encoding="ascii") as file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
-            raise CallerError(
-                f"another daemon (pid {holder}) runs on {home}; stop it with `run.py shutdown` or choose another --home"
-            ) from error
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        yield
-        file.truncate(0)
 
 
 def notify(state: str) -> None:

@@ -126,7 +126,7 @@ class Life(Generic[S]):
     spool: SpoolPort
     ports: Ports
     state: S = field(init=False)
-    _durable: S = field(init=False)
+    _spec: Message = field(init=False)
     _facts: int = 0
     _timers: Timers = field(default_factory=Timers)
     _timer_cause: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -142,10 +142,9 @@ class Life(Generic[S]):
 
     def open(self) -> None:
         """Recover, say so, and take the first letter.  What came in meanwhile is heard after it."""
-        spec = self.core.spec.model_validate(self.boot.spec)
-        self.state = self.core.start(self.boot.name, spec)
+        self._spec = self.core.spec.model_validate(self.boot.spec)
+        self.state = self.core.start(self.boot.name, self._spec)
         recovered = self._recover()
-        self._durable = self.state
         booted = Booted(
             pid=self.boot.pid,
             start_ticks=self.boot.start_ticks,
@@ -277,6 +276,16 @@ class Life(Generic[S]):
         if rest:
             self._outbox.hold(Held(self.spool.n, rest, envelope.id, envelope.correlation))
         self._perform(numbered, envelope.id, envelope.correlation)
+        if self._facts >= SNAPSHOT_EVERY and not len(self._outbox) and not self.is_ended:
+            self._take_snapshot()
+
+    def _take_snapshot(self) -> None:
+        """By the law of durable actors the live state is what the facts make, as soon as none of them waits."""
+        self._facts = 0
+        if self.core.evolve is not None:
+            fresh = self.core.start(self.boot.name, self._spec)
+            kept = self.state if self.core.restore is None else self.core.restore(fresh, self.state)
+            self._write([_fact(Snapshot(state=_adapter(kept).dump_python(kept, mode="json")))])
 
     def _go_on(self, held: Held) -> None:
         now, rest = split(held.effects)
@@ -305,20 +314,13 @@ class Life(Generic[S]):
                     numbered.append((effect, entry, body))
                 case Record(fact=fact) | Commit(fact=fact):
                     frames.append(_fact(fact, cause, correlation, power=isinstance(effect, Commit)))
-                    if self.core.evolve is not None and type(fact) in self.core.facts:
-                        self._durable = self.core.evolve(self._durable, fact)
-                        self._facts += 1
+                    self._facts += type(fact) in self.core.facts
                 case Do(job=job):
                     kept = wire.encode(job.for_trail())
                     frames.append(Frame(EntryKind.DID, wire.kind_of(job), kept, "", "", cause, correlation))
                     numbered.append((effect, entry, b""))
                 case _:
                     numbered.append((effect, entry, b""))
-        # Not behind a commit: that must stay the last entry of its write, because the turn's rest waits for its number.
-        if self.core.evolve is not None and self._facts >= SNAPSHOT_EVERY and not _ends_in_commit(effects):
-            self._facts = 0
-            kept_state: Json = _adapter(self._durable).dump_python(self._durable, mode="json")
-            frames.append(_fact(Snapshot(state=kept_state), cause, correlation))
         if frames:
             self.spool.write(frames, self.ports.now(), self.ports.wall())
         return numbered
@@ -380,10 +382,6 @@ class Life(Generic[S]):
 def _fact(fact: Fact, cause: str = "", correlation: str = "", *, power: bool = False) -> Frame:
     body = wire.encode(fact.for_trail())
     return Frame(EntryKind.FACT, wire.kind_of(fact), body, "", "", cause, correlation, power)
-
-
-def _ends_in_commit(effects: Sequence[Effect]) -> bool:
-    return bool(effects) and isinstance(effects[-1], Commit)
 
 
 def _adapter(state: S) -> TypeAdapter[Any]:  # the state's class is known only at run time

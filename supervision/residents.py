@@ -138,6 +138,7 @@ class Residents:
         self._residents: dict[str, Resident] = {}
         self._agenda = Timers()
         self._readers: dict[int, Resident] = {}  # by descriptor
+        self._is_closed = False
         self._rung: deque[Resident] = deque()  # each at most twice: once in its turn, once rung meanwhile
 
     def find(self, name: str) -> Resident | None:
@@ -287,7 +288,10 @@ class Residents:
             resident.end("shutdown")
 
     def close(self) -> None:
-        """Have all workers let go, side by side.  What was asked of them before is still done."""
+        """Have all workers let go, side by side.  What was asked of them before is still done.  Once."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         for resident in self._residents.values():
             resident.life.is_ended = True
             self._leave(resident)

@@ -19,8 +19,6 @@ Not here yet: pools, significant children, adding and deleting children.  They w
 (``order_taken``) and further answers to an end (``ended``).
 """
 
-from dataclasses import replace
-
 from alluse_hub.protocols.admin import ShutDown
 from alluse_hub.protocols.effects import CancelWake, Core, Decision, Effect, Kill, Record, Send, Spawn, Stop, Wake
 from alluse_hub.protocols.errors import CallerError
@@ -47,6 +45,7 @@ from alluse_hub.protocols.lifecycle import (
 )
 from alluse_hub.protocols.message import Envelope, Message
 from alluse_hub.protocols.names import BOARD
+from alluse_hub.protocols.states import replace
 from alluse_hub.supervision.restarts import SHUTDOWN, affected, count_restart, should_restart
 from alluse_hub.supervision.supervisor_state import Child, Ending, Failure, Matter, Order, Plan, Supervisor
 

@@ -9,7 +9,7 @@ goes to the end of its line, so that orders are answered between two tries, as i
 State and questions about it; the decisions stand in ``supervisor``.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from alluse_hub.protocols.lifecycle import (
     ChildShown,
@@ -24,6 +24,7 @@ from alluse_hub.protocols.lifecycle import (
     SupervisorSpec,
     TreeShown,
 )
+from alluse_hub.protocols.states import replace
 from alluse_hub.supervision.restarts import SHUTDOWN, recent
 
 ALIVE = frozenset({ChildState.STARTING, ChildState.UP, ChildState.STOPPING})

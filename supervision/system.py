@@ -1,6 +1,7 @@
 """The host: the process that starts the actor system, boots the root actor and later ends both.
 
-The one place that names a system base.  The host is forked by the guardian, so that the guardian itself never holds
+The one place that names a system base.  On the dense base the host is the whole tree; on any other it holds the system
+and waits.  The host is forked by the guardian, so that the guardian itself never holds
 Thespian's state and can begin afresh after any death.
 """
 
@@ -10,27 +11,28 @@ import shutil
 import signal
 import socket
 import sys
+from collections import deque
 from pathlib import Path
 from typing import Any
 
 from thespian.actors import ActorSystem
 
-from alluse_hub.protocols import wire
-from alluse_hub.protocols.admin import ShutDown
 from alluse_hub.protocols.lifecycle import ChildStart
 from alluse_hub.protocols.names import GUARDIAN, ROOT
 from alluse_hub.supervision import processes
 from alluse_hub.supervision.engine.base import open_system
 from alluse_hub.supervision.engine.room import room_for
-from alluse_hub.supervision.life import ANY_INCARNATION, Parcel
-from alluse_hub.supervision.words import BootOrder, House
+from alluse_hub.supervision.lodging import DENSE
+from alluse_hub.supervision.shared import ROOT_LIFE, SharedTree
+from alluse_hub.supervision.words import BootOrder, House, order_to_end
 
 BASE = "multiprocTCPBase"
 """Thespian's name for its stock base."""
 
+STOCK = "stock"
 ENGINE = "engine"
 
-ROOT_LIFE = 1
+ASKED = "asked to end"
 
 SHUTDOWN_S = 60.0
 """How long the tree may take to end in order before the guardian ends it."""
@@ -84,6 +86,31 @@ def opened(house: House) -> ActorSystem:
 
 def run(house: House, tree: ChildStart) -> int:
     """Start the system and the root; wait for SIGTERM (end in order) or for the root's end.  Returns an exit status."""
+    return run_shared(house, tree) if house.base == DENSE else run_apart(house, tree)
+
+
+def run_shared(house: House, tree: ChildStart) -> int:
+    """The tree in this process, which stands in the register in the place of the root's."""
+    home = Path(house.home)
+    asked: deque[int] = deque()
+
+    def ask(number: int, _frame: object) -> None:
+        asked.append(number)
+        hub.wake()
+
+    processes.enter(home, ROOT)
+    hub = SharedTree(house, tree, logging_to(home))
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, ask)
+    while not hub.has_ended:
+        hub.run(lambda: bool(asked))
+        while asked:
+            hub.ask_to_end(ASKED, keep_workstreams=asked.popleft() == signal.SIGUSR1)
+    hub.close()
+    return 0
+
+
+def run_apart(house: House, tree: ChildStart) -> int:
     home = Path(house.home)
     bell_in, bell_out = os.pipe()
     system = opened(house)
@@ -100,12 +127,8 @@ def run(house: House, tree: ChildStart) -> int:
         for number in signals:
             if number in {signal.SIGTERM, signal.SIGUSR1}:
                 asked += 1
-                order = ShutDown(by=GUARDIAN, reason="asked to end", keep_workstreams=number == signal.SIGUSR1)
-                body = wire.encode(order)
-                # The guardian is no actor: it has one incarnation for each life of the root, and counts its own words.
-                system.tell(
-                    root, Parcel("", GUARDIAN, 1, ROOT, ANY_INCARNATION, asked, wire.kind_of(order), body, "", "")
-                )
+                keeps = number == signal.SIGUSR1
+                system.tell(root, order_to_end(asked, ASKED, keep_workstreams=keeps))
         if root_of(home) is None and asked:
             break
     system.shutdown()

@@ -1,10 +1,17 @@
-"""The few words that shells say among themselves: boot, introduce, stop.  They carry no decision."""
+"""The few words that shells say among themselves: boot, introduce, stop.  They carry no decision.
+
+And the one that the owner of a tree says to its root from outside, which is a letter like any other.
+"""
 
 from dataclasses import dataclass
 
 from thespian.actors import ActorAddress
 
+from alluse_hub.protocols import wire
+from alluse_hub.protocols.admin import ShutDown
 from alluse_hub.protocols.message import Json
+from alluse_hub.protocols.names import GUARDIAN, ROOT
+from alluse_hub.supervision.life import ANY_INCARNATION, Parcel
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +79,11 @@ class Ending:
 @dataclass(frozen=True, slots=True)
 class StopOrder:
     reason: str
+
+
+def order_to_end(number: int, reason: str, *, keep_workstreams: bool) -> Parcel:
+    """For the root.  The owner is no actor: it has one incarnation for each life of the root, and counts its own words;
+    ``number`` is 1 for the first."""
+    order = ShutDown(by=GUARDIAN, reason=reason, keep_workstreams=keep_workstreams)
+    body = wire.encode(order)
+    return Parcel("", GUARDIAN, 1, ROOT, ANY_INCARNATION, number, wire.kind_of(order), body, "", "")

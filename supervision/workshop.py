@@ -27,6 +27,9 @@ JOBS_MAX = 10_000
 SAID_MAX = 100_000
 """Words of the worker that may wait for the mailbox; beyond that ``deliver`` blocks and pushes back on the source."""
 
+SPEAKERS_MAX = 64
+"""Threads of one worker that may wait to say something when it closes."""
+
 CLOSE_S = 2.0
 """How long an ending actor waits for its worker to let go."""
 
@@ -96,7 +99,7 @@ class Workshop:
         if threading.get_ident() == self._mailbox:
             if not self._room.acquire(blocking=False):
                 raise OverflowError(f"{SAID_MAX} words of the worker wait for the mailbox")
-        else:
+        elif not self._is_closed:
             self._room.acquire()
         if self._is_closed:
             return  # nobody hears it any more
@@ -160,7 +163,7 @@ class Workshop:
         if self._is_closed:
             return
         self._is_closed = True
-        self._room.release(SAID_MAX)  # whoever waits to say something need not
+        self._room.release(SPEAKERS_MAX)  # whoever waits to say something need not
         if self._thread is not None:
             with suppress(queue.Full):
                 self._jobs.put_nowait(None)

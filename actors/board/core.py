@@ -3,8 +3,6 @@
 Not durable and decides nothing; a letter that brings nothing new changes nothing.  Pure.
 """
 
-from dataclasses import replace
-
 from alluse_hub.actors.board.picture import Board, BoardSpec, Conflicts, Heard, Turn, with_subtree
 from alluse_hub.actors.board.views import view
 from alluse_hub.protocols.admin import AskBoard
@@ -16,6 +14,7 @@ from alluse_hub.protocols.health import HealthChanged, Pulse
 from alluse_hub.protocols.lifecycle import Started, TreeShown
 from alluse_hub.protocols.message import Envelope, Message
 from alluse_hub.protocols.rules import RulesShown
+from alluse_hub.protocols.states import replace
 
 
 def start(name: str, spec: Message) -> Board:

@@ -4,7 +4,7 @@ Nothing in it is measured here and nothing outlives a restart: ``PeerUp`` makes 
 said, so a new incarnation of the board is up to date within one interval of the monitors.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from pydantic import Field, NonNegativeInt
 
@@ -14,6 +14,7 @@ from alluse_hub.protocols.health import HealthChanged, Pulse
 from alluse_hub.protocols.lifecycle import ChildShown, ChildState, TreeShown
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.rules import RulesShown
+from alluse_hub.protocols.states import replace
 
 CLOSED_MAX = 50
 """Closed conflicts on the board, the latest; all of them are in the trail."""

@@ -4,8 +4,6 @@ Every letter makes one ``Turn``.  What must survive is in the ledger and changes
 short, the next one either decides a round afresh, of which nothing was sent, or goes on with what was decided.
 """
 
-from dataclasses import replace
-
 from alluse_hub.actors.coordinator import claiming, commands, directives, operators, rounds, views
 from alluse_hub.actors.coordinator.ledger import FACTS
 from alluse_hub.actors.coordinator.state import Coordinator, Turn, evolved, restored, start
@@ -16,6 +14,7 @@ from alluse_hub.protocols.lifecycle import PeerUp, Started, Woken
 from alluse_hub.protocols.message import Envelope
 from alluse_hub.protocols.names import BOARD
 from alluse_hub.protocols.rules import CoordinatorSpec, RoundAbandoned
+from alluse_hub.protocols.states import replace
 from alluse_hub.protocols.workstream import CommandReply
 
 LAPSES = "lapses"

@@ -6,7 +6,7 @@ round is decided afresh.  Pure.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
@@ -36,6 +36,7 @@ from alluse_hub.protocols.rules import (
     RuleFired,
     RuleUndecided,
 )
+from alluse_hub.protocols.states import replace
 
 CONFLICTS_MAX = 200
 """Closed conflicts kept in memory; all are in the trail."""

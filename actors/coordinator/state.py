@@ -4,7 +4,7 @@ A turn gathers what one letter leads to and puts it in the only order that is sa
 at once (restrictions, words to the board), then, behind a ``Commit``, what orders or loosens.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from alluse_hub.actors.coordinator.arbiter import Ruling, in_force
 from alluse_hub.actors.coordinator.leases import Now
@@ -14,6 +14,7 @@ from alluse_hub.protocols.claims import Mode
 from alluse_hub.protocols.effects import CancelWake, Commit, Decision, Effect, Record, Send, Wake
 from alluse_hub.protocols.message import Fact, Message
 from alluse_hub.protocols.rules import ActsCommitted, CoordinatorSpec
+from alluse_hub.protocols.states import replace
 
 
 @dataclass(frozen=True, slots=True)

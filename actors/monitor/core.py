@@ -5,8 +5,6 @@ one over any death, and says how the workstream is.  Durable for what is wanted,
 events that the router has not settled; everything else is learned again.
 """
 
-from dataclasses import replace
-
 from alluse_hub.protocols.claims import Directive
 from alluse_hub.protocols.effects import Core, Decision
 from alluse_hub.protocols.flow import AskUnsettled, Deliver, Present
@@ -25,6 +23,7 @@ from alluse_hub.protocols.program import (
     Replaced,
     WentSilent,
 )
+from alluse_hub.protocols.states import replace
 from alluse_hub.protocols.workstream import (
     Command,
     Maintain,

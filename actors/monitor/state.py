@@ -7,7 +7,7 @@ evolves the state as it emits the fact, the two cannot disagree.
 Pure: a ``Turn`` lives no longer than one call of ``decide``.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -17,6 +17,7 @@ from alluse_hub.protocols.flow import Event, EventHeard, EventsTaken, Produced
 from alluse_hub.protocols.health import Status
 from alluse_hub.protocols.message import Fact, Message
 from alluse_hub.protocols.program import Attached
+from alluse_hub.protocols.states import replace
 from alluse_hub.protocols.workstream import (
     CommandClosed,
     CommandOpened,

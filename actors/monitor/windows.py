@@ -9,10 +9,11 @@ Pure: the times come from the letters.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from alluse_hub.protocols.health import Window
+from alluse_hub.protocols.states import replace
 
 SLOTS = 60
 LATENCIES_MAX = 1_024

@@ -11,8 +11,6 @@ they have done already, so saying it twice does it once.
 Only workstreams in lockstep are waited for; others get their events and cannot hold anybody up.
 """
 
-from dataclasses import replace
-
 from alluse_hub.actors.router.figures import count, count_dropped, show
 from alluse_hub.actors.router.state import FACTS, FlowOrder, Phase, Router, evolve, extend_digest, restore
 from alluse_hub.protocols.effects import CancelWake, Core, Decision, Effect, Record, Send, Wake
@@ -39,6 +37,7 @@ from alluse_hub.protocols.flow import (
 from alluse_hub.protocols.lifecycle import PeerUp, Started, Woken
 from alluse_hub.protocols.message import Envelope, Message
 from alluse_hub.protocols.names import BOARD, COORDINATOR
+from alluse_hub.protocols.states import replace
 
 AGAIN_S = 3.0
 """After this long without an answer everything still awaited is said again."""

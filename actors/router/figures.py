@@ -1,11 +1,10 @@
 """What the router measures of its flows: volume per hour, and time from an event's arrival to the target's answer."""
 
-from dataclasses import replace
-
 from alluse_hub.actors.router.state import Figures, Router, overall_digest
 from alluse_hub.protocols.effects import Decision, Effect, Send, Wake
 from alluse_hub.protocols.flow import Deliver, Flow, FlowShown, FlowsShown
 from alluse_hub.protocols.names import BOARD
+from alluse_hub.protocols.states import replace
 
 SHOW_EVERY_S = 0.5
 """How often the board hears of flows while they run."""

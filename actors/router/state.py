@@ -6,7 +6,7 @@ else is asked again from the monitors, who keep every event until it is settled.
 
 import hashlib
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from alluse_hub.protocols.flow import (
@@ -19,6 +19,7 @@ from alluse_hub.protocols.flow import (
     RouterSpec,
 )
 from alluse_hub.protocols.message import Fact
+from alluse_hub.protocols.states import replace
 
 
 class Phase(StrEnum):

@@ -108,6 +108,7 @@ Verb = Callable[..., Parser]
 def _daemon(verb: Verb) -> None:
     serve = verb("serve", commands.serve, "run the hub in the foreground until it is told to end")
     serve.add_argument("--config", metavar="FILE", help="configuration; default: hub.toml in the home, if there")
+    serve.add_argument("--dense", action="store_true", help="all actors in one process, whatever is configured")
 
     demo = verb("demo", commands.demo, "everything in a fresh home: replay a span of recorded sessions, then a summary")
     demo.add_argument("--from", dest="first", metavar="DATE", default="2004-08-02", help="first session (%(default)s)")

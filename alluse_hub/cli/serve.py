@@ -31,10 +31,10 @@ def run(arguments: argparse.Namespace) -> int:
     if config.hub.control_group:
         home.open_to_group(folder, config.hub.control_group)
     make_importable()
-    return guard(folder, config)
+    return guard(folder, config, "dense" if arguments.dense else config.hub.base.value)
 
 
-def guard(folder: Path, config: "HubConfig") -> int:
+def guard(folder: Path, config: "HubConfig", base: str) -> int:
     """Hand over to the guardian, until the hub has ended."""
     from alluse_hub import __version__
     from alluse_hub.actors.catalog import READER, preload, tree_of
@@ -43,7 +43,7 @@ def guard(folder: Path, config: "HubConfig") -> int:
 
     preload()
     try:
-        return Guardian(folder, tree_of(config, __version__), READER, __version__, _say, config.hub.base.value).run()
+        return Guardian(folder, tree_of(config, __version__), READER, __version__, _say, base).run()
     except CallerError as error:
         raise Failure(failure.CONFLICT, str(error)) from error
 

@@ -65,7 +65,7 @@ class Loop:
         self._watchers: dict[int, list[Any]] = {}  # as above, by descriptor
         self._handed_in: deque[Callable[[], object]] = deque()
         self._is_asleep = False
-        self._changed = threading.Condition()
+        self._changed = threading.Condition(threading.RLock())
         self._waiting = 0  # threads that wait on it
 
     # --- for the thread that runs it ----------------------------------------------------------------------------------
@@ -174,7 +174,7 @@ class Loop:
             self._await_room()
         self._handed_in.append(partial(act, *args))
         if self._is_asleep:
-            self._poller.ring()
+            self.wake()
 
     def _await_room(self) -> None:
         deadline = time.monotonic() + HAND_IN_S
@@ -186,7 +186,9 @@ class Loop:
 
     def wake(self) -> None:
         """Look again whether what is waited for has come.  May be called from a signal handler."""
-        self._poller.ring()
+        with self._changed:  # a lock that its thread may take twice
+            if not self.is_closed:
+                self._poller.ring()
 
     def pump(self, is_done: Callable[[], bool], deadline: float) -> None:
         """Run the loop, or let another thread run it, until done, closed or the deadline (monotonic, s)."""
@@ -235,12 +237,12 @@ class Loop:
 
     def close(self) -> None:
         """Nothing is done from now on; returns when the thread that ran the loop has left it."""
-        self.is_closed = True
-        self._poller.ring()
         with self._changed:
+            self._poller.ring()
+            self.is_closed = True
             while self.runner:
                 self._changed.wait()
-        self._poller.close()
+            self._poller.close()
         self._handed_in.clear()
         self._ready.clear()
         self._watchers.clear()
