@@ -5,6 +5,7 @@ and waits.  The host is forked by the guardian, so that the guardian itself neve
 Thespian's state and can begin afresh after any death.
 """
 
+import gc
 import os
 import select
 import shutil
@@ -36,6 +37,9 @@ ASKED = "asked to end"
 
 SHUTDOWN_S = 60.0
 """How long the tree may take to end in order before the guardian ends it."""
+
+GARBAGE_OBJECTS = 10_000
+"""New objects between two looks of the collector at the youngest; Python's own figure is 700."""
 
 ENDED_LOOK_S = 0.02
 """How often the host looks whether the root has ended, once it was asked to."""
@@ -143,6 +147,16 @@ def root_of(home: Path) -> processes.Process | None:
     return next(alive, None)
 
 
+def settle_memory() -> None:
+    """What is loaded before the first fork stays: the collector need not look at it again, nor have it copied for that.
+
+    Actors make many short-lived objects and few cycles; looking less often halves what the collector costs.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_OBJECTS)
+
+
 def serve_host(house: House, tree: ChildStart) -> None:
     """The whole life of a forked host; never returns."""
     status = 1
@@ -150,6 +164,7 @@ def serve_host(house: House, tree: ChildStart) -> None:
         os.environ.update(environment(Path(house.home)))
         processes.name_process("hub:host")
         processes.enter(Path(house.home), "host")
+        settle_memory()
         status = run(house, tree)
     except BaseException as error:  # noqa: BLE001  # a forked child must never return into its parent's code
         sys.stderr.write(f"the host ended: {type(error).__name__}: {error}\n")

@@ -87,10 +87,6 @@ class DenseBase(Context):
         found = address.addressDetails
         return isinstance(found, Tenant) and not found.is_dead
 
-    @property
-    def is_closed(self) -> bool:
-        return self._keeper.loop.is_closed
-
     def shutdown(self) -> None:
         """End all actors in order and leave nothing.  Raises ActorSystemRequestTimeout if they do not end."""
         keeper = self._keeper

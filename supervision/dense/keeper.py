@@ -42,7 +42,7 @@ from alluse_hub.supervision.dense.tenant import ChildExited, Kill, Tenant
 from alluse_hub.supervision.engine.exits import ExitCause
 
 MAIL_MAX = 1_000_000
-"""Letters that wait for one actor; more are dead letters, because it will never get through them."""
+"""Letters that wait for one actor; more from others are dead letters, because it will never get through them."""
 
 LOG = logging.getLogger("alluse_hub.dense")
 
@@ -162,7 +162,7 @@ class Keeper:
                 target.take(message)
             else:
                 self._dead_letter(sender, to, message)
-        elif target.is_dead or not target.is_of(self) or len(target.mail) >= MAIL_MAX:
+        elif target.is_dead or not target.is_of(self) or (len(target.mail) >= MAIL_MAX and sender is not to):
             self._not_delivered(sender, target, message)
         elif type(message) is Kill:
             self._doomed.append((target, ExitCause(signal=signal.SIGKILL)))

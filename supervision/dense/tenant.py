@@ -127,7 +127,9 @@ class Tenant:
         return self._keeper.create(actorClass, self, targetActorRequirements, globalName).address
 
     def actor_send(self, to: ActorAddress, message: Any) -> None:  # whatever actors send
-        self._keeper.send(self.address, to, message)
+        """What is said after its end, by a thread it left behind, is said to nobody."""
+        if not self.is_dead:
+            self._keeper.send(self.address, to, message)
 
     def wakeupAfter(self, timePeriod: timedelta | float, payload: Any = None) -> None:  # noqa: N802, N803  # the actor's
         self._keeper.wake_after(self, timePeriod, payload)

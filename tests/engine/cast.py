@@ -101,6 +101,9 @@ class Puppet(Actor):  # type: ignore[misc]  # Thespian ships no types
     def do_notes(self, sender: ActorAddress) -> None:
         self.send(sender, list(self.notes))
 
+    def do_echo(self, sender: ActorAddress, what: Any) -> None:
+        self.send(sender, what)
+
     def do_note(self, _sender: ActorAddress, what: Any) -> None:
         self.notes.append(what)
 

@@ -19,6 +19,8 @@ from thespian.actors import ActorAddress, ActorSystem
 from alluse_hub.supervision.dense.base import open_dense
 from alluse_hub.supervision.engine.allowed import EVERYTHING
 from alluse_hub.supervision.engine.base import open_system
+from alluse_hub.supervision.engine.door import credentials
+from alluse_hub.supervision.engine.room import admin_path
 from alluse_hub.supervision.engine.settings import Settings
 from alluse_hub.supervision.processes import children_of, start_ticks
 from tests.engine.cast import LIVING, PUPPET, Life
@@ -78,6 +80,9 @@ def room() -> Iterator[Path]:
     """Short, because socket paths are."""
     path = Path(tempfile.mkdtemp(prefix="hub-"))
     yield path
+    with socket.socket(socket.AF_UNIX) as caller, suppress(OSError):  # an admin that a failed test has left over
+        caller.connect(admin_path(path))
+        os.kill(credentials(caller)[0], signal.SIGKILL)
     shutil.rmtree(path)
 
 

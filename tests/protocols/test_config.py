@@ -274,10 +274,45 @@ def test_an_error_of_two_files_names_the_file_it_is_in() -> None:
     assert [problem.origin for problem in error.value.problems] == ["base.toml", "mine.toml"]
 
 
-def test_too_many_workstreams_are_refused() -> None:
-    text = "".join(f'[[workstream]]\nid = "w{n}"\nname = "W"\nprogram = ["x"]\n' for n in range(101))
+def many(count: int) -> str:
+    return "".join(f'[[workstream]]\nid = "w{n}"\nname = "W"\nprogram = ["x"]\n' for n in range(count))
 
-    assert told(text) == ["hub.toml:1: workstream declares 101; at most 100 in one hub"]
+
+@pytest.mark.parametrize("base", ["stock", "engine"])
+def test_many_workstreams_are_taken_only_if_their_monitors_share_processes(base: str) -> None:
+    alone = f'[hub]\nbase = "{base}"\n'
+
+    (found,) = told(alone + many(101))
+    assert found.startswith("hub.toml:1: hub.monitors_per_process is 1, with 101 workstreams; above 100 let monitors")
+    assert len(parse(f"{alone}monitors_per_process = 50\n{many(500)}", "hub.toml").workstreams) == 500
+
+
+def test_too_many_workstreams_are_refused() -> None:
+    text = "[hub]\nmonitors_per_process = 50\n" + many(501)
+
+    assert told(text) == ["hub.toml:3: workstream declares 501; at most 500 in one hub"]
+
+
+def test_a_cell_and_a_workstream_cannot_have_one_name() -> None:
+    text = GOOD.replace('"b"', '"cell-2"')
+
+    assert len(parse(text, "hub.toml").workstreams) == 2
+    assert told("[hub]\nmonitors_per_process = 2\n" + text) == [
+        "hub.toml:9: workstream[cell-2].id is 'cell-2', the name of a cell of monitors; choose another"
+    ]
+
+
+@pytest.mark.parametrize("wrong", [0, 251, -3])
+def test_monitors_per_process_has_bounds(wrong: int) -> None:
+    (found,) = told(f"[hub]\nmonitors_per_process = {wrong}\n")
+
+    assert found.startswith(f"hub.toml:2: hub.monitors_per_process is {wrong}; must be ")
+
+
+def test_on_the_dense_base_there_are_no_cells_and_no_need_of_them() -> None:
+    (found,) = told('[hub]\nbase = "dense"\nmonitors_per_process = 2\n')
+    assert found.startswith("hub.toml:3: hub.monitors_per_process is 2, on the dense base; leave it out: ")
+    assert len(parse('[hub]\nbase = "dense"\n' + many(300), "hub.toml").workstreams) == 300
 
 
 def test_each_cycle_is_found_once() -> None:

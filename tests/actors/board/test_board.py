@@ -63,6 +63,10 @@ def tree(supervisor: str, **children: ChildState) -> TreeShown:
     )
 
 
+def cell(name: str, **residents: ChildState) -> TreeShown:
+    return tree(name, **residents).model_copy(update={"cell": True})
+
+
 def flows(session: str = "2004-08-02") -> FlowsShown:
     shown = FlowShown(flow="ws1-ws2", kind=FlowKind.EVENT, status="active", events=3)
     return FlowsShown(flows=(shown,), session=session, sessions=1, of=9, round=4, ended=False, digest="d", events=3)
@@ -251,6 +255,49 @@ def test_the_tree_hangs_supervisors_below_their_own_and_programs_below_their_mon
     assert root["children"][0]["age_s"] == 10.0
     (one,) = root["children"][1]["children"]
     assert (one["name"], one["restarts"], one["program"]["pid"]) == ("ws1", 2, 7)
+
+
+def test_the_tree_shows_cells_and_who_lives_in_them() -> None:
+    state = after(
+        tree("workstreams", cell_1=UP), cell("cell_1", ws1=UP, ws2=UP), tree("hub", workstreams=UP), pulse("ws1")
+    )
+
+    (shown,) = ask(state, "tree")["tree"]["children"][0]["children"]
+
+    assert (shown["name"], shown["state"], shown["cell"]) == ("cell_1", "up", True)
+    assert [child["name"] for child in shown["children"]] == ["ws1", "ws2"]
+    assert shown["children"][0]["program"]["pid"] == 7
+
+
+def test_a_cell_tells_who_lives_in_it_and_a_monitor_where_it_lives() -> None:
+    state = after(tree("workstreams", cell_1=UP), cell("cell_1", ws1=UP, ws2=UP), pulse("ws1"))
+
+    assert ask(state, "status", name="cell_1")["actor"]["residents"] == ["ws1", "ws2"]
+    assert ask(state, "status", name="ws1")["workstream"]["monitor"]["cell"] == "cell_1"
+    assert ask(state, "why", name="cell_1")["actor"]["residents"] == ["ws1", "ws2"]
+    assert ask(state, "why", name="ws1")["kind"] == "workstream"
+
+
+@pytest.mark.parametrize("state", [DOWN, ChildState.PARKED])
+def test_what_is_below_a_supervisor_or_cell_that_is_down_is_down_with_it(state: ChildState) -> None:
+    board = after(
+        tree("hub", workstreams=UP), tree("workstreams", cell_1=UP), cell("cell_1", ws1=UP, ws2=ChildState.PARKED)
+    )
+    assert board.child_state("ws1") == "up"
+
+    board = BOARD.decide(board, letter(tree("workstreams", cell_1=state))).state
+
+    assert [board.child_state(name) for name in ("ws1", "ws2")] == ["down", "parked"]
+    board = BOARD.decide(board, letter(cell("cell_1", ws1=UP, ws2=UP))).state
+    assert board.child_state("ws1") == "up"
+
+
+def test_a_supervisor_that_is_down_takes_the_cells_below_it_along() -> None:
+    board = after(tree("hub", workstreams=UP), tree("workstreams", cell_1=UP), cell("cell_1", ws1=UP))
+
+    board = BOARD.decide(board, letter(tree("hub", workstreams=DOWN))).state
+
+    assert [board.child_state(name) for name in ("cell_1", "ws1")] == ["down", "down"]
 
 
 def test_flows_rules_and_progress_show_what_was_last_told() -> None:

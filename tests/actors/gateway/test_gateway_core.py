@@ -185,6 +185,37 @@ def test_an_order_is_written_before_it_is_sent_and_a_loosening_one_waits_for_the
     assert effects == (Wake("q1", 60.0), written, Send(to, message))
 
 
+CELLS = SPEC.model_copy(
+    update={
+        "supervisors": {"auditor": "hub", "gateway": "hub", "cell-1": "workstreams"},
+        "cells": {"ws1": "cell-1", "ws2": "cell-1"},
+    }
+)
+
+
+@pytest.mark.parametrize("ask", ["restart", "stop", "start"])
+def test_a_monitor_in_a_cell_takes_no_order_for_itself_and_the_person_is_told_what_does(ask: str) -> None:
+    state = GATEWAY.start("gateway", CELLS)
+
+    _, effects = decide(state, given(ask, {"name": "ws1", "monitor": True}))
+
+    told = answer_in(effects)
+    assert (told.ok, told.code) == (False, Code.CONFLICT)
+    assert told.message == f"the monitor of ws1 lives in cell-1, one process for 2: there is no {ask} for it alone"
+    assert f"`{ask} ws1`" in told.hint
+    assert isinstance(effects[0], Record)
+
+
+def test_orders_for_a_cell_and_for_the_programs_of_those_who_live_in_it_go_where_they_always_went() -> None:
+    state = GATEWAY.start("gateway", CELLS)
+
+    _, for_cell = decide(state, given("restart", {"name": "cell-1"}))
+    _, for_program = decide(state, given("stop", {"name": "ws1"}))
+
+    assert for_cell[-1] == Send("workstreams", RestartActor(name="cell-1", reason="asked by ann"))
+    assert for_program[-1] == Send("ws1", StopProgram(by="ann", reason=""))
+
+
 @pytest.mark.parametrize(
     ("ask", "args", "done"),
     [
