@@ -2,7 +2,12 @@
 
 A command's key is made of its round, its rule and a count, so the same decision gives the same key and the program does
 it once.  Commands go out behind a ``Commit``: nothing is ordered that a power cut could make us forget.
+
+A workstream has one of them at a time, in the order in which they were issued.  Letters can be lost and said again, so
+two on their way at once could be heard in either order, and two runs would differ.
 """
+
+from collections.abc import Iterator
 
 from alluse_hub.actors.coordinator.rules import Match
 from alluse_hub.actors.coordinator.state import Turn
@@ -42,7 +47,17 @@ def issue(turn: Turn, match: Match, tell: Tell, key: str) -> None:
         _done(turn, issued, ok=False, error=f"{tell.workstream} is out")
         return
     turn.record(issued)
-    say(turn, issued, committed=True)
+    if issued in first_of_each(turn, issued.workstream):
+        say(turn, issued, committed=True)
+
+
+def first_of_each(turn: Turn, workstream: str = "") -> Iterator[CommandIssued]:
+    """Of the unanswered commands the oldest to each workstream, or to one: those that are under way."""
+    seen: set[str] = set()
+    for issued in turn.ledger.commands.values():
+        if issued.workstream not in seen and workstream in {"", issued.workstream}:
+            seen.add(issued.workstream)
+            yield issued
 
 
 def say(turn: Turn, issued: CommandIssued, *, committed: bool) -> None:
@@ -56,16 +71,15 @@ def say(turn: Turn, issued: CommandIssued, *, committed: bool) -> None:
 
 def take_up(turn: Turn) -> None:
     """After a start: whatever is not answered may not have been sent."""
-    for issued in turn.ledger.commands.values():
+    for issued in tuple(first_of_each(turn)):
         say(turn, issued, committed=True)
 
 
 def say_again_to(turn: Turn, workstream: str) -> None:
-    """The monitor is new: it may never have heard them."""
-    for issued in turn.ledger.commands.values():
-        if issued.workstream == workstream:
-            turn.forget(timer_of(issued.key))
-            say(turn, issued, committed=True)
+    """The monitor is new: it may never have heard what is under way."""
+    for issued in tuple(first_of_each(turn, workstream)):
+        turn.forget(timer_of(issued.key))
+        say(turn, issued, committed=True)
 
 
 def no_answer(turn: Turn, key: str) -> None:
@@ -75,7 +89,7 @@ def no_answer(turn: Turn, key: str) -> None:
         return
     tries = turn.state.tries.get(timer_of(key), 0)
     if tries > TRIES_MAX:
-        _done(turn, issued, ok=False, error=f"no answer after {tries} tries")
+        fail_all(turn, issued.workstream, f"no answer after {tries} tries")
         return
     # The timer was set behind the Commit that the command waited for, so it need not wait again.
     say(turn, issued, committed=False)
@@ -85,6 +99,7 @@ def answered(turn: Turn, reply: CommandReply) -> None:
     issued = turn.ledger.commands.get(reply.key)
     if issued is not None:
         _done(turn, issued, ok=reply.ok, error=reply.error, events_through=reply.events_through)
+        _go_on(turn, issued.workstream)
 
 
 def fail_all(turn: Turn, workstream: str, error: str) -> None:
@@ -92,6 +107,13 @@ def fail_all(turn: Turn, workstream: str, error: str) -> None:
     for issued in tuple(turn.ledger.commands.values()):
         if issued.workstream == workstream:
             _done(turn, issued, ok=False, error=error)
+
+
+def _go_on(turn: Turn, workstream: str) -> None:
+    """Send the next one, if there is one and it is not under way."""
+    for issued in tuple(first_of_each(turn, workstream)):
+        if timer_of(issued.key) not in turn.state.tries:
+            say(turn, issued, committed=True)
 
 
 def _done(turn: Turn, issued: CommandIssued, *, ok: bool, error: str, events_through: int = 0) -> None:

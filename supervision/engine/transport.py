@@ -186,8 +186,8 @@ class Transport:
         if known is not None:
             self.exchange.board.give_up(known.addressDetails.path)
 
-    def lostRemote(self, address: ActorAddress) -> None:  # noqa: N802
-        self.exchange.board.give_up(address.addressDetails.path)
+    def lostRemote(self, _address: ActorAddress) -> None:  # noqa: N802
+        """Nothing to do: the kernel says when a peer is gone, and one that is not may come back."""
 
     def enableRXPauseFlowControl(self, enable: bool = True) -> None:  # noqa: N802
         """Nothing to do: no process of this system ever goes deaf."""

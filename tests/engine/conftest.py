@@ -10,24 +10,30 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from thespian.actors import ActorAddress, ActorSystem
+from thespian.system.transport import ReceiveEnvelope, TransmitOnly
 
 from alluse_hub.supervision.dense.base import open_dense
+from alluse_hub.supervision.engine.address import SocketAddress
 from alluse_hub.supervision.engine.allowed import EVERYTHING
 from alluse_hub.supervision.engine.base import open_system
 from alluse_hub.supervision.engine.door import credentials
 from alluse_hub.supervision.engine.room import admin_path
 from alluse_hub.supervision.engine.settings import Settings
+from alluse_hub.supervision.engine.transport import Endpoint, Transport
 from alluse_hub.supervision.processes import children_of, start_ticks
 from tests.engine.cast import LIVING, PUPPET, Life
 
 STOCK = "multiprocTCPBase"
 
 PATIENCE_S = 20.0
+
+MOMENT = timedelta(seconds=0.02)
 
 
 def process_only(_reason: str) -> pytest.MarkDecorator:
@@ -158,3 +164,38 @@ def system(request: pytest.FixtureRequest) -> Iterator[ActorSystem]:
         end(system, admin_pid)
         vars(transport).clear()
         gc.collect()
+
+
+# --- transports without a system -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def make(room: Path) -> Iterator[Callable[..., Transport]]:
+    made: list[Transport] = []
+
+    def make(**bounds: Any) -> Transport:
+        settings = Settings(room, **({"allowed": EVERYTHING} | bounds))
+        made.append(Transport(Endpoint(None, None, ActorAddress(SocketAddress(admin_path(room))), settings)))
+        return made[-1]
+
+    yield make
+    for transport in made:
+        transport.close()
+
+
+def hear(transport: Transport, count: int = 1) -> list[Any]:
+    """That many messages."""
+    heard: list[Any] = []
+    while len(heard) < count:
+        envelope = transport.run(None, timedelta(seconds=PATIENCE_S))
+        assert isinstance(envelope, ReceiveEnvelope), f"heard {len(heard)} of {count}"
+        heard.append(envelope.message)
+    return heard
+
+
+def settle(*transports: Transport) -> None:
+    """Let each do what there is to do, except handing out messages."""
+    for transport in transports:
+        transport.exchange.look(0.0)
+        transport.run(TransmitOnly, MOMENT)
+        transport.exchange.look(0.0)

@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ def test_of_several_starters_at_the_same_moment_one_starts_the_system_and_all_ca
         (room / f"partial{number}").write_text(str(admin_of(system)))
         (room / f"partial{number}").rename(room / f"admin{number}")
 
-    starters = [fork(lambda number=number: start_and_report(number)) for number in range(4)]
+    starters = [fork(partial(start_and_report, number)) for number in range(4)]
     eventually(lambda: len(list(room.glob("ready*"))) == 4)
 
     (room / "go").touch()

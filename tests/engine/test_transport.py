@@ -5,7 +5,7 @@ import pickle
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,50 +16,15 @@ from thespian.system.transport import ReceiveEnvelope, Thespian__Run_Expired, Tr
 
 from alluse_hub.supervision.engine import switchboard
 from alluse_hub.supervision.engine.address import SocketAddress, name_of
-from alluse_hub.supervision.engine.allowed import EVERYTHING, HUB
+from alluse_hub.supervision.engine.allowed import HUB
 from alluse_hub.supervision.engine.door import GREETING
 from alluse_hub.supervision.engine.exchange import FrameTooLargeError
 from alluse_hub.supervision.engine.forks import fork
 from alluse_hub.supervision.engine.frames import HEADER, LARGE_BYTES, Kind, header
 from alluse_hub.supervision.engine.letters import Fate, Letter
 from alluse_hub.supervision.engine.room import admin_path
-from alluse_hub.supervision.engine.settings import Settings
-from alluse_hub.supervision.engine.transport import Endpoint, Transport
-from tests.engine.conftest import PATIENCE_S, eventually
-
-MOMENT = timedelta(seconds=0.02)
-
-
-@pytest.fixture
-def make(room: Path) -> Iterator[Callable[..., Transport]]:
-    made: list[Transport] = []
-
-    def make(**bounds: Any) -> Transport:
-        settings = Settings(room, **({"allowed": EVERYTHING} | bounds))
-        made.append(Transport(Endpoint(None, None, ActorAddress(SocketAddress(admin_path(room))), settings)))
-        return made[-1]
-
-    yield make
-    for transport in made:
-        transport.close()
-
-
-def hear(transport: Transport, count: int = 1) -> list[Any]:
-    """That many messages."""
-    heard: list[Any] = []
-    while len(heard) < count:
-        envelope = transport.run(None, timedelta(seconds=PATIENCE_S))
-        assert isinstance(envelope, ReceiveEnvelope), f"heard {len(heard)} of {count}"
-        heard.append(envelope.message)
-    return heard
-
-
-def settle(*transports: Transport) -> None:
-    """Let each do what there is to do, except handing out messages."""
-    for transport in transports:
-        transport.exchange.look(0.0)
-        transport.run(TransmitOnly, MOMENT)
-        transport.exchange.look(0.0)
+from alluse_hub.supervision.engine.transport import Transport
+from tests.engine.conftest import MOMENT, PATIENCE_S, eventually, hear, settle
 
 
 def hear_from(sender: Transport, receiver: Transport, count: int = 1) -> list[Any]:

@@ -50,6 +50,12 @@ def test_crashes_and_losses_leave_no_trace_in_events_and_decisions(calm: dict[st
         same_as_calm(hub, calm[STORM])
 
 
+def test_two_commands_of_a_round_reach_their_workstream_in_the_order_of_the_rules(calm: dict[str, Calm]) -> None:
+    """The first letter was lost, the second was heard after the wait for the gap, and the first said again later."""
+    with played(STORM, 439, ROUGH) as hub:
+        same_as_calm(hub, calm[STORM])
+
+
 def test_nor_does_it_matter_that_every_tenth_letter_is_lost(calm: dict[str, Calm]) -> None:
     with played(LISTING, 1, Weather(loss=0.1)) as hub:
         same_as_calm(hub, calm[LISTING])
