@@ -13,7 +13,7 @@ from typing import Any
 
 from alluse_hub import actors
 from alluse_hub.actors.coordinator.checks import check_rules
-from alluse_hub.protocols.config import ConfigError, HubConfig, Problem, Source, WorkstreamConfig, parse
+from alluse_hub.protocols.config import Base, ConfigError, HubConfig, Problem, Source, WorkstreamConfig, parse
 
 REFERENCE = Path(actors.__path__[0]) / "reference.toml"
 CONFIG_BYTES_MAX = 1_000_000
@@ -50,14 +50,15 @@ def read(path: Path | None) -> tuple[str, str]:
         raise ConfigError([Problem(str(path), 0, "", f"cannot be read: {error.strerror}", "name a file")]) from error
 
 
-def load(given: str | None, folder: Path) -> HubConfig:
-    """The configuration in force, with its programs looked for.  Raises ConfigError with every error."""
-    return checked(*read(chosen(given, folder)), folder)
+def load(given: str | None, folder: Path, runs_on: Base | None = None) -> HubConfig:
+    """The configuration in force, with its programs looked for; ``runs_on`` instead of the base it says.  Raises
+    ConfigError with every error."""
+    return checked(*read(chosen(given, folder)), folder, runs_on)
 
 
-def checked(text: str, origin: str, folder: Path) -> HubConfig:
+def checked(text: str, origin: str, folder: Path, runs_on: Base | None = None) -> HubConfig:
     """The configuration that ``text`` gives on this machine.  Raises ConfigError with every error."""
-    config = parse(text, origin, base=reference(), check_rules=check_rules)
+    config = parse(text, origin, base=reference(), check_rules=check_rules, runs_on=runs_on)
     problems = [
         Problem(origin, 0, f"workstream[{workstream.id}].program", wrong, "give a program that can be run")
         for workstream in config.workstreams

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from alluse_hub.protocols.claims import Mode
 from alluse_hub.protocols.config_checks import RuleCheck, check
-from alluse_hub.protocols.config_models import HubConfig, HubSection, Replay, Supervision, WorkstreamConfig
+from alluse_hub.protocols.config_models import Base, HubConfig, HubSection, Replay, Supervision, WorkstreamConfig
 from alluse_hub.protocols.flow import Flow
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.places import Path, line_of, places, within
@@ -26,6 +26,7 @@ from alluse_hub.protocols.problems import ConfigError, File, Item, Problem, mean
 from alluse_hub.protocols.rules import Rule
 
 __all__ = [
+    "Base",
     "ConfigError",
     "HubConfig",
     "HubSection",
@@ -55,13 +56,23 @@ class Source:
     text: str
 
 
-def parse(text: str, origin: str, *, base: Source | None = None, check_rules: RuleCheck | None = None) -> HubConfig:
-    """The configuration that ``text`` gives, laid over ``base``.  Raises ConfigError with all that is wrong."""
+def parse(
+    text: str,
+    origin: str,
+    *,
+    base: Source | None = None,
+    check_rules: RuleCheck | None = None,
+    runs_on: Base | None = None,
+) -> HubConfig:
+    """The configuration that ``text`` gives, laid over ``base``.  ``runs_on``: instead of its ``[hub] base``.
+    Raises ConfigError with all that is wrong."""
     user = _open(text, origin)
     reference = user.document.get("hub", {})
     wants_base = not (isinstance(reference, dict) and reference.get("reference") is False)
     files = [_open(base.text, base.origin), user] if base is not None and wants_base else [user]
     hub, replay = _section(files, "hub", HubSection), _section(files, "replay", Replay)
+    if runs_on is not None:
+        hub = hub.model_copy(update={"base": runs_on})
     supervision = _section(files, "supervision", Supervision)
     tables = {name: _table(files, name) for name in TABLES}
     if "source" not in user.document.get("replay", {}) and replay.source not in {

@@ -19,7 +19,7 @@ from alluse_hub.protocols.lifecycle import ChildStart
 from alluse_hub.protocols.message import Message
 from alluse_hub.supervision.bell import Bell
 from alluse_hub.supervision.cell_core import CELL
-from alluse_hub.supervision.life import Parcel
+from alluse_hub.supervision.parcel import Parcel
 from alluse_hub.supervision.residents import Residents
 from alluse_hub.supervision.shell import Shell
 from alluse_hub.supervision.spool import Spool

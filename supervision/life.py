@@ -11,7 +11,7 @@ import json
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -35,6 +35,7 @@ from alluse_hub.protocols.names import ROOT
 from alluse_hub.protocols.trail import EntryKind, Snapshot, Stored
 from alluse_hub.supervision.outbox import Held, Outbox, split
 from alluse_hub.supervision.pairs import Inbound
+from alluse_hub.supervision.parcel import Parcel
 from alluse_hub.supervision.spool import Frame
 from alluse_hub.supervision.timers import Timers
 
@@ -49,28 +50,6 @@ SNAPSHOT_EVERY = 2_000
 
 ANY_INCARNATION = 0
 """Addressed to whoever bears the name now: from outside the tree, where incarnations are not known."""
-
-
-class Parcel(NamedTuple):
-    """A letter as it travels: the message stays encoded from the sender's spool to the receiver's hands.
-
-    ``number`` counts the letters between this pair of incarnations from 1.  A tuple, because it is made, pickled and
-    taken apart for every letter.
-    """
-
-    id: str
-    sender: str
-    incarnation: int
-    to: str
-    to_incarnation: int
-    number: int
-    kind: str
-    body: bytes
-    cause: str
-    correlation: str
-
-    def __str__(self) -> str:  # Thespian makes texts for logs that are off
-        return self.kind
 
 
 @dataclass(frozen=True, slots=True)

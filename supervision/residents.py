@@ -29,7 +29,8 @@ from typing import Any, NoReturn, Protocol
 from alluse_hub.protocols.effects import Core
 from alluse_hub.protocols.lifecycle import ChildStart, ChildUp, Exited, StopAsked
 from alluse_hub.protocols.message import Json, Message
-from alluse_hub.supervision.life import Boot, Life, Parcel, SpoolPort
+from alluse_hub.supervision.life import Boot, Life, SpoolPort
+from alluse_hub.supervision.parcel import Parcel
 from alluse_hub.supervision.timers import Timers
 from alluse_hub.supervision.workshop import Worker, Workshop
 

@@ -32,8 +32,9 @@ from alluse_hub.protocols.lifecycle import ChildStart, ChildUp, Exited, StopAske
 from alluse_hub.protocols.message import Json, Message
 from alluse_hub.supervision import processes
 from alluse_hub.supervision.clock import Clock
-from alluse_hub.supervision.life import Boot, Life, Parcel
+from alluse_hub.supervision.life import Boot, Life
 from alluse_hub.supervision.lodging import EXIT_BROKEN, lodging_on
+from alluse_hub.supervision.parcel import Parcel
 from alluse_hub.supervision.spool import Spool
 from alluse_hub.supervision.timers import Timers
 from alluse_hub.supervision.words import BootOrder, Ending, Introduce, NewbornUp, Register, StopOrder

@@ -19,8 +19,9 @@ from alluse_hub.protocols.effects import Core
 from alluse_hub.protocols.lifecycle import ChildStart, ChildUp, Exited, StopAsked
 from alluse_hub.protocols.message import Json, Message
 from alluse_hub.protocols.names import AUDITOR, GUARDIAN, ROOT
-from alluse_hub.supervision.life import ANY_INCARNATION, Boot, Life, Parcel
+from alluse_hub.supervision.life import ANY_INCARNATION, Boot, Life
 from alluse_hub.supervision.memory import MemoryTrail
+from alluse_hub.supervision.parcel import Parcel
 
 SPAWN_S = 0.015
 """Time from a fork to an open mail, as measured on real processes."""

@@ -11,7 +11,8 @@ from alluse_hub.protocols import wire
 from alluse_hub.protocols.admin import ShutDown
 from alluse_hub.protocols.message import Json
 from alluse_hub.protocols.names import GUARDIAN, ROOT
-from alluse_hub.supervision.life import ANY_INCARNATION, Parcel
+from alluse_hub.supervision.life import ANY_INCARNATION
+from alluse_hub.supervision.parcel import Parcel
 
 
 @dataclass(frozen=True, slots=True)

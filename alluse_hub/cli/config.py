@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from alluse_hub.protocols.config import ConfigError
 
 
-def refused(error: "ConfigError") -> Failure:
-    """All errors as one failure: a line each."""
+def refused(error: "ConfigError", base: str = "") -> Failure:
+    """All errors as one failure: a line each.  ``base``: what a flag says instead of the configuration."""
     count = len(error.problems)
-    return Failure(
-        failure.USAGE, str(error), f"{count} error{'s' if count > 1 else ''}; `config check` tells them again"
-    )
+    counted = f"{count} error{'s' if count > 1 else ''}"
+    told = f"on the base {base}, which a flag asks for" if base else "`config check` tells them again"
+    return Failure(failure.USAGE, str(error), f"{counted}; {told}")
 
 
 def check(arguments: argparse.Namespace) -> int:

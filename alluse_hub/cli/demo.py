@@ -26,6 +26,10 @@ from alluse_hub.cli.render import Style, say
 from alluse_hub.cli.summary import summary
 
 POLL_S = 0.5
+LAST_POLL_S = 0.1
+QUIET_S = 0.7
+"""Nothing came after the end for so long: the board is told of rounds at least every 0.5 s."""
+
 TREE_EVERY_S = 2.0
 READY_S = 60.0
 STALL_S = 120.0
@@ -49,8 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise Failure(failure.USAGE, f"--speed is {arguments.speed:g}", "give sessions a second, or 0 for no limit")
     with _home(arguments) as folder:
         config = folder / "hub.toml"
+        chosen = f'[hub]\nbase = "{arguments.base}"\n' if arguments.base else ""
         config.write_text(
-            f"[replay]\nfrom = {first}\nto = {last}\nspeed = {float(arguments.speed)}\nautostart = true\n",
+            f"{chosen}[replay]\nfrom = {first}\nto = {last}\nspeed = {float(arguments.speed)}\nautostart = true\n",
             encoding="utf-8",
         )
         out = sys.stderr if arguments.json else sys.stdout
@@ -199,7 +204,6 @@ def _watch(client: Client, child: subprocess.Popen[bytes], folder: Path, screen:
     leaf = 0
     seen: deque[tuple[float, int]] = deque()
     moved_at, mark = time.monotonic(), (-1, -1)
-    settled = 0
     looked_at = 0.0
     branches: Answer = {}
     while True:
@@ -218,15 +222,14 @@ def _watch(client: Client, child: subprocess.Popen[bytes], folder: Path, screen:
                 branches = client.ask("tree")
         screen.show(Shown(progress, news, _speed(seen), branches))
         if mark != (sessions, int(progress.get("round") or 0)):
-            mark, moved_at, settled = (sessions, int(progress.get("round") or 0)), now, 0
+            mark, moved_at = (sessions, int(progress.get("round") or 0)), now
         elif progress.get("ended"):
-            settled += 1
-            if settled >= len(("seen ended", "nothing came after")):
+            if now - moved_at >= QUIET_S:
                 return
         elif now - moved_at > STALL_S:
             why = progress.get("hub", {}).get("why", "")
             raise Failure(failure.TIMED_OUT, f"the replay stands still for {STALL_S:.0f} s: {why}", _last_words(folder))
-        time.sleep(POLL_S)
+        time.sleep(LAST_POLL_S if progress.get("ended") else POLL_S)
 
 
 def _ask_patiently(client: Client) -> Answer:

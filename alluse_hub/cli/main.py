@@ -20,6 +20,9 @@ EXITS = """exit status:
 
 The home is --home, else $ALLUSE_HUB_HOME, else alluse-hub in $XDG_STATE_HOME or ~/.local/state."""
 
+BASES = ("engine", "dense", "stock")
+"""As ``[hub] base`` has them."""
+
 Run = Callable[[argparse.Namespace], int]
 
 
@@ -108,13 +111,19 @@ Verb = Callable[..., Parser]
 def _daemon(verb: Verb) -> None:
     serve = verb("serve", commands.serve, "run the hub in the foreground until it is told to end")
     serve.add_argument("--config", metavar="FILE", help="configuration; default: hub.toml in the home, if there")
-    serve.add_argument("--dense", action="store_true", help="all actors in one process, whatever is configured")
+    _base(serve, "what the configuration says")
+    serve.add_argument("--dense", action="store_true", help="as --base dense")
 
     demo = verb("demo", commands.demo, "everything in a fresh home: replay a span of recorded sessions, then a summary")
     demo.add_argument("--from", dest="first", metavar="DATE", default="2004-08-02", help="first session (%(default)s)")
     demo.add_argument("--to", dest="last", metavar="DATE", default="2009-03-31", help="last session (%(default)s)")
     demo.add_argument("--speed", type=float, default=0.0, metavar="N", help="sessions a second; 0: as fast as it goes")
     demo.add_argument("--keep", action="store_true", help="keep the temporary home, and say where it is")
+    _base(demo, "what the shipped configuration says")
+
+
+def _base(made: Parser, default: str) -> None:
+    made.add_argument("--base", choices=BASES, help=f"what carries letters between actors; default: {default}")
 
 
 def _reading(verb: Verb) -> None:

@@ -16,25 +16,39 @@ from alluse_hub.cli.failure import Failure
 if TYPE_CHECKING:
     from alluse_hub.protocols.config import HubConfig
 
+DENSE = "dense"
+
 
 def run(arguments: argparse.Namespace) -> int:
     from alluse_hub.configuration import load
-    from alluse_hub.protocols.config import ConfigError
+    from alluse_hub.protocols.config import Base, ConfigError
 
+    chosen = base_of(arguments.base, is_dense=arguments.dense)
     folder = home.find(arguments.home)
     home.check_length(folder)
     try:
-        config = load(arguments.config, folder)
+        config = load(arguments.config, folder, Base(chosen) if chosen else None)
     except ConfigError as error:
-        raise refused(error) from error
+        raise refused(error, chosen) from error
     home.make(folder, tuple(workstream.id for workstream in config.workstreams))
     if config.hub.control_group:
         home.open_to_group(folder, config.hub.control_group)
     make_importable()
-    return guard(folder, config, "dense" if arguments.dense else config.hub.base.value)
+    return guard(folder, config)
 
 
-def guard(folder: Path, config: "HubConfig", base: str) -> int:
+def base_of(given: str | None, *, is_dense: bool) -> str:
+    """What the flags say; empty if they say nothing.  Raises Failure if they contradict each other."""
+    if is_dense and given not in {None, DENSE}:
+        raise Failure(
+            failure.USAGE,
+            f"--dense means --base {DENSE}, but --base {given} is given as well",
+            "give one of the two",
+        )
+    return DENSE if is_dense else given or ""
+
+
+def guard(folder: Path, config: "HubConfig") -> int:
     """Hand over to the guardian, until the hub has ended."""
     from alluse_hub import __version__
     from alluse_hub.actors.catalog import READER, preload, tree_of
@@ -43,7 +57,7 @@ def guard(folder: Path, config: "HubConfig", base: str) -> int:
 
     preload()
     try:
-        return Guardian(folder, tree_of(config, __version__), READER, __version__, _say, base).run()
+        return Guardian(folder, tree_of(config, __version__), READER, __version__, _say, config.hub.base.value).run()
     except CallerError as error:
         raise Failure(failure.CONFLICT, str(error)) from error
 

@@ -302,7 +302,7 @@ def why(style: Style, doc: Doc) -> list[str]:
     elif kind == "conflict":
         lines = conflict_lines(style, thing)
     else:
-        lines = _pairs(style, thing)
+        lines = _actor(style, thing)
     if doc.get("latest"):
         lines += ["", style.paint("the latest in the trail; `why ID` follows one", "dim")]
         lines += [f"  {entry(style, one)}" for one in doc["latest"]]

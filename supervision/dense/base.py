@@ -91,8 +91,8 @@ class DenseBase(Context):
         """End all actors in order and leave nothing.  Raises ActorSystemRequestTimeout if they do not end."""
         keeper = self._keeper
         keeper.end_all()
-        keeper.loop.pump(lambda: not keeper.roots, time.monotonic() + SHUTDOWN_S)
-        if keeper.roots:
+        keeper.loop.pump(lambda: keeper.is_over, time.monotonic() + SHUTDOWN_S)
+        if not keeper.is_over:
             names = ", ".join(root.class_name for root in list(keeper.roots))
             raise ActorSystemRequestTimeout(f"not ended within {SHUTDOWN_S:.0f} s: {names}")
         keeper.loop.close()

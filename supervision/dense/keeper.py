@@ -54,6 +54,7 @@ class Keeper:
         self.roots: dict[Tenant, None] = {}
         """Those without a parent."""
         self.is_ending = False
+        self._is_told = False
         self.address = ActorAddress(Place(None))
         """The base's own, as a sender."""
         self._names: dict[str, Tenant] = {}
@@ -276,7 +277,13 @@ class Keeper:
         self.is_ending = True
         self.loop.hand_in(self._end_all)
 
+    @property
+    def is_over(self) -> bool:
+        """All were asked to end, and have."""
+        return self._is_told and not self.roots
+
     def _end_all(self) -> None:
+        self._is_told = True
         for root in list(self.roots):
             self.deliver(self.address, root.address, ActorExitRequest())
 

@@ -131,8 +131,7 @@ class Loop:
                 return
 
     def _patience(self, now: float, deadline: float) -> float | None:
-        due = self.agenda.next_due()
-        until = deadline if due is None else min(due, deadline)
+        until = min(self.agenda.due, deadline)
         return None if until == math.inf else max(0.0, until - now)
 
     def _look(self, patience_s: float | None) -> None:
@@ -238,8 +237,8 @@ class Loop:
     def close(self) -> None:
         """Nothing is done from now on; returns when the thread that ran the loop has left it."""
         with self._changed:
-            self._poller.ring()
             self.is_closed = True
+            self._poller.ring()
             while self.runner:
                 self._changed.wait()
             self._poller.close()

@@ -116,6 +116,7 @@ class Admin(Parenting, ThespianAdmin):  # type: ignore[misc]  # Thespian ships n
             os.write(self._outcome, f"the logger could not start: {cause}\n".encode())
             self.transport.abort_run()
             return
+        self.desk.logger_gone()
         now = time.monotonic()
         self._logger_deaths.append(now)
         if len(self._logger_deaths) == LOGGER_DEATHS_MAX and now - self._logger_deaths[0] < LOGGER_DEATHS_S:

@@ -6,13 +6,16 @@ Times are seconds of the monotonic clock.  Pure.
 import heapq
 from collections.abc import Iterator
 from itertools import count
+from math import inf
 from typing import Any
 
 
 class Agenda:
-    """Items of equal time come out in the order they were put in."""
+    """Items of equal time come out in the order they were put in.  ``due``: the time of the first, infinite if there is
+    none; an attribute, because it is looked at between any two messages."""
 
     def __init__(self) -> None:
+        self.due = inf
         self._heap: list[tuple[float, int, Any]] = []  # the item is the owner's
         self._serial = count()
 
@@ -24,11 +27,11 @@ class Agenda:
 
     def add(self, due: float, item: Any) -> None:  # as above
         heapq.heappush(self._heap, (due, next(self._serial), item))
-
-    def next_due(self) -> float | None:
-        return self._heap[0][0] if self._heap else None
+        self.due = self._heap[0][0]
 
     def take(self, now: float) -> Any:  # as above; None if nothing is due
-        if self._heap and self._heap[0][0] <= now:
-            return heapq.heappop(self._heap)[2]
-        return None
+        if self.due > now:
+            return None
+        item = heapq.heappop(self._heap)[2]
+        self.due = self._heap[0][0] if self._heap else inf
+        return item

@@ -9,10 +9,12 @@ Only one thread at a time runs the loop; any thread may send.
 
 import math
 import threading
-import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from threading import get_ident
+from time import monotonic, sleep
 from typing import Any
 
 from thespian.actors import ActorAddress, ActorExitRequest, WakeupMessage, WatchMessage
@@ -26,7 +28,7 @@ from alluse_hub.supervision.engine.allowed import RefusedClassError
 from alluse_hub.supervision.engine.door import Door
 from alluse_hub.supervision.engine.frames import Frame
 from alluse_hub.supervision.engine.inbox import Inbox, Source
-from alluse_hub.supervision.engine.letters import CONTROL, Fate, Letter
+from alluse_hub.supervision.engine.letters import CONTROL, Envelope, Fate, Letter
 from alluse_hub.supervision.engine.link import Link
 from alluse_hub.supervision.engine.poller import Poller
 from alluse_hub.supervision.engine.settings import Settings
@@ -84,13 +86,19 @@ class Exchange:
             self.inbox,
             self.chores,
         )
+        self._frame_max = settings.frame_max_bytes
+        self._queue_high = settings.queue_high_bytes
+        self._encode = settings.allowed.encode
+        self._decode = settings.allowed.decode
         self._lock = threading.RLock()
         self._runner = 0  # the thread that runs the loop
         self._own_path: str = own.addressDetails.path
         self._own_mail = Source()
+        self._handed_in: deque[ReceiveEnvelope] = deque()  # own mail from other threads
         self._in_hand: Link | None = None
         self._watched: list[int] = []
         self._watch_ready: set[int] = set()
+        self._now = 0.0  # the clock, as read when the poll or the handler last returned
         self._looked_at = 0.0
         self._is_relieving = False
         self._is_closed = False
@@ -111,36 +119,43 @@ class Exchange:
 
     # --- out ---------------------------------------------------------------------------------------------------------
 
-    def post(self, letter: Letter) -> None:
-        """Send; ``letter.to`` must be a socket's address.  Raises FrameTooLargeError, FloodError."""
-        to: SocketAddress = letter.to.addressDetails
-        is_outsider = self._runner not in {0, threading.get_ident()}
-        if to.path == self._own_path:
-            self.deliver(ReceiveEnvelope(self.own, letter.message))
+    def post(self, letter: Letter, to: SocketAddress) -> None:
+        """Send; ``to`` is where ``letter.to`` leads.
+
+        Raises FrameTooLargeError, FloodError, and whatever encoding raises.
+        """
+        path = to.path
+        if path == self._own_path:
+            self.deliver(Envelope(self.own, letter.message))
             if letter.wants_receipt:
                 self.board.tell(letter, Fate.SENT)
             return
-        if len(letter.payload) > self.settings.frame_max_bytes:
-            most = self.settings.frame_max_bytes
-            raise FrameTooLargeError(f"a message of {len(letter.payload)} bytes; at most {most} are sent")
+        payload = letter.payload = self._encode(letter.message)
+        if len(payload) > self._frame_max:
+            raise FrameTooLargeError(f"a message of {len(payload)} bytes; at most {self._frame_max} are sent")
         letter.answers = to.request
         self.sent += 1
         with self._lock:
-            link = self.board.post(to.path, letter)
-        if is_outsider:
-            self.ring()
+            link = self.board.post(path, letter)
+        if self._runner != get_ident():
+            if self._runner:
+                self.ring()
         elif link is None:
             if len(self.board.acts) > FATES_MAX:
                 raise FloodError(f"{FATES_MAX} letters have failed since the last message was handled")
-        elif link.queued_bytes > self.settings.queue_high_bytes:
+        elif link.queued_bytes > self._queue_high:
             self._relieve(link)
 
     def deliver(self, envelope: ReceiveEnvelope) -> None:
         """Put something into our own inbox, as it is."""
-        with self._lock:
-            self.inbox.add(self._own_mail, envelope, is_urgent=type(envelope.message) in CONTROL)
-        if self._runner not in {0, threading.get_ident()}:
+        if self._runner == get_ident():
+            self._take_in(envelope)
+        else:
+            self._handed_in.append(envelope)
             self.ring()
+
+    def _take_in(self, envelope: ReceiveEnvelope) -> None:
+        self.inbox.add(self._own_mail, envelope, is_urgent=type(envelope.message) in CONTROL)
 
     def after_last_word(self, pid: int, act: Callable[[], None]) -> None:
         """Run ``act`` in the loop once everything that the ended process ``pid`` wrote to us has been handled."""
@@ -152,13 +167,13 @@ class Exchange:
         if self._is_relieving or link.is_behind:
             return
         self._is_relieving = True
-        until = time.monotonic() + RELIEF_S
+        until = monotonic() + RELIEF_S
         try:
-            while link.queued_bytes > self.settings.queue_high_bytes and not link.is_lost and not link.is_mute:
-                if time.monotonic() > until:
+            while link.queued_bytes > self._queue_high and not link.is_lost and not link.is_mute:
+                if monotonic() > until:
                     link.is_behind = True
                     return
-                self._do_chores()
+                self._do_chores(self._now)
                 self._look_hard(RELIEF_LOOK_S)
         finally:
             self._is_relieving = False
@@ -168,27 +183,24 @@ class Exchange:
     def run(self, handler: Callable[[ReceiveEnvelope], object] | None, deadline: float) -> tuple[str, Any]:
         """Hand out messages until told otherwise: ("stopped" | "expired", None), ("result", what the handler said to
         end the run) or, without a handler, ("mail", the first envelope).  ``deadline``: monotonic seconds."""
-        self.stop = None
-        self._runner = threading.get_ident()
+        self._begin()
         try:
-            while not self._is_stopped():
+            while self.stop is None:
                 envelope = self._next()
                 if envelope is None:
                     if not self._wait(deadline):
                         return "expired", None
                     continue
                 self.handled += 1
-                if handler is None:
-                    self._settle()
-                    return "mail", envelope
-                result = handler(envelope)
+                result = None if handler is None else handler(envelope)
                 self._settle()
+                if handler is None:
+                    return "mail", envelope
                 if not result:
                     return "result", result
-                now = time.monotonic()
-                if now >= self._looked_at + LOOK_EVERY_S:
+                if self._now >= self._looked_at + LOOK_EVERY_S:
                     self.look(0.0)
-                if now >= deadline:
+                if self._now >= deadline:
                     return "expired", None
             return "stopped", None
         finally:
@@ -197,29 +209,30 @@ class Exchange:
                 self.board.acknowledge_all()
             self._runner = 0
 
+    def _begin(self) -> None:
+        self.stop = None
+        self._runner = get_ident()
+        self._now = monotonic()
+
     def write_out(self, deadline: float, *, await_receipts: bool = False, only: str = "") -> int:
         """Write what waits to be written, ``only`` to one peer if given; how many peers still have something waiting at
         the deadline."""
-        self._runner = threading.get_ident()
+        self._runner = get_ident()
         try:
             is_over = False
             while True:
                 self._do_acts(is_last=True)
-                self._do_chores()
+                self._do_chores(monotonic())
                 with self._lock:
                     self.board.flush_all()
                     left = self.board.unwritten(only) + (self.board.awaiting_receipt() if await_receipts else 0)
                 if not left or is_over:
                     return left
-                now = time.monotonic()
+                now = monotonic()
                 is_over = now >= deadline
-                due = self.chores.next_due()
-                self._look_hard(min(deadline, math.inf if due is None else due, now + 1.0) - now)
+                self._look_hard(min(deadline, self.chores.due, now + 1.0) - now)
         finally:
             self._runner = 0
-
-    def _is_stopped(self) -> bool:
-        return self.stop is not None
 
     def unwritten(self, only: str = "") -> int:
         with self._lock:
@@ -227,72 +240,83 @@ class Exchange:
 
     def _settle(self) -> None:
         """The message in hand has been handled."""
-        link, self._in_hand = self._in_hand, None
-        with self._lock:
-            self.board.turn += 1
-            if link is not None:
-                self.board.handled_one(link)
-            self.board.flush_all()
+        self._now = monotonic()
+        board = self.board
+        board.turn += 1
+        link = self._in_hand
+        if link is not None:
+            self._in_hand = None
+            board.handled_one(link, self._now)
+        if board.dirty:
+            with self._lock:
+                board.flush_all()
 
     def _next(self) -> ReceiveEnvelope | None:
         if self.must_end:
             self.must_end = False
-            return ReceiveEnvelope(self.own, ActorExitRequest())
+            return Envelope(self.own, ActorExitRequest())
         if self.must_look_at_children:
             self.must_look_at_children = False
-            return ReceiveEnvelope(self.own, ChildMayHaveDied())
-        self._do_chores()
-        if len(self.wakeups) and (due := self.wakeups.take(time.monotonic())) is not None:
-            return ReceiveEnvelope(self.own, WakeupMessage(due.period, due.payload))
+            return Envelope(self.own, ChildMayHaveDied())
+        now = self._now
+        if self.chores.due <= now:
+            self._do_chores(now)
+        if self.wakeups.due <= now:
+            due = self.wakeups.take(now)
+            return Envelope(self.own, WakeupMessage(due.period, due.payload))
         if self._watch_ready:
             ready = [fd for fd in self._watched if fd in self._watch_ready]
             self._watch_ready.clear()
             if ready:
-                return ReceiveEnvelope(self.own, WatchMessage(ready))
-        return self._next_mail()
+                return Envelope(self.own, WatchMessage(ready))
+        while self._handed_in:
+            self._take_in(self._handed_in.popleft())
+        if self.inbox.turns or self.board.acts:
+            return self._next_mail()
+        return None
 
     def _next_mail(self) -> ReceiveEnvelope | None:
+        board = self.board
         while True:
-            if self.board.acts:
+            if board.acts:
                 self._do_acts()
-            with self._lock:
-                taken = self.inbox.take()
+            taken = self.inbox.take()
             if taken is None:
                 return None
             source, item = taken
-            if isinstance(source, Link) and type(item) is Frame:
-                self.board.inbox_bytes -= len(item.payload)
+            if type(item) is Frame:
                 if (envelope := self._open(source, item)) is not None:
                     return envelope
-            elif isinstance(source, Link) and item is LOST:
+            elif item is LOST:
                 with self._lock:
-                    self.board.bury(source)
+                    board.bury(source)
             else:
                 return item
 
     def _open(self, link: Link, frame: Frame) -> ReceiveEnvelope | None:
+        _, _, asked, answers, payload = frame
+        self.board.inbox_bytes -= len(payload)
         try:
-            message = self.settings.allowed.decode(frame.payload)
+            message = self._decode(payload)
         except Exception as error:  # noqa: BLE001  # unpickling may raise anything; the sender is told
             if isinstance(error, RefusedClassError):
                 self.board.door.refuse(f"{link.path}: {error}")
             with self._lock:
                 self.board.refuse(link, f"{type(error).__name__}: {error}")
-                self.board.handled_one(link)
+                self.board.handled_one(link, self._now)
                 self.board.flush_all()
             return None
         self._in_hand = link
-        if link.sender is None:
-            link.sender = self._known(ActorAddress(SocketAddress(link.path)))
-        sender = link.sender
-        if frame.asked:
-            sender = self._known(ActorAddress(SocketAddress(link.path, frame.asked)))
-        envelope = ReceiveEnvelope(sender, message)
-        if frame.answers:
-            envelope.answers = frame.answers
-        return envelope
+        if asked:
+            sender = self._sender(link, asked)
+        elif link.sender is None:
+            sender = link.sender = self._sender(link)
+        else:
+            sender = link.sender
+        return Envelope(sender, message, answers)
 
-    def _known(self, address: ActorAddress) -> ActorAddress:
+    def _sender(self, link: Link, request: int = 0) -> ActorAddress:
+        address = ActorAddress(SocketAddress(link.path, request))
         if self.addresses is not None:
             self.addresses.importAddr(address)
         return address
@@ -302,38 +326,33 @@ class Exchange:
         while acts and (is_last or self.inbox.taken >= acts[0][0]):
             acts.popleft()[1]()
 
-    def _do_chores(self) -> None:
-        while len(self.chores) and (chore := self.chores.take(time.monotonic())) is not None:
+    def _do_chores(self, now: float) -> None:
+        while (chore := self.chores.take(now)) is not None:
             with self._lock:
                 chore()
 
     def _wait(self, deadline: float) -> bool:
         """Wait for something to do; False if there was nothing until the deadline."""
-        with self._lock:
-            self.board.turn += 1
-            self.board.flush_all()
-            now = time.monotonic()
-            ack_due = self.board.ack_due
-            if ack_due is not None and now >= ack_due:
-                self.board.acknowledge_all()
-                ack_due = None
-        until = deadline
-        for due in (ack_due, self.wakeups.next_due(), self.chores.next_due()):
-            if due is not None and due < until:
-                until = due
-        is_busy = self.look(None if until == math.inf else max(0.0, until - now))
-        return is_busy or bool(self.board.acts) or time.monotonic() < deadline
+        board = self.board
+        if board.dirty:
+            with self._lock:
+                board.flush_all()
+        board.turn += 1
+        until = min(deadline, board.ack_due, self.wakeups.due, self.chores.due)
+        is_busy = self.look(None if until == math.inf else max(0.0, until - self._now))
+        return is_busy or bool(board.acts or self._handed_in) or self._now < deadline
 
     def look(self, timeout_s: float | None, *, greedy: bool = False) -> bool:
         """Deal with descriptors that are ready, waiting for them if there are none; whether there were any."""
         ready = self.poller.poll(timeout_s)
-        self._looked_at = time.monotonic()
+        self._looked_at = self._now = monotonic()
+        board = self.board
         with self._lock:
-            if self.board.ack_due is not None and self._looked_at >= self.board.ack_due:
-                self.board.acknowledge_all()
-            for fd, events in ready:
-                if not self.board.ready(fd, events, greedy=greedy) and fd in self._watched:
-                    self._watch_ready.add(fd)
+            if board.ack_due <= self._now:
+                board.acknowledge_all()
+            others = board.attend(ready, greedy=greedy)
+        if others:
+            self._watch_ready.update(fd for fd in others if fd in self._watched)
         return bool(ready)
 
     def _look_hard(self, timeout_s: float) -> None:
@@ -341,11 +360,11 @@ class Exchange:
         may_read = self.board.inbox_bytes < self.settings.inbox_max_bytes
         self.look(max(0.0, timeout_s), greedy=may_read)
         if not may_read:
-            time.sleep(LOOK_EVERY_S)  # what is ready may not be read, and would be reported again at once
+            sleep(LOOK_EVERY_S)  # what is ready may not be read, and would be reported again at once
 
     # --- watched descriptors -----------------------------------------------------------------------------------------
 
-    def watch(self, filenos: list[int]) -> None:
+    def watch(self, filenos: Sequence[int]) -> None:
         """Watch these and no others; called after every message, so that nothing is the cheapest case."""
         if not filenos and not self._watched:
             return

@@ -16,6 +16,8 @@ from typing import NamedTuple
 HEADER = Struct("<IIBII")
 """Payload length, handled count, kind, number of the sender's request, number of the request that this answers."""
 
+HEADER_BYTES = HEADER.size
+
 COUNT_MASK = 0xFFFF_FFFF
 
 LARGE_BYTES = 64 * 1024
@@ -23,7 +25,8 @@ LARGE_BYTES = 64 * 1024
 
 
 class Kind(IntEnum):
-    """CONTROL is a message that goes ahead of other peers' backlog.  NAK returns the message whose number is in
+    """MESSAGE and CONTROL are handled by an actor and counted in acknowledgements; CONTROL goes ahead of other peers'
+    backlog.  NAK returns the message whose number is in
     ``asked``; its payload says why.  PART asks to close an idle connection; the other side agrees with PARTED or
     refuses with STAY."""
 
@@ -37,10 +40,11 @@ class Kind(IntEnum):
     STAY = 8
 
 
-COUNTED = frozenset({Kind.MESSAGE, Kind.CONTROL})
-"""The kinds that are handled by an actor and counted in acknowledgements."""
-
 _KINDS = {int(kind): kind for kind in Kind}
+
+_pack = HEADER.pack
+_unpack = HEADER.unpack_from
+_new = tuple.__new__
 
 
 class FrameError(Exception):
@@ -56,7 +60,7 @@ class Frame(NamedTuple):
 
 
 def header(kind: Kind, length: int, handled: int, asked: int = 0, answers: int = 0) -> bytes:
-    return HEADER.pack(length, handled & COUNT_MASK, kind, asked, answers)
+    return _pack(length, handled & COUNT_MASK, kind, asked, answers)
 
 
 def distance(later: int, earlier: int) -> int:
@@ -70,9 +74,10 @@ class FrameReader:
     ``limit``: largest payload accepted, in bytes.  Until the peer is trusted, one frame is given out and the rest kept.
     """
 
-    __slots__ = ("_filled", "_head", "_is_trusting", "_large", "_limit", "_rest")
+    __slots__ = ("_filled", "_head", "_is_trusting", "_large", "_limit", "_rest", "is_midway")
 
     def __init__(self, limit: int) -> None:
+        self.is_midway = False  # a large payload is being read
         self._limit = limit
         self._is_trusting = False
         self._rest = b""
@@ -86,7 +91,7 @@ class FrameReader:
 
     def room(self) -> memoryview | None:
         """Where the next bytes belong while a large payload is being read; None otherwise."""
-        return memoryview(self._large)[self._filled :] if self._head is not None else None
+        return memoryview(self._large)[self._filled :] if self.is_midway else None
 
     def filled(self, count: int) -> list[Frame]:
         """Take note of ``count`` bytes written to ``room()``; the large frame, once it is whole."""
@@ -96,34 +101,39 @@ class FrameReader:
             return []
         frame = self._head._replace(payload=self._large)
         self._head, self._large, self._filled = None, bytearray(), 0
+        self.is_midway = False
         return [frame]
 
     def feed(self, data: bytes | memoryview) -> list[Frame]:
         """The frames completed by ``data``.  Raises FrameError; nothing may be fed after that."""
         assert self._head is None, "a large payload is read through room()"
-        view = memoryview(self._rest + bytes(data)) if self._rest else memoryview(data)
+        if self._rest:
+            data = self._rest + bytes(data)
         frames: list[Frame] = []
-        at, end = 0, len(view)
-        while end - at >= HEADER.size:
-            length, handled, number, asked, answers = HEADER.unpack_from(view, at)
+        at, end = 0, len(data)
+        while end - at >= HEADER_BYTES:
+            length, handled, number, asked, answers = _unpack(data, at)
             kind = _KINDS.get(number)
             if kind is None:
                 raise FrameError(f"no kind of frame has the number {number}")
             if length > self._limit:
                 raise FrameError(f"a frame of {length} bytes was announced; at most {self._limit} are taken")
-            start, stop = at + HEADER.size, at + HEADER.size + length
+            start = at + HEADER_BYTES
+            stop = start + length
             if stop > end:
                 if length < LARGE_BYTES:
                     break
+                self.is_midway = True
                 self._head = Frame(kind, handled, asked, answers, b"")
                 self._large = bytearray(length)
                 self._filled = end - start
-                self._large[: self._filled] = view[start:end]
+                self._large[: self._filled] = data[start:end]
                 at = end
                 break
-            frames.append(Frame(kind, handled, asked, answers, bytes(view[start:stop])))
+            # As Frame(...), without the Python code that a named tuple has for that.
+            frames.append(_new(Frame, (kind, handled, asked, answers, bytes(data[start:stop]))))
             at = stop
             if not self._is_trusting:
                 break
-        self._rest = bytes(view[at:])
+        self._rest = bytes(data[at:]) if at < end else b""
         return frames

@@ -24,14 +24,16 @@ class Source:
 
 
 class Inbox:
+    """``turns``: the sources that have mail, in the order they are served."""
+
     def __init__(self) -> None:
-        self._turns: deque[Source] = deque()
+        self.turns: deque[Source] = deque()
         self._express: deque[Source] = deque()
         self.added = 0
         self.taken = 0
 
     def __bool__(self) -> bool:
-        return bool(self._turns)
+        return bool(self.turns)
 
     def add(self, source: Source, item: Any, *, is_urgent: bool = False) -> None:  # as above
         self.added += 1
@@ -42,29 +44,32 @@ class Inbox:
                 self._express.append(source)
         if not source.is_listed:
             source.is_listed = True
-            self._turns.append(source)
+            self.turns.append(source)
 
-    def take(self) -> tuple[Source, Any] | None:  # as above
+    def take(self) -> tuple[Any, Any] | None:  # as above, with its source
         """The next item and whose it is; None if there is no mail."""
-        if self._express:
-            self.taken += 1
-            source = self._express[0]
-            item = source.mail.popleft()
-            if item is source.urgent[0]:
-                source.urgent.popleft()
-                if not source.urgent:
-                    self._express.popleft()
-            if not source.mail:
-                source.is_listed = False
-                self._turns.remove(source)
-            return source, item
-        if not self._turns:
+        turns = self.turns
+        if not turns:
             return None
         self.taken += 1
-        source = self._turns.popleft()
+        if self._express:
+            return self._take_urgent()
+        source = turns.popleft()
         item = source.mail.popleft()
         if source.mail:
-            self._turns.append(source)
+            turns.append(source)
         else:
             source.is_listed = False
+        return source, item
+
+    def _take_urgent(self) -> tuple[Any, Any]:  # as above
+        source = self._express[0]
+        item = source.mail.popleft()
+        if item is source.urgent[0]:
+            source.urgent.popleft()
+            if not source.urgent:
+                self._express.popleft()
+        if not source.mail:
+            source.is_listed = False
+            self.turns.remove(source)
         return source, item

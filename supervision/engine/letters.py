@@ -1,4 +1,4 @@
-"""A message on its way out, and what has become of it."""
+"""A message on its way: out, with what has become of it, and in."""
 
 from collections.abc import Callable
 from enum import Enum
@@ -10,12 +10,15 @@ from thespian.actors import (
 )
 from thespian.system.messages.admin import QueryExists, SystemShutdown
 from thespian.system.messages.status import Thespian_StatusReq
-from thespian.system.transport import SendStatus
+from thespian.system.transport import ReceiveEnvelope, SendStatus
 
 from alluse_hub.supervision.engine.frames import Kind
 
 CONTROL = frozenset({ActorExitRequest, Thespian_StatusReq, SystemShutdown, QueryExists})
 """Messages that go ahead of what other peers have sent.  Behind earlier ones of the same sender they stay."""
+
+
+_CONTROL, _MESSAGE = Kind.CONTROL, Kind.MESSAGE
 
 
 class Fate(Enum):
@@ -53,5 +56,19 @@ class Letter:
         self.asked = asked
         self.answers = 0
         self.payload: bytes = b""
-        self.kind = Kind.CONTROL if type(message) in CONTROL else Kind.MESSAGE
+        self.kind = _CONTROL if type(message) in CONTROL else _MESSAGE
         self.why = ""
+
+
+class Envelope(ReceiveEnvelope):  # type: ignore[misc]  # Thespian ships no types
+    """A message that has come in.  ``answers``: number of the outside request that it answers, 0 for none.
+
+    Thespian's properties are plain attributes here: they are looked up several times for every message.
+    """
+
+    __slots__ = ("answers", "message", "sender")
+
+    def __init__(self, sender: ActorAddress, message: Any, answers: int = 0) -> None:  # whatever actors send
+        self.sender = sender
+        self.message = message
+        self.answers = answers

@@ -56,9 +56,8 @@ class Link(Source):
     """
 
     __slots__ = (
-        "_acked",
         "_reader",
-        "_wire",
+        "acked",
         "handled",
         "is_behind",
         "is_lost",
@@ -76,6 +75,7 @@ class Link(Source):
         "turn_writes",
         "unacked",
         "wants_write",
+        "wire",
     )
 
     def __init__(self, sock: socket.socket | None, path: str, pid: int) -> None:
@@ -97,9 +97,9 @@ class Link(Source):
         self.wants_write = False
         self.turn = 0
         self.turn_writes = 0
-        self._acked = 0
+        self.acked = 0  # the last count of the peer's
         self._reader = FrameReader(HELLO_BYTES_MAX)
-        self._wire: deque[bytes | memoryview] = deque()
+        self.wire: deque[bytes | memoryview] = deque()  # frames that the kernel has not taken yet
 
     def trust(self, frame_max: int) -> None:
         """The peer is proved: take frames of full size from it."""
@@ -110,14 +110,12 @@ class Link(Source):
     @property
     def is_held_up(self) -> bool:
         """Something waits to be written, and can be."""
-        return bool(self._wire or self.queue) and not (self.is_lost or self.is_mute)
+        return bool(self.wire or self.queue) and not (self.is_lost or self.is_mute)
 
     @property
     def is_idle(self) -> bool:
         """Nothing is under way in either direction."""
-        return (
-            not (self._wire or self.queue or self.unacked or self.mail) and self.handled == self.received == self.told
-        )
+        return not (self.wire or self.queue or self.unacked or self.mail) and self.handled == self.received == self.told
 
     def put(self, item: Letter | Note) -> None:
         self.queue.append(item)
@@ -128,16 +126,37 @@ class Link(Source):
         self.queue.appendleft(note)
         self.queued_bytes += len(note.payload)
 
+    def write(self, letter: Letter) -> bool:
+        """The plain case, one small letter and nothing that waits: one frame, one system call, no queue.  False, and
+        nothing is done, if the letter has to be queued.  What the kernel did not take of it is left to ``flush``."""
+        if self.wire or self.queue or self.sock is None or self.is_mute or self.is_lost or self.is_parting:
+            return False
+        payload = letter.payload
+        length = len(payload)
+        if length >= LARGE_BYTES:
+            return False
+        told = self.handled
+        frame = header(letter.kind, length, told, letter.asked, letter.answers) + payload
+        try:
+            sent = self.sock.send(frame)
+        except OSError:
+            return False  # flush meets it again, and deals with it
+        self.told = told
+        self.unacked.append(letter)
+        if sent < len(frame):
+            self.wire.append(memoryview(frame)[sent:])
+        return True
+
     def flush(self) -> bool:
         """Write what the kernel takes; whether there is nothing left to wait for."""
         if self.sock is None or self.is_mute or self.is_lost:
             return True
-        while self._wire or self._gather():
+        while self.wire or self._gather():
             try:
-                if len(self._wire) == 1:
-                    sent = self.sock.send(self._wire[0])
+                if len(self.wire) == 1:
+                    sent = self.sock.send(self.wire[0])
                 else:
-                    sent = self.sock.sendmsg(list(islice(self._wire, CHUNKS_MAX)))
+                    sent = self.sock.sendmsg(list(islice(self.wire, CHUNKS_MAX)))
             except BlockingIOError:
                 return False
             except OSError:
@@ -163,20 +182,20 @@ class Link(Source):
             if length < LARGE_BYTES:
                 parts.append(payload)
             else:
-                self._wire.append(b"".join(parts))
-                self._wire.append(memoryview(payload))
+                self.wire.append(b"".join(parts))
+                self.wire.append(memoryview(payload))
                 parts = []
             self.queued_bytes -= length
             size += length
             if size >= WRITE_BYTES_MAX:
                 break
         if parts:
-            self._wire.append(b"".join(parts))
+            self.wire.append(b"".join(parts))
         self.told = told
         return True
 
     def _written(self, sent: int) -> None:
-        wire = self._wire
+        wire = self.wire
         while wire and sent >= len(wire[0]):
             sent -= len(wire.popleft())
         if sent:
@@ -184,16 +203,21 @@ class Link(Source):
 
     def acknowledge(self, handled: int) -> list[Letter]:
         """The peer has handled this many by now; those letters that wanted to know.  Raises FrameError."""
-        count = distance(handled, self._acked)
-        if count > len(self.unacked):
-            raise FrameError(f"{count} messages were acknowledged of {len(self.unacked)} that were sent")
-        self._acked = (self._acked + count) & COUNT_MASK
-        done = [self.unacked.popleft() for _ in range(count)]
-        return [letter for letter in done if letter is not None and letter.wants_receipt]
+        unacked = self.unacked
+        count = (handled - self.acked) & COUNT_MASK
+        if count > len(unacked):
+            raise FrameError(f"{count} messages were acknowledged of {len(unacked)} that were sent")
+        self.acked = handled
+        receipts = []
+        for _ in range(count):
+            letter = unacked.popleft()
+            if letter is not None and letter.wants_receipt:
+                receipts.append(letter)
+        return receipts
 
     def refused(self, number: int) -> Letter | None:
         """The letter that the peer could not make sense of.  Raises FrameError."""
-        at = distance(number, self._acked) - 1
+        at = distance(number, self.acked) - 1
         if not 0 <= at < len(self.unacked):
             raise FrameError(f"message {number} was refused, but is not waiting to be handled")
         letter, self.unacked[at] = self.unacked[at], None
@@ -205,7 +229,7 @@ class Link(Source):
         left += [item for item in self.queue if isinstance(item, Letter)]
         self.unacked.clear()
         self.queue.clear()
-        self._wire.clear()
+        self.wire.clear()
         self.queued_bytes = 0
         return left
 
@@ -218,7 +242,8 @@ class Link(Source):
     def read(self, buffer: memoryview) -> list[Frame]:
         """One read's worth of frames.  Raises LinkLostError, FrameError."""
         assert self.sock is not None, "only a connected link is read"
-        room = self._reader.room()
+        reader = self._reader
+        room = reader.room() if reader.is_midway else None
         try:
             count = self.sock.recv_into(buffer if room is None else room)
         except BlockingIOError:
@@ -227,6 +252,4 @@ class Link(Source):
             raise LinkLostError(str(error)) from error
         if count == 0:
             raise LinkLostError("closed by the peer")
-        if room is not None:
-            return self._reader.filled(count)
-        return self._reader.feed(buffer[:count])
+        return reader.feed(buffer[:count]) if room is None else reader.filled(count)

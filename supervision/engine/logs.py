@@ -6,7 +6,9 @@ keeps them until there is a new logger, and passes them on.  What cannot be kept
 
 import logging
 import sys
-from collections import deque
+from functools import partial
+from itertools import count
+from operator import itemgetter
 
 from thespian.actors import ActorAddress
 from thespian.system.logdirector import ThespianLogForwarder
@@ -15,8 +17,8 @@ from thespian.system.transport import TransmitIntent
 from alluse_hub.supervision.engine.letters import Fate, Letter
 from alluse_hub.supervision.engine.transport import Transport
 
-KEPT_MAX = 1_000
-"""Records that the admin keeps while there is no logger; further ones are lost."""
+HELD_MAX = 1_000
+"""Records that a process holds while it has no logger; further ones are lost."""
 
 SAY_AFTER_S = 1.0
 """How long after a loss it is said; losses come in crowds."""
@@ -26,13 +28,18 @@ PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 class LogPost:
-    """Where the records of this process go: to ``logger``, or when that is gone to ``admin``."""
+    """Where the records of this process go: to ``logger``, or when that is gone to ``admin``.
+
+    Between the two they are held, so that what comes back from the dead logger is not overtaken.
+    """
 
     def __init__(self, transport: Transport, logger: ActorAddress | None, admin: ActorAddress | None) -> None:
         self.myAddress = transport.myAddress  # here and below: Thespian's forwarder takes this for its transport
         self.to = logger
         self._transport = transport
         self._admin = admin
+        self._serials = count()
+        self._held: list[tuple[int, logging.LogRecord]] = []
         self._lost = 0
         self._will_say = False
 
@@ -41,20 +48,62 @@ class LogPost:
 
     def post(self, record: logging.LogRecord) -> None:
         """Never raises: a line that cannot be logged must not fail what it speaks of."""
+        self._route(next(self._serials), record)
+
+    def _route(self, serial: int, record: logging.LogRecord) -> None:
         if self.to is None:
-            self.keep(record)
+            self.hold(serial, record)
             return
         try:
-            self._transport.send(Letter(self.to, record, self._not_delivered))
+            self._transport.send(Letter(self.to, record, partial(self._not_delivered, serial)))
         except Exception:  # noqa: BLE001  # pickling may raise anything
-            self._post_plain(record)
+            self._route_plain(serial, record)
 
-    def keep(self, _record: logging.LogRecord) -> None:
-        """There is nobody to send it to."""
-        self.give_up(1)
+    def _route_plain(self, serial: int, record: logging.LogRecord) -> None:
+        plain = {name: value for name, value in vars(record).items() if type(value) in PLAIN}
+        if len(plain) == len(vars(record)):
+            self.give_up(record)
+        else:
+            self._route(serial, logging.makeLogRecord(plain))
 
-    def give_up(self, count: int) -> None:
-        self._lost += count
+    def _not_delivered(self, serial: int, fate: Fate, letter: Letter) -> None:
+        record = letter.message
+        if fate is Fate.DEAD and letter.to != self._admin:
+            if letter.to == self.to:
+                self.to = None
+                self.logger_gone()
+            self._route(serial, record)
+        elif fate is Fate.REFUSED:
+            self._route_plain(serial, record)
+        else:
+            self.give_up(record)
+
+    # --- between loggers ---------------------------------------------------------------------------------------------
+
+    def logger_gone(self) -> None:
+        assert self._admin is not None, "only the admin itself has none"
+        self.logger_is(self._admin)
+
+    def logger_is(self, logger: ActorAddress) -> None:
+        """As soon as all is back that its predecessor did not take."""
+        self._transport.do_after_mail(partial(self._begin, logger))
+
+    def _begin(self, logger: ActorAddress) -> None:
+        self.to = logger
+        held, self._held = self._held, []
+        for serial, record in sorted(held, key=itemgetter(0)):
+            self._route(serial, record)
+
+    def hold(self, serial: int, record: logging.LogRecord) -> None:
+        if len(self._held) < HELD_MAX:
+            self._held.append((serial, record))
+        else:
+            self.give_up(record)
+
+    # --- losses ------------------------------------------------------------------------------------------------------
+
+    def give_up(self, record: logging.LogRecord) -> None:
+        self._lost += getattr(record, "lines", 1)
         if not self._will_say:
             self._will_say = True
             self._transport.do_after(SAY_AFTER_S, self._say)
@@ -67,52 +116,31 @@ class LogPost:
         notice.lines = lost
         self.post(notice)
 
-    def _post_plain(self, record: logging.LogRecord) -> None:
-        plain = {name: value for name, value in vars(record).items() if type(value) in PLAIN}
-        if len(plain) == len(vars(record)):
-            self.give_up(getattr(record, "lines", 1))
-        else:
-            self.post(logging.makeLogRecord(plain))
-
-    def _not_delivered(self, fate: Fate, letter: Letter) -> None:
-        record = letter.message
-        if fate is Fate.DEAD and letter.to != self._admin:
-            if letter.to == self.to:
-                self.to = self._admin
-            self.post(record)
-        elif fate is Fate.REFUSED:
-            self._post_plain(record)
-        else:
-            self.give_up(getattr(record, "lines", 1))
-
 
 class LogDesk(LogPost):
     """The admin's: records wait here while there is no logger."""
 
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport, None, None)
-        self._kept: deque[logging.LogRecord] = deque()
         self._is_printing = False
 
-    def logger_is(self, logger: ActorAddress) -> None:
-        self.to = logger
-        while self._kept:
-            self.post(self._kept.popleft())
+    def logger_gone(self) -> None:
+        """There will be another, or none (``print_from_now_on``)."""
+        self.to = None
 
-    def keep(self, record: logging.LogRecord) -> None:
+    def hold(self, serial: int, record: logging.LogRecord) -> None:
         if self._is_printing:
             _print(record)
-        elif len(self._kept) < KEPT_MAX:
-            self._kept.append(record)
         else:
-            self.give_up(getattr(record, "lines", 1))
+            super().hold(serial, record)
 
     def print_from_now_on(self, why: str) -> None:
         """There will be no logger any more."""
         sys.stderr.write(f"{why}; what is logged is printed from now on\n")
         self._is_printing = True
-        while self._kept:
-            _print(self._kept.popleft())
+        held, self._held = self._held, []
+        for _, record in sorted(held, key=itemgetter(0)):
+            _print(record)
 
 
 def _print(record: logging.LogRecord) -> None:

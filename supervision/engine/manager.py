@@ -39,6 +39,10 @@ EXIT_FAILED = 1
 """Exit status of an actor that could not be made, or whose manager failed."""
 
 
+SYSTEM = (ActorSystemMessage, logging.LogRecord)
+"""Messages that may be for the manager, or have a meaning to it."""
+
+
 class Manager(Parenting, ActorManager):  # type: ignore[misc]  # Thespian ships no types
     HANDLERS: ClassVar[dict[type, str]] = {
         EndpointConnected: "h_EndpointConnected",
@@ -61,6 +65,7 @@ class Manager(Parenting, ActorManager):  # type: ignore[misc]  # Thespian ships 
         self.be_a_parent()
         self._limit_s: float | None = None
         self._error = ""
+        self._is_leaving = False  # stands beside Thespian's _exiting, which is not there until it is true
 
     def manager_class(self) -> Any:
         return type(self)
@@ -116,36 +121,48 @@ class Manager(Parenting, ActorManager):  # type: ignore[misc]  # Thespian ships 
     def handleMessages(self, envelope: ReceiveEnvelope) -> bool:  # noqa: N802
         """Whether to go on."""
         message = envelope.message
-        if isinstance(message, (ActorSystemMessage, logging.LogRecord)):
-            kind = type(message)
-            if kind is ChildMayHaveDied:
-                return self.childDied()
-            if (handler := self.HANDLERS.get(kind)) is not None:
-                getattr(self, handler)(envelope)
-                return True
-            if isinstance(message, Farewell) and self.says_farewell(message):
-                return True
-        if getattr(self, "_exiting", False) and not isinstance(message, (ActorExitRequest, ChildActorExited)):
+        if isinstance(message, SYSTEM):
+            return self._handle_system(envelope)
+        if self._is_leaving:
+            self._return_unread(envelope)
+        else:
+            self._to_actor(message, envelope.sender)
+        return True
+
+    def _handle_system(self, envelope: ReceiveEnvelope) -> bool:
+        message = envelope.message
+        kind = type(message)
+        if kind is ChildMayHaveDied:
+            return self.childDied()
+        if (handler := self.HANDLERS.get(kind)) is not None:
+            getattr(self, handler)(envelope)
+            return True
+        if isinstance(message, Farewell) and self.says_farewell(message):
+            return True
+        if self._is_leaving and not isinstance(message, (ActorExitRequest, ChildActorExited)):
             self._return_unread(envelope)
             return True
-        return self._to_actor(message, envelope.sender)
-
-    def _to_actor(self, message: Any, sender: ActorAddress) -> bool:  # whatever actors send
-        answer = None
-        try:
-            self._set_deadline()
-            try:
-                answer = self.actorInst.receiveMessage(message, sender)
-            finally:
-                self._clear_deadline()
-        except Exception:  # noqa: BLE001  # whatever it is, it is told to the sender, and not tried again
-            self._handler_failed(message, sender)
+        self._to_actor(message, envelope.sender)
         if isinstance(message, ActorExitRequest):
             return bool(self._actorExit(message))
-        self.transport.set_watch(answer.filenos if isinstance(answer, ThespianWatch) else [])
         if isinstance(message, ChildActorExited):
             return bool(self._handleChildExited(message.childAddress))
         return True
+
+    def _to_actor(self, message: Any, sender: ActorAddress) -> None:  # whatever actors send
+        answer = None
+        try:
+            if self._limit_s is None:
+                answer = self.actorInst.receiveMessage(message, sender)
+            else:
+                self._set_deadline()
+                try:
+                    answer = self.actorInst.receiveMessage(message, sender)
+                finally:
+                    self._clear_deadline()
+        except Exception:  # noqa: BLE001  # whatever it is, it is told to the sender, and not tried again
+            self._handler_failed(message, sender)
+        self.transport.exchange.watch(answer.filenos if isinstance(answer, ThespianWatch) else ())
 
     def _handler_failed(self, message: Any, sender: ActorAddress) -> None:  # as above
         error = traceback.format_exc()
@@ -170,7 +187,7 @@ class Manager(Parenting, ActorManager):  # type: ignore[misc]  # Thespian ships 
         isMyChild: bool = True,  # noqa: N803
     ) -> None:
         super()._pendingActorReady(childInstance, actualAddress, isMyChild)
-        if getattr(self, "_exiting", False) and isMyChild:
+        if self._is_leaving and isMyChild:
             self.submit(Letter(actualAddress, ActorExitRequest(recursive=True)))
 
     def _pendingActorResponse(self, envelope: ReceiveEnvelope) -> bool:  # noqa: N802
@@ -202,9 +219,10 @@ class Manager(Parenting, ActorManager):  # type: ignore[misc]  # Thespian ships 
     # --- the end -----------------------------------------------------------------------------------------------------
 
     def _shutdownActor(self, shutdownChildren: bool = True) -> bool:  # noqa: N802, N803
-        if getattr(self, "_exiting", False):
+        if self._is_leaving:
             self.children.must_end_now()  # asked again: hurry
             return True
+        self._is_leaving = True
         return bool(super()._shutdownActor(shutdownChildren))
 
     def _sayGoodbye(self) -> None:  # noqa: N802

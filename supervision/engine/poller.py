@@ -36,11 +36,12 @@ class Poller:
     def poll(self, timeout_s: float | None) -> list[tuple[int, int]]:
         """Descriptors that are ready and how; None waits for ever."""
         ready = self._epoll.poll(timeout_s, EVENTS_MAX)
-        for at, (fd, _) in enumerate(ready):
-            if fd == self._bell:
+        bell = self._bell
+        for item in ready:
+            if item[0] == bell:
                 with suppress(BlockingIOError):
-                    os.eventfd_read(self._bell)
-                del ready[at]
+                    os.eventfd_read(bell)
+                ready.remove(item)
                 break
         return ready
 

@@ -15,6 +15,7 @@ from thespian.actors import ActorAddress, ActorExitRequest, ChildActorExited, De
 from thespian.system.addressManager import ActorAddressManager, ActorLocalAddress, CannotPickleAddress
 from thespian.system.transport import ReceiveEnvelope, TransmitIntent
 
+from alluse_hub.supervision.engine.address import SocketAddress
 from alluse_hub.supervision.engine.children import Children
 from alluse_hub.supervision.engine.exchange import FloodError
 from alluse_hub.supervision.engine.letters import Fate, Letter
@@ -44,6 +45,17 @@ class OwnMail:
         return 0
 
 
+class Addresses(ActorAddressManager):  # type: ignore[misc]  # Thespian ships no types
+    """Thespian's book of a process's children, which is asked for every letter to one; it compares whole addresses to
+    find that an address is its own."""
+
+    def exportAddr(self, anAddress: Any) -> ActorAddress | None:  # noqa: N802, N803  # an address, or its details
+        details = getattr(anAddress, "addressDetails", anAddress)
+        if type(details) is ActorLocalAddress and details.addressManager is self:
+            return self._managed[details.addressInstanceNum]
+        return super().exportAddr(anAddress)
+
+
 @dataclass(slots=True)
 class _Held:
     """Letters to one receiver, waiting for the child ``number`` to have an address."""
@@ -63,6 +75,9 @@ class Sending:
 
     def use_our_sending(self) -> None:
         self._governer = NoGovernor()
+        self._addrManager = Addresses(self._adminAddr, self.transport.myAddress)
+        self.transport.setAddressManager(self._addrManager)
+        self._on_failure = self.not_delivered
         self._receiveQueue = OwnMail(self.transport.exchange.deliver)
         self._held: dict[str | int, _Held] = {}
         self._stillborn: dict[int, str] = {}  # children that never started -> why
@@ -70,7 +85,7 @@ class Sending:
     # --- Thespian's way in -------------------------------------------------------------------------------------------
 
     def actor_send(self, targetAddr: ActorAddress, msg: Any) -> None:  # noqa: N803  # msg: whatever actors send
-        self.submit(Letter(targetAddr, msg, self.not_delivered))
+        self.submit(Letter(targetAddr, msg, self._on_failure))
 
     def _send_intent(self, intent: TransmitIntent, _now: object = None) -> None:
         self.submit(letter_of(intent))
@@ -89,19 +104,20 @@ class Sending:
     def submit(self, letter: Letter) -> None:
         if self._held and (held := self._held.get(_key(letter.to))) is not None:
             held.letters.append(letter)
-        elif (number := self._send(letter)) is not None:
-            self._held[_key(letter.to)] = _Held(number, deque([letter]))
-
-    def _send(self, letter: Letter) -> int | None:
-        """Send or fail; the number of the child whose address must be known first, if there is one."""
-        to = self._addrManager.exportAddr(letter.to)
-        if to is None:
-            return self._wait_for(letter, letter.to)
+            return
+        to = letter.to.addressDetails
+        if type(to) is not SocketAddress:
+            known = self._addrManager.exportAddr(letter.to)
+            if known is None:
+                self._wait_for(letter.to, letter)
+                return
+            letter.to = known
+            to = known.addressDetails
         try:
-            letter.to = to
-            self.transport.send(letter)
+            self.transport.exchange.post(letter, to)
         except CannotPickleAddress as error:
-            return self._wait_for(letter, error.address)
+            self._wait_for(error.address, letter)
+            return
         except FloodError:
             raise  # the handler's own fault; telling it by poison would only add to the flood
         except Exception:  # pickling may raise anything; the sender is told
@@ -109,24 +125,21 @@ class Sending:
             if not isinstance(letter.message, logging.LogRecord):
                 logging.getLogger("alluse_hub.engine").exception("a message cannot be sent")
             self._failed(letter)
-            return None
-        if type(letter.message) is ActorExitRequest and (child := self.children.at(to)) is not None:
+            return
+        if type(letter.message) is ActorExitRequest and (child := self.children.at(letter.to)) is not None:
             self.children.must_end(child)
-        return None
 
-    def _wait_for(self, letter: Letter, child: ActorAddress) -> int | None:
+    def _wait_for(self, child: ActorAddress, letter: Letter) -> None:
         number: int = child.addressDetails.addressInstanceNum
         if number in self._stillborn:
             letter.why = f"Child Aborted: {self._stillborn[number]}"
             self._failed(letter)
-            return None
-        return number
+        else:
+            self._held[_key(letter.to)] = _Held(number, deque([letter]))
 
     def _failed(self, letter: Letter) -> None:
-        if letter.done is None or letter.done == self.not_delivered:
-            self._poison(letter)
-        else:
-            self._poison(letter)
+        self._poison(letter)
+        if letter.done is not None and letter.done != self._on_failure:
             letter.done(Fate.FAILED, letter)
 
     def _poison(self, letter: Letter) -> None:

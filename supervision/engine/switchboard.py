@@ -9,10 +9,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from math import inf
 
 from alluse_hub.supervision.engine.agenda import Agenda
 from alluse_hub.supervision.engine.door import BusyError, DeadTargetError, Door, RefusedError
-from alluse_hub.supervision.engine.frames import COUNTED, Frame, FrameError, Kind
+from alluse_hub.supervision.engine.frames import Frame, FrameError, Kind
 from alluse_hub.supervision.engine.inbox import Inbox
 from alluse_hub.supervision.engine.letters import Fate, Letter
 from alluse_hub.supervision.engine.link import Link, LinkLostError, Note
@@ -45,6 +46,9 @@ EAGER_BYTES = 64 * 1024
 
 READ_BYTES = 256 * 1024
 
+MESSAGE, CONTROL, NAK = Kind.MESSAGE, Kind.CONTROL, Kind.NAK
+"""Looked at for every frame."""
+
 LOST = object()
 """In a link's mail: what comes after the last message."""
 
@@ -56,7 +60,7 @@ class Switchboard:
         self.door = door
         self.acts: deque[tuple[int, Callable[[], object]]] = deque()
         self.turn = 0
-        self.ack_due: float | None = None
+        self.ack_due = inf
         self.inbox_bytes = 0
         self._settings = settings
         self._poller = poller
@@ -66,7 +70,7 @@ class Switchboard:
         self._by_fd: dict[int, Link] = {}
         self._links: set[Link] = set()  # all whose last word has not been heard
         self._owing: dict[Link, None] = {}
-        self._dirty: dict[Link, None] = {}
+        self.dirty: dict[Link, None] = {}
         self._strangers: deque[Link] = deque()
         self._watchers: dict[int, Callable[[], None]] = {}  # pid -> what to do when its last word is heard
         self._buffer = memoryview(bytearray(READ_BYTES))
@@ -82,20 +86,25 @@ class Switchboard:
             if link is None:
                 self.tell(letter, Fate.DEAD)
                 return None
+        if link.turn != self.turn:
+            link.turn = self.turn
+            link.turn_writes = 0
+        link.turn_writes += 1
+        is_eager = link.turn_writes <= EAGER_WRITES
+        if is_eager and link.write(letter):
+            if link.wire:
+                self.flush(link)
+            return link
         if link.queued_bytes + len(letter.payload) > self._settings.queue_max_bytes:
             letter.payload = b""  # only the message goes back
             letter.why = f"{link.queued_bytes} bytes are waiting for {path} already"
             self.tell(letter, Fate.FAILED)
             return None
         link.put(letter)
-        if link.turn != self.turn:
-            link.turn = self.turn
-            link.turn_writes = 0
-        if link.turn_writes < EAGER_WRITES or link.queued_bytes >= EAGER_BYTES:
-            link.turn_writes += 1
+        if is_eager or link.queued_bytes >= EAGER_BYTES:
             self.flush(link)
         else:
-            self._dirty[link] = None
+            self.dirty[link] = None
         return link
 
     def tell(self, letter: Letter, fate: Fate) -> None:
@@ -115,8 +124,8 @@ class Switchboard:
             self._poller.want(link.sock.fileno(), write=wants_write)
 
     def flush_all(self) -> None:
-        while self._dirty:
-            self.flush(self._dirty.popitem()[0])
+        while self.dirty:
+            self.flush(self.dirty.popitem()[0])
 
     def unwritten(self, only: str = "") -> int:
         """Peers, or the ``only`` one, for which something has not left this process."""
@@ -184,23 +193,25 @@ class Switchboard:
 
     # --- receiving ---------------------------------------------------------------------------------------------------
 
-    def ready(self, fd: int, events: int, *, greedy: bool = False) -> bool:
-        """Deal with a descriptor that is ready; False if it is none of ours.
+    def attend(self, ready: list[tuple[int, int]], *, greedy: bool = False) -> list[int]:
+        """Deal with the descriptors that are ready and how; those that are none of ours.
 
         A link is read only when what it brought before is handled, unless ``greedy``; the kernel's buffer then holds
         back the peer.
         """
-        if fd == self.door.listener.fileno():
-            self.accept()
-            return True
-        link = self._by_fd.get(fd)
-        if link is None:
-            return False
-        if events & WRITE:
-            self.flush(link)
-        if events & ~WRITE and (greedy or not link.mail):
-            self._read(link)
-        return True
+        others = []
+        for fd, events in ready:
+            link = self._by_fd.get(fd)
+            if link is not None:
+                if events & WRITE:
+                    self.flush(link)
+                if events & ~WRITE and (greedy or not link.mail):
+                    self._read(link)
+            elif fd == self.door.listener.fileno():
+                self.accept()
+            else:
+                others.append(fd)
+        return others
 
     def accept(self) -> None:
         for _ in range(ACCEPTS_PER_TURN):
@@ -231,7 +242,9 @@ class Switchboard:
     def _read(self, link: Link) -> None:
         try:
             frames = link.read(self._buffer)
-            if frames and not link.path:
+            if not link.path:
+                if not frames:
+                    return
                 self.door.prove(link, frames[0])
                 self._strangers.remove(link)
                 self._welcome(link)
@@ -244,16 +257,17 @@ class Switchboard:
             self._put_out(link, f"{link.path or f'pid {link.pid}'}: {error}")
 
     def _take(self, link: Link, frame: Frame) -> None:
-        kind = frame.kind
-        if kind is Kind.NAK and (letter := link.refused(frame.asked)) is not None:
-            letter.why = bytes(frame.payload).decode(errors="replace")
+        kind, handled, asked, _, payload = frame
+        if kind is NAK and (letter := link.refused(asked)) is not None:
+            letter.why = bytes(payload).decode(errors="replace")
             self.tell(letter, Fate.REFUSED)
-        for letter in link.acknowledge(frame.handled):
-            self.tell(letter, Fate.SENT)
-        if kind in COUNTED:
+        if handled != link.acked:
+            for letter in link.acknowledge(handled):
+                self.tell(letter, Fate.SENT)
+        if kind is MESSAGE or kind is CONTROL:
             link.received += 1
-            self.inbox_bytes += len(frame.payload)
-            self._inbox.add(link, frame, is_urgent=kind is Kind.CONTROL)
+            self.inbox_bytes += len(payload)
+            self._inbox.add(link, frame, is_urgent=kind is CONTROL)
         elif kind is Kind.PART:
             self._part_asked(link)
         elif kind is Kind.PARTED:
@@ -272,23 +286,22 @@ class Switchboard:
 
     # --- counting ----------------------------------------------------------------------------------------------------
 
-    def handled_one(self, link: Link) -> None:
-        """One message of this link has been handled."""
-        link.handled += 1
-        if link.handled - link.told >= ACK_EVERY:
-            self._acknowledge(link)
-        else:
-            self._owing[link] = None
-            if self.ack_due is None:
-                self.ack_due = time.monotonic() + ACK_AFTER_S
+    def handled_one(self, link: Link, now: float) -> None:
+        """One message of this link has been handled; for the loop's thread only."""
+        handled = link.handled = link.handled + 1
+        self._owing[link] = None
+        if handled - link.told >= ACK_EVERY:
+            self.ack_due = now
+        elif self.ack_due == inf:
+            self.ack_due = now + ACK_AFTER_S
 
     def refuse(self, link: Link, why: str) -> None:
         """The message now in hand makes no sense; to be followed by ``handled_one``."""
         link.put_first(Note(Kind.NAK, why.encode(errors="replace"), (link.handled + 1) & 0xFFFF_FFFF))
-        self._dirty[link] = None
+        self.dirty[link] = None
 
     def acknowledge_all(self) -> None:
-        self.ack_due = None
+        self.ack_due = inf
         while self._owing:
             self._acknowledge(self._owing.popitem()[0])
 
@@ -314,7 +327,7 @@ class Switchboard:
         self._by_fd.pop(fd, None)
         link.sock.close()
         self._owing.pop(link, None)
-        self._dirty.pop(link, None)
+        self.dirty.pop(link, None)
 
     def bury(self, link: Link) -> None:
         """All that came over a lost link has been heard."""

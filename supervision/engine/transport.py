@@ -24,7 +24,6 @@ from thespian.system.transport import (
 )
 
 from alluse_hub.supervision.engine.address import SocketAddress, is_plausible, name_of
-from alluse_hub.supervision.engine.allowed import encode
 from alluse_hub.supervision.engine.exchange import Exchange, Wakeup
 from alluse_hub.supervision.engine.letters import Fate, Letter
 from alluse_hub.supervision.engine.room import has_admin
@@ -94,10 +93,8 @@ class Transport:
         self.send(letter)
 
     def send(self, letter: Letter) -> None:
-        """Raises whatever pickling raises, and FrameTooLargeError."""
-        if letter.to.addressDetails != self.myAddress.addressDetails:
-            letter.payload = encode(letter.message)
-        self.exchange.post(letter)
+        """Raises whatever encoding raises, and FrameTooLargeError."""
+        self.exchange.post(letter, letter.to.addressDetails)
 
     def addWakeup(self, timePeriod: timedelta | float, payload: Any) -> None:  # noqa: N802, N803  # payload: the actor's
         seconds = timePeriod.total_seconds() if isinstance(timePeriod, timedelta) else float(timePeriod)
@@ -106,6 +103,10 @@ class Transport:
     def do_after(self, seconds: float, act: Callable[[], None]) -> None:
         """A chore of the manager's own."""
         self.exchange.chores.add(time.monotonic() + seconds, act)
+
+    def do_after_mail(self, act: Callable[[], None]) -> None:
+        """In the loop, after what is in the inbox now and after all fates that are known by now."""
+        self.exchange.board.do_later(act)
 
     # --- the loop ----------------------------------------------------------------------------------------------------
 

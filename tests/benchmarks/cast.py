@@ -13,7 +13,7 @@ from typing import Any
 
 from thespian.actors import Actor, ActorAddress, ChildActorExited
 
-from alluse_hub.supervision.life import Parcel
+from alluse_hub.supervision.parcel import Parcel
 
 Order = dict[str, Any]  # Any: JSON
 

@@ -21,7 +21,8 @@ from alluse_hub.protocols.message import Envelope, Json, Message
 from alluse_hub.protocols.trail import AuditorSpec, EntryKind, Ingested
 from alluse_hub.protocols.workstream import Command, CommandReply
 from alluse_hub.supervision.clock import Clock
-from alluse_hub.supervision.life import Boot, Life, Parcel
+from alluse_hub.supervision.life import Boot, Life
+from alluse_hub.supervision.parcel import Parcel
 from alluse_hub.supervision.spool import Frame, Spool, SpoolName
 from tests.benchmarks import floors
 from tests.benchmarks.figures import Figure, Sample

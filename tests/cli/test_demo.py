@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,6 +148,18 @@ def test_the_span_and_speed_are_the_configuration_of_the_hub(
     assert (folder / "hub.toml").read_text(encoding="utf-8") == (
         "[replay]\nfrom = 2005-01-03\nto = 2005-02-01\nspeed = 50.0\nautostart = true\n"
     )
+
+
+def test_the_base_asked_for_stands_in_the_configuration_of_the_hub(
+    stage: "Daemon", monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("alluse_hub.cli.home.SOCKET_PATH_BYTES_MAX", 1_000)
+    folder = tmp_path / "h"
+
+    assert main(["demo", "--base", "engine", "--home", str(folder)]) == 0
+
+    text = (folder / "hub.toml").read_text(encoding="utf-8")
+    assert tomllib.loads(text)["hub"] == {"base": "engine"}
 
 
 def test_a_temporary_home_is_removed_and_kept_when_asked(

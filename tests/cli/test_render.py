@@ -69,6 +69,34 @@ def test_the_tree_is_drawn_as_one(picture: Picture) -> None:
     assert "program pid 4711 active 97" in lines[6]
 
 
+def test_a_cell_is_drawn_with_those_who_live_in_it() -> None:
+    resident = {"name": "ws1", "state": "up", "incarnation": 3, "pid": 7}
+    cell = {"name": "cell-1", "state": "up", "incarnation": 2, "pid": 7, "strategy": "one_for_all", "cell": True}
+    root = {"name": "hub", "children": [cell | {"children": [resident, resident | {"name": "ws2"}]}]}
+
+    lines = show.tree(Style(), {"tree": root})
+
+    assert lines[1:] == [
+        "└── cell-1  up  pid 7  incarnation 2  (one process for 2)",
+        "    ├── ws1  up  pid 7  incarnation 3",
+        "    └── ws2  up  pid 7  incarnation 3",
+    ]
+
+
+@pytest.mark.parametrize("said", [show.status, lambda style, doc: show.why(style, doc | {"kind": "actor"})])
+def test_a_cell_names_those_who_live_in_it(said: Callable[[Style, dict[str, Any]], list[str]]) -> None:
+    lines = said(Style(), {"actor": {"name": "cell-1", "state": "up", "residents": ["ws1", "ws2"]}})
+
+    assert "  residents  ws1, ws2" in lines
+
+
+def test_a_workstream_tells_in_which_cell_its_monitor_lives(picture: Picture) -> None:
+    doc = picture("status", name="ws1")
+    doc["workstream"]["monitor"]["cell"] = "cell-1"
+
+    assert any(line.endswith("up, incarnation 1, in cell-1") for line in show.status(Style(), doc))
+
+
 def test_a_hub_that_has_told_nothing_yet_is_shown_too() -> None:
     empty = {"now": 1.0, "hub": {}, "workstreams": [], "resources": []}
 

@@ -245,12 +245,13 @@ def test_a_parent_that_is_asked_to_exit_goes_when_its_children_have_read_their_m
     read = ask(child, reply(lambda actor: actor.kept))
     ask(other, reply("here"))
 
-    def leave(_actor: Doer, _sender: ActorAddress) -> None:
+    def leave(actor: Doer, sender: ActorAddress) -> None:
         for number in range(100):
-            system.tell(child, number)
-        system.tell(parent, ActorExitRequest())
+            actor.send(child, number)
+        actor.send(parent, ActorExitRequest())
+        actor.send(sender, "left")
 
-    ask(doer, lambda actor, sender: (leave(actor, sender), actor.send(sender, "left")))
+    ask(doer, leave)
 
     assert exits(ask, doer) == ["exit status 0"]
     assert read == list(range(100))

@@ -111,9 +111,7 @@ def test_an_actor_cannot_ask(system: DenseSystem, ask: Ask, doer: ActorAddress) 
 @pytest.fixture
 def running(system: DenseSystem) -> DenseSystem:
     """With its loop in a thread of its own, which ends with it."""
-    begun = threading.Event()
-    threading.Thread(target=lambda: (begun.set(), system.run()), name="loop").start()
-    begun.wait()
+    threading.Thread(target=system.run, name="loop").start()
     return system
 
 
@@ -237,13 +235,13 @@ def test_nothing_to_do_costs_nothing(system: DenseSystem, doer: ActorAddress, pe
     assert time.thread_time() - began < 0.1
 
 
-def test_a_second_thread_that_runs_it_takes_over_when_the_first_is_done(system: DenseSystem, doer: ActorAddress) -> None:
-    first_is_done = threading.Event()
-    first = threading.Thread(target=lambda: (system.run(timeout_s=0.05), first_is_done.set()))
+def test_a_second_thread_that_runs_it_takes_over_when_the_first_is_done(
+    system: DenseSystem, doer: ActorAddress
+) -> None:
+    first = threading.Thread(target=lambda: system.run(timeout_s=0.05))
     first.start()
 
     assert system.ask(doer, reply_later("here", 0.2), PATIENCE_S) == "here"
-    assert first_is_done.is_set()
     first.join()
 
 
@@ -267,20 +265,28 @@ def test_a_shutdown_ends_the_loop_of_another_thread_and_all_who_wait(running: De
     asking = threading.Thread(target=lambda: answers.append(running.ask(doer, lambda _actor, _sender: None, 60.0)))
     asking.start()
     running.ask(doer, reply("here"), PATIENCE_S)
+    loops = [thread for thread in threading.enumerate() if thread.name == "loop"]
 
     running.shutdown()
 
-    asking.join(PATIENCE_S)
+    for thread in (asking, *loops):
+        thread.join(PATIENCE_S)
     assert answers == [None]
-    assert [thread.name for thread in threading.enumerate() if thread.name == "loop"] == []
+    assert [thread.is_alive() for thread in loops] == [False]
 
 
 def test_a_shutdown_that_does_not_come_to_an_end_says_who_is_in_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "SHUTDOWN_S", 0.05)
     system = open_dense()
-    doer, go_on = system.createActor(Doer), threading.Event()
-    stuck = threading.Thread(target=lambda: system.tell(doer, lambda _actor, _sender: go_on.wait()))
+    doer, begun, go_on = system.createActor(Doer), threading.Event(), threading.Event()
+
+    def stand_still(_actor: Doer, _sender: ActorAddress) -> None:
+        begun.set()
+        go_on.wait()
+
+    stuck = threading.Thread(target=lambda: system.tell(doer, stand_still))
     stuck.start()
+    begun.wait()
 
     with pytest.raises(ActorSystemRequestTimeout, match="Doer"):
         system.shutdown()
@@ -288,6 +294,19 @@ def test_a_shutdown_that_does_not_come_to_an_end_says_who_is_in_the_way(monkeypa
     go_on.set()
     stuck.join()
     system.shutdown()
+
+
+def test_a_shutdown_ends_those_too_that_have_not_begun_to_live() -> None:
+    system, told = open_dense(), []
+
+    class Eager(Doer):
+        def receiveMessage(self, message: Any, sender: ActorAddress) -> Any:  # noqa: N802
+            told.append(type(message))
+
+    system.createActor(Eager)
+    system.shutdown()
+
+    assert told == [ActorExitRequest]
 
 
 def test_two_systems_in_one_process_know_nothing_of_each_other(system: DenseSystem, doer: ActorAddress) -> None:

@@ -10,7 +10,7 @@ from thespian.actors import ActorAddress, PoisonMessage
 
 from alluse_hub.supervision.engine.address import SocketAddress
 from alluse_hub.supervision.engine.allowed import HUB, SHELL, THESPIAN, Allowed, RefusedClassError, encode
-from alluse_hub.supervision.life import Parcel
+from alluse_hub.supervision.parcel import Parcel
 from alluse_hub.supervision.words import BootOrder, House, Introduce
 
 PARCEL = Parcel("a/1/2", "a", 1, "b", 1, 2, "Woken", b"{}", "", "")

@@ -19,6 +19,9 @@ from tests.engine.conftest import PATIENCE_S, admin_of, ask, descendants, end, e
 
 LONG_S = 3600.0
 
+LARGE = b"x" * 4_000_000
+"""More than the kernel holds for a receiver that does not read."""
+
 
 @pytest.fixture
 def puppet(ours: ActorSystem) -> ActorAddress:
@@ -71,21 +74,35 @@ def test_what_a_thread_tells_while_others_ask_arrives_in_order(ours: ActorSystem
     assert ask(ours, puppet, "notes") == list(range(300))
 
 
-def test_a_receiver_that_takes_nothing_holds_up_who_tells_it_and_nobody_else(
-    ours: ActorSystem, puppet: ActorAddress, room: Path
-) -> None:
-    stuck = ours.createActor(PUPPET)
-    pid = ask(ours, stuck, "pid")
-    ours.tell(stuck, ("nap_marked", str(room / "hung"), LONG_S))
+@pytest.fixture
+def stuck(ours: ActorSystem, room: Path) -> ActorAddress:
+    """Takes nothing any more."""
+    actor = ours.createActor("tests.engine.cast.Hasty")
+    ours.tell(actor, ("nap_marked", str(room / "hung"), LONG_S))
     eventually((room / "hung").exists)
+    return actor
 
+
+def test_what_one_receiver_does_not_take_keeps_nobody_from_telling_another(
+    ours: ActorSystem, puppet: ActorAddress, stuck: ActorAddress
+) -> None:
+    assert ours.ask(stuck, LARGE, 0.05) is None
+
+    ours.tell(puppet, ("note", 1))
+
+    assert ask(ours, puppet, "notes") == [1]
+
+
+def test_a_thread_that_tells_what_is_not_taken_holds_up_no_other_thread(
+    ours: ActorSystem, puppet: ActorAddress, stuck: ActorAddress
+) -> None:
     with ThreadPoolExecutor(1) as threads:
-        telling = threads.submit(ours.tell, stuck, b"x" * 4_000_000)
+        telling = threads.submit(ours.tell, stuck, LARGE)
         for number in range(20):
             assert ask(ours, puppet, "echo", number) == number
             ours.tell(puppet, ("note", number))
         was_held_up = not telling.done()
-        os.kill(pid, signal.SIGKILL)
+        os.kill(stuck.addressDetails.pid, signal.SIGKILL)
         telling.result()
 
     assert was_held_up

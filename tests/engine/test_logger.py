@@ -16,7 +16,7 @@ from alluse_hub.supervision.engine.address import SocketAddress, pid_in
 from alluse_hub.supervision.engine.admin import LOGGER_DEATHS_MAX
 from alluse_hub.supervision.engine.base import open_system
 from alluse_hub.supervision.engine.letters import Fate, Letter
-from alluse_hub.supervision.engine.logs import KEPT_MAX, LogDesk, LogPost
+from alluse_hub.supervision.engine.logs import HELD_MAX, LogDesk, LogPost
 from alluse_hub.supervision.engine.room import has_admin
 from tests.engine.cast import PUPPET
 from tests.engine.conftest import ask, eventually, is_running, settings_of
@@ -152,18 +152,27 @@ def test_what_a_stopped_logger_cannot_take_is_lost_and_the_number_is_logged(
 
 
 class Wire:
-    """In place of a transport: what is sent and what is to be done later."""
+    """In place of a transport: what is sent, what comes after the mail, and what is to be done later."""
 
     def __init__(self) -> None:
         self.myAddress = address("a1.0000000000000000.sock")
         self.sent: list[Letter] = []
+        self.next: list[Callable[[], None]] = []
         self.later: list[Callable[[], None]] = []
 
     def send(self, letter: Letter) -> None:
         self.sent.append(letter)
 
+    def do_after_mail(self, act: Callable[[], None]) -> None:
+        self.next.append(act)
+
     def do_after(self, _seconds: float, act: Callable[[], None]) -> None:
         self.later.append(act)
+
+    def settle(self) -> None:
+        for act in self.next:
+            act()
+        self.next.clear()
 
     def texts(self, to: ActorAddress) -> list[str]:
         return [letter.message.getMessage() for letter in self.sent if letter.to == to]
@@ -186,15 +195,41 @@ def wire() -> Any:  # a Transport as far as it is used
     return Wire()
 
 
-def test_what_a_dead_logger_did_not_take_goes_to_the_admin_and_so_does_all_that_follows(wire: Any) -> None:
+def test_what_a_dead_logger_did_not_take_goes_to_the_admin_and_nothing_overtakes_it(wire: Any) -> None:
     post = LogPost(wire, LOGGER, ADMIN)
-    post.post(record("one"))
-    letter = wire.sent[0]
+    for text in ("one", "two"):
+        post.post(record(text))
+    one, two = wire.sent
 
-    letter.done(Fate.DEAD, letter)
-    post.post(record("two"))
+    one.done(Fate.DEAD, one)
+    post.post(record("three"))
+    two.done(Fate.DEAD, two)
+    wire.settle()
+    post.post(record("four"))
 
-    assert wire.texts(ADMIN) == ["one", "two"]
+    assert wire.texts(ADMIN) == ["one", "two", "three", "four"]
+
+
+def test_a_record_that_the_logger_refuses_is_sent_again_without_what_it_cannot_take(wire: Any) -> None:
+    post = LogPost(wire, LOGGER, ADMIN)
+    odd = record("odd")
+    odd.where = Path("/")
+    post.post(odd)
+
+    wire.sent[0].done(Fate.REFUSED, wire.sent[0])
+
+    assert wire.texts(LOGGER) == ["odd", "odd"]
+    assert not hasattr(wire.sent[1].message, "where")
+
+
+def test_a_plain_record_that_the_logger_refuses_is_lost(wire: Any) -> None:
+    post = LogPost(wire, LOGGER, ADMIN)
+    post.post(record("plain"))
+
+    wire.sent[0].done(Fate.REFUSED, wire.sent[0])
+
+    assert wire.texts(LOGGER) == ["plain"]
+    assert len(wire.later) == 1
 
 
 def test_what_cannot_be_delivered_is_counted_and_the_number_sent_a_little_later(wire: Any) -> None:
@@ -224,25 +259,30 @@ def test_a_lost_number_is_lost_with_all_it_stands_for(wire: Any) -> None:
 
 def test_the_admin_keeps_what_is_logged_while_there_is_no_logger_up_to_a_bound(wire: Any) -> None:
     desk = LogDesk(wire)
-    for number in range(KEPT_MAX + 3):
+    for number in range(HELD_MAX + 3):
         desk.post(record(str(number)))
 
     desk.logger_is(LOGGER)
+    wire.settle()
     wire.later.pop()()
 
     assert wire.texts(LOGGER) == [
-        *(str(number) for number in range(KEPT_MAX)),
+        *(str(number) for number in range(HELD_MAX)),
         f"3 log records of {wire.myAddress} were lost",
     ]
 
 
-def test_the_admin_keeps_what_a_dead_logger_did_not_take_for_the_next(wire: Any) -> None:
+def test_the_admin_keeps_what_a_dead_logger_did_not_take_for_the_next_in_order(wire: Any) -> None:
     desk = LogDesk(wire)
     desk.logger_is(LOGGER)
+    wire.settle()
     desk.post(record("one"))
-    wire.sent[0].done(Fate.DEAD, wire.sent[0])
-    desk.post(record("two"))
+    one = wire.sent[0]
 
+    desk.logger_gone()
+    desk.post(record("two"))
     desk.logger_is(ADMIN)
+    one.done(Fate.DEAD, one)
+    wire.settle()
 
     assert wire.texts(ADMIN) == ["one", "two"]

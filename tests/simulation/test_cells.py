@@ -24,7 +24,7 @@ def test_cells_change_no_event_and_no_decision(apart: dict[str, str]) -> None:
 
 
 def test_nor_do_crashes_and_losses_when_those_in_a_cell_die_together(apart: dict[str, str]) -> None:
-    with played(CELLS + LISTING, 12, ROUGH) as hub:
+    with played(CELLS + LISTING, 3, ROUGH) as hub:
         assert {entry.actor for entry in hub.facts("Booted") if entry.incarnation > 1} >= set(HOMES)
         assert hub.digests == apart, f"seed {hub.world.seed}"
         obeyed(hub)

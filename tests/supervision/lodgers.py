@@ -13,8 +13,9 @@ from alluse_hub.protocols.flow import FlowResumed
 from alluse_hub.protocols.lifecycle import ChildStart, Started, StopAsked, Woken
 from alluse_hub.protocols.message import Envelope, Json, Message
 from alluse_hub.supervision.leaf import Leaf
-from alluse_hub.supervision.life import Boot, Parcel
+from alluse_hub.supervision.life import Boot
 from alluse_hub.supervision.memory import MemoryTrail
+from alluse_hub.supervision.parcel import Parcel
 from alluse_hub.supervision.residents import Residents
 from alluse_hub.supervision.spool import Frame
 from alluse_hub.supervision.workshop import Context

@@ -197,6 +197,13 @@ def test_a_worker_that_blocks_holds_up_nobody_else(cell: Cell) -> None:
     assert cell.heard("a") == ("tick",)
 
 
+def test_every_word_of_a_worker_is_heard_however_late_it_comes(cell: Cell) -> None:
+    cell.fill("a")
+    for k in range(3):
+        cell.ask("a", "work", f"say:{k}")
+        cell.until(lambda k=k: cell.heard("a") == tuple(map(str, range(k + 1))))  # type: ignore[misc]  # of this round
+
+
 def test_a_talkative_worker_lets_the_others_be_heard_and_the_mailbox_have_its_turn(cell: Cell) -> None:
     cell.fill("a", "b")
     cell.ask("a", "work", "many:1000")
