@@ -24,8 +24,7 @@ from alluse_hub.cli.client import Answer, Client
 from alluse_hub.cli.config import refused
 from alluse_hub.cli.failure import Failure
 from alluse_hub.configuration import checked, load
-from alluse_hub.protocols.config import ConfigError
-from alluse_hub.protocols.config_models import HubConfig
+from alluse_hub.protocols.config import Base, ConfigError, HubConfig
 from alluse_hub.protocols.errors import CallerError
 from alluse_hub.supervision import processes
 from alluse_hub.supervision.clock import Clock, anchored
@@ -115,11 +114,11 @@ class EmbeddedHub:
     def _configured(self) -> HubConfig:
         try:
             if isinstance(self._given, str):
-                config = checked(self._given, "the configuration given", self.home)
+                config = checked(self._given, "the configuration given", self.home, Base.DENSE)
             else:
-                config = load(None if self._given is None else str(self._given), self.home)
+                config = load(None if self._given is None else str(self._given), self.home, Base.DENSE)
         except ConfigError as error:
-            raise refused(error) from error
+            raise refused(error, DENSE) from error
         home.make(self.home, tuple(workstream.id for workstream in config.workstreams))
         if config.hub.control_group:
             home.open_to_group(self.home, config.hub.control_group)

@@ -11,10 +11,13 @@ FLOORS = ("protocols", "supervision", "actors")
 LINES_MAX = 420
 
 IMPURE = {
+    "supervision/bell.py",
     "supervision/cell.py",
     "supervision/clock.py",
     "supervision/guardian.py",
     "supervision/leaf.py",
+    "supervision/lock.py",
+    "supervision/lodging.py",
     "supervision/processes.py",
     "supervision/residents.py",
     "supervision/shell.py",
@@ -43,8 +46,8 @@ IMPURE = {
 The workstreams are programs of their own, not part of the hub; their files are listed by their folder.
 """
 
-IMPURE_FOLDERS = ("actors/workstreams/", "supervision/engine/")
-"""The programs, and the engine: a Thespian system base, which is clocks, sockets and processes through and through."""
+IMPURE_FOLDERS = ("actors/workstreams/", "supervision/dense/", "supervision/engine/")
+"""The programs, and two Thespian system bases, which are clocks, threads, sockets and processes through and through."""
 
 DOORS_TO_THE_WORLD = {
     "asyncio", "ctypes", "fcntl", "logging", "mmap", "multiprocessing", "os", "queue", "random", "select", "selectors",
@@ -55,10 +58,13 @@ FOREIGN = {
     "pydantic": ("protocols/", "actors/", "supervision/"),
     "thespian": (
         "supervision/cell.py",
-        "supervision/shell.py",
-        "supervision/leaf.py",
-        "supervision/system.py",
+        "supervision/dense/",
         "supervision/engine/",
+        "supervision/leaf.py",
+        "supervision/lodging.py",
+        "supervision/shell.py",
+        "supervision/system.py",
+        "supervision/words.py",
     ),
     "sqlite_utils": ("actors/auditor/",),
     "pysqlite3": ("actors/auditor/",),

@@ -34,6 +34,15 @@ def test_the_hub_runs_inside_a_test_as_the_readme_shows() -> None:
     test()
 
 
+def test_the_hub_runs_inside_a_program_as_the_readme_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    [example] = blocks(section(README, "## The hub inside a program"), "python")
+    exec(compile(example, "README.md", "exec"), {})
+
+    status, restarted = capsys.readouterr().out.splitlines()
+    assert status in {"starting", "healthy"}
+    assert restarted.endswith(" runs")
+
+
 ELSEWHERE = section(README, "## A workstream in another language")
 
 

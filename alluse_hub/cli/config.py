@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def refused(error: "ConfigError", base: str = "") -> Failure:
-    """All errors as one failure: a line each.  ``base``: what a flag says instead of the configuration."""
+    """All errors as one failure: a line each.  ``base``: what counts instead of the base that is configured."""
     count = len(error.problems)
     counted = f"{count} error{'s' if count > 1 else ''}"
-    told = f"on the base {base}, which a flag asks for" if base else "`config check` tells them again"
+    told = f"on the base {base}, which was asked for" if base else "`config check` tells them again"
     return Failure(failure.USAGE, str(error), f"{counted}; {told}")
 
 

@@ -99,7 +99,11 @@ class DenseBase(Context):
 
 
 class DenseSystem(ActorSystem):  # type: ignore[misc]  # Thespian ships no types
-    """Thespian's ActorSystem, and what the owner of the loop needs besides."""
+    """Thespian's ActorSystem, and what the owner of the loop needs besides, also after a shutdown."""
+
+    def __init__(self, base: DenseBase, capabilities: dict[str, Any], log_defs: dict[str, Any] | None) -> None:
+        super().__init__(base, capabilities, log_defs, transientUnique=True)
+        self._dense = base
 
     def run(self, until: Callable[[], bool] = bool, timeout_s: float = math.inf) -> bool:
         """Run the actors until ``until`` is true, the system is shut down, or the time is over; whether it is true.
@@ -107,15 +111,15 @@ class DenseSystem(ActorSystem):  # type: ignore[misc]  # Thespian ships no types
         For one thread, which may be any; others ask and tell meanwhile.  ``until`` is looked at when something has
         happened, or after ``wake``.  By default nothing but a shutdown ends it.
         """
-        return bool(self._systemBase.run(until, timeout_s))
+        return self._dense.run(until, timeout_s)
 
     def wake(self) -> None:
         """Have ``run`` look at its ``until``.  May be called from any thread and from a signal handler."""
-        self._systemBase.wake()
+        self._dense.wake()
 
     def is_alive(self, address: ActorAddress) -> bool:
         """Whether the actor has not ended."""
-        return bool(self._systemBase.is_alive(address))
+        return self._dense.is_alive(address)
 
 
 def open_dense(
@@ -126,4 +130,4 @@ def open_dense(
     if log_defs:
         dictConfig(log_defs)
     known = dict(capabilities or {})
-    return DenseSystem(DenseBase(known), known, log_defs, transientUnique=True)
+    return DenseSystem(DenseBase(known), known, log_defs)

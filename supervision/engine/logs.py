@@ -14,6 +14,7 @@ from thespian.actors import ActorAddress
 from thespian.system.logdirector import ThespianLogForwarder
 from thespian.system.transport import TransmitIntent
 
+from alluse_hub.supervision.engine.exchange import FloodError
 from alluse_hub.supervision.engine.letters import Fate, Letter
 from alluse_hub.supervision.engine.transport import Transport
 
@@ -56,6 +57,8 @@ class LogPost:
             return
         try:
             self._transport.send(Letter(self.to, record, partial(self._not_delivered, serial)))
+        except FloodError:
+            return  # one letter too many has failed; this one's fate is told as well
         except Exception:  # noqa: BLE001  # pickling may raise anything
             self._route_plain(serial, record)
 

@@ -9,12 +9,13 @@ from thespian.actors import ActorAddress, ActorSystemFailure, NoCompatibleSystem
 from thespian.system.messages.multiproc import EndpointConnected
 from thespian.system.multiprocCommon import MultiProcReplicator, get_min_log_level
 from thespian.system.sourceLoader import loadModuleFromHashSource
-from thespian.system.transport import ReceiveEnvelope, TransmitIntent
+from thespian.system.transport import ReceiveEnvelope
 from thespian.system.utilis import actualActorClass, checkActorCapabilities
 
 from alluse_hub.supervision.engine.children import EXIT_GRACE_S, KILL_GRACE_S, Child, Children
 from alluse_hub.supervision.engine.exits import ChildExited, ExitCause, Farewell
 from alluse_hub.supervision.engine.forks import fork, keep_logging_alive
+from alluse_hub.supervision.engine.letters import Letter
 from alluse_hub.supervision.engine.logs import LogPost, log_through
 from alluse_hub.supervision.engine.sending import Sending
 from alluse_hub.supervision.engine.transport import Endpoint, Transport
@@ -129,7 +130,8 @@ def _be_child(
         signal.signal(number, lambda _number, _frame: transport.interrupt_wait(signal_shutdown=True))
     for number in IGNORED_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    transport.scheduleTransmit(None, TransmitIntent(notify, EndpointConnected(endpoint.number)))
+    # A newborn that its parent does not take ends; so the parent hears of it after all.
+    transport.send(Letter(notify, EndpointConnected(endpoint.number), lambda _fate, _letter: transport.abort_run()))
     manager.run()
 
 

@@ -8,6 +8,7 @@ import logging
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,7 +86,8 @@ class Sending:
     # --- Thespian's way in -------------------------------------------------------------------------------------------
 
     def actor_send(self, targetAddr: ActorAddress, msg: Any) -> None:  # noqa: N803  # msg: whatever actors send
-        self.submit(Letter(targetAddr, msg, self._on_failure))
+        """Raises FloodError: the handler that floods is to fail."""
+        self._submit(Letter(targetAddr, msg, self._on_failure))
 
     def _send_intent(self, intent: TransmitIntent, _now: object = None) -> None:
         self.submit(letter_of(intent))
@@ -102,6 +104,11 @@ class Sending:
     # --- sending, in order per receiver ------------------------------------------------------------------------------
 
     def submit(self, letter: Letter) -> None:
+        """Never raises; what cannot be sent is told in the loop."""
+        with suppress(FloodError):
+            self._submit(letter)
+
+    def _submit(self, letter: Letter) -> None:
         if self._held and (held := self._held.get(_key(letter.to))) is not None:
             held.letters.append(letter)
             return
@@ -119,7 +126,7 @@ class Sending:
             self._wait_for(error.address, letter)
             return
         except FloodError:
-            raise  # the handler's own fault; telling it by poison would only add to the flood
+            raise  # the letter's own fate is told all the same
         except Exception:  # pickling may raise anything; the sender is told
             letter.why = traceback.format_exc()
             if not isinstance(letter.message, logging.LogRecord):

@@ -227,9 +227,13 @@ class Switchboard:
                 return
             self._plug(link)
             self._strangers.append(link)
+            self._read(link)  # as a rule it says who it is in the same breath
+            if len(self._strangers) > STRANGERS_MAX:
+                self._read(self._strangers[0])  # or by now: a crowd of newborns must not be taken for strangers
             if len(self._strangers) > STRANGERS_MAX:
                 self._put_out(self._strangers[0], "too many callers did not say who they are")
-            self._later(HELLO_S, partial(self._expire, link))
+            if not (link.path or link.is_lost):
+                self._later(HELLO_S, partial(self._expire, link))
 
     def _expire(self, link: Link) -> None:
         if not link.path and not link.is_lost:

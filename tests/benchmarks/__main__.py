@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from alluse_hub.supervision import processes
-from tests.benchmarks import bases, report
-from tests.benchmarks.catalog import BENCHMARKS, BY_NAME, Benchmark, Group
+from tests.benchmarks import report
+from tests.benchmarks.bases import BASES
+from tests.benchmarks.catalog import BENCHMARKS, BY_NAME, Benchmark
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.isolation import BenchmarkError, end_descendants
 
@@ -25,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("names", nargs="*", metavar="NAME", help="which to run; default: all")
     made.add_argument("--quick", action="store_true", help="smallest sizes: does it work?  No figures to quote")
     made.add_argument(
-        "--base", action="append", choices=(bases.STOCK, bases.ENGINE), help="for bare actors; default: all there are"
+        "--base", action="append", choices=BASES, help="only on this one, where a base takes part; default: on all"
     )
     made.add_argument("--pin", action="store_true", help="everything on one core")
     shape = made.add_mutually_exclusive_group()
@@ -46,9 +47,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     if unknown := [name for name in options.names if name not in BY_NAME]:
         sys.stderr.write(f"no benchmark {', '.join(unknown)}; there are: {', '.join(BY_NAME)}\n")
-        return 2
-    if absent := set(options.base or ()) - set(bases.available()):
-        sys.stderr.write(f"no base {', '.join(absent)} here; there is: {', '.join(bases.available())}\n")
         return 2
     of = report.machine()
     figures: list[Figure] = []
@@ -75,8 +73,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-def _bases_of(benchmark: Benchmark, asked: list[str] | None) -> Sequence[str]:
-    return (asked or bases.available()) if benchmark.group is Group.BASE else ("",)
+def _bases_of(benchmark: Benchmark, asked: list[str] | None) -> list[str]:
+    """Those that it can be run on, of those asked for; what it leaves out is told with the reason."""
+    for base, why in benchmark.without.items():
+        if base in (asked or BASES):
+            sys.stderr.write(f"{benchmark.name} leaves {base} out: {why}\n")
+    return [base for base in benchmark.bases if not base or base in (asked or BASES)]
 
 
 def _measure(benchmark: Benchmark, base: str, options: argparse.Namespace) -> list[Figure]:

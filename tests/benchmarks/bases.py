@@ -1,10 +1,8 @@
-"""The system bases that can be compared: Thespian's stock base, and the hub's own engine where there is one.
+"""The system bases that are compared: Thespian's stock base, the hub's own engine, and the dense base.
 
-A base here is a name and a way to start an actor system on it.  The engine takes part where
-``alluse_hub.supervision.engine.base`` can be imported and has ``open_system(room, log_defs)``.
+A base here is a name, as ``serve --base`` has it, and a way to start an actor system on it as ``serve`` does.
 """
 
-import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,52 +12,41 @@ from typing import Any
 from thespian.actors import ActorSystem
 
 from alluse_hub.supervision import system
+from alluse_hub.supervision.dense.base import open_dense
+from alluse_hub.supervision.engine.base import open_system
+from alluse_hub.supervision.lodging import DENSE
+from alluse_hub.supervision.system import ENGINE, STOCK
 
-STOCK = "stock"
-ENGINE = "engine"
-ENGINE_MODULE = "alluse_hub.supervision.engine.base"
-ENGINE_START = "open_system"
+__all__ = ["ASK_S", "BASES", "DENSE", "ENGINE", "STOCK", "running"]
+
+BASES = (STOCK, ENGINE, DENSE)
+"""In the order in which they are told."""
 
 ASK_S = 600.0
 """For an answer from an actor: the stock base takes minutes for a large burst."""
 
 
-def available() -> tuple[str, ...]:
-    """Those that can be started here."""
-    return (STOCK, ENGINE) if _engine() is not None else (STOCK,)
-
-
-def of_the_hub() -> str:
-    """What ``serve`` runs on."""
-    return STOCK if getattr(system, "BASE", "") == "multiprocTCPBase" else ENGINE
-
-
 @contextmanager
 def running(base: str, folder: Path) -> Iterator[Any]:  # Any: Thespian ships no types
-    """An actor system on ``base``, shut down at the end; raises KeyError for a base that is not there."""
+    """An actor system on ``base``, shut down at the end; raises ValueError for a base that is none."""
     (folder / "log").mkdir(parents=True, exist_ok=True)
-    started = _stock(folder) if base == STOCK else _on_engine(folder)
+    system.settle_memory()
+    started = _opened(base, folder)
     try:
         yield started
     finally:
         started.shutdown()
 
 
-def _stock(folder: Path) -> Any:  # Any: as above
-    """As ``serve`` starts it."""
-    os.environ.update(system.environment(folder))
-    return ActorSystem("multiprocTCPBase", {"Admin Port": system.free_port()}, logDefs=system.logging_to(folder))
-
-
-def _on_engine(folder: Path) -> Any:  # Any: as above
-    open_system = _engine()
-    if open_system is None:
-        raise KeyError(f"{ENGINE_MODULE} is not there")
-    return open_system(folder / "room", system.logging_to(folder))
-
-
-def _engine() -> Any:  # Any: the function, or None
-    try:
-        return getattr(importlib.import_module(ENGINE_MODULE), ENGINE_START, None)
-    except ImportError:
-        return None
+def _opened(base: str, folder: Path) -> Any:  # Any: as above
+    log_defs = system.logging_to(folder)
+    match base:
+        case "stock":
+            os.environ.update(system.environment(folder))
+            return ActorSystem(system.BASE, {"Admin Port": system.free_port()}, logDefs=log_defs)
+        case "engine":
+            return open_system(folder / "room", log_defs)
+        case "dense":
+            return open_dense(log_defs)
+        case _:
+            raise ValueError(f"{base!r} is no base; there are {', '.join(BASES)}")

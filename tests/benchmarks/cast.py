@@ -4,16 +4,27 @@ They say to each other what actors of the hub say: parcels, with the message as 
 the body of an order is JSON.  Nobody is told an address: whoever needs another makes it.
 """
 
+import gc
 import json
 import os
 import signal
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
-from thespian.actors import Actor, ActorAddress, ChildActorExited
+from thespian.actors import Actor, ActorAddress, ChildActorExited, WakeupMessage
 
 from alluse_hub.supervision.parcel import Parcel
+from tests.benchmarks.kernel import resident_kib
+
+LIMIT_S = 0.1
+"""Of a handler that hangs."""
+
+HANG_S = 3_600.0
+
+BIRTH_S = 0.000_2
+"""More than enough to make one light actor, and to start it, in one process."""
 
 Order = dict[str, Any]  # Any: JSON
 
@@ -40,13 +51,22 @@ class Player(Actor):  # type: ignore[misc]  # Thespian ships no types
 
     def receiveMessage(self, message: object, sender: ActorAddress) -> None:  # noqa: N802  # Thespian's name
         if isinstance(message, ChildActorExited):
-            self.child_left(message.childAddress)
+            self.child_left(message)
+        elif isinstance(message, WakeupMessage):
+            self.woken()
         elif isinstance(message, Parcel):
             take: Callable[[Parcel, ActorAddress], None] = getattr(self, f"on_{message.kind}")
             take(message, sender)
 
-    def child_left(self, address: ActorAddress) -> None:
+    def child_left(self, notice: ChildActorExited) -> None:
         """Children that end at the end of everything are nothing to tell of."""
+
+    def woken(self) -> None:
+        raise TypeError(f"{type(self).__name__} has not asked to be woken")
+
+    def wake_at(self, due: float) -> None:
+        """``due``: seconds of the monotonic clock."""
+        self.wakeupAfter(timedelta(seconds=max(0.0, due - time.monotonic())))
 
     def take_order(self, message: Parcel, asker: ActorAddress) -> None:
         self.asker = asker
@@ -227,7 +247,152 @@ class Parent(Player):
             self.killed_at = time.monotonic()
             os.kill(self.pids[-1], signal.SIGKILL)
 
-    def child_left(self, address: ActorAddress) -> None:
+    def child_left(self, notice: ChildActorExited) -> None:
         """Two notices for one exit are normal, so only that of the living child counts."""
-        if self.then == self.raised_to_kill and self.wanted["kills"] >= 0 and address == self.child:
+        if self.then == self.raised_to_kill and self.wanted["kills"] >= 0 and notice.childAddress == self.child:
             self.make()
+
+
+# --- ends ------------------------------------------------------------------------------------------------------------
+
+
+class Branch(Player):
+    """``grow {widths}``: makes as many children as the first of the widths says, which grow by the rest; tells all pids
+    below it, its own first.  ``hang``: the last of those below it that has no children tells so, and hangs.
+    """
+
+    def on_grow(self, message: Parcel, asker: ActorAddress) -> None:
+        self.take_order(message, asker)
+        width, *rest = self.wanted["widths"] or [0]
+        self.pids = [os.getpid()]
+        self.children = [self.createActor(Branch) for _ in range(width)]
+        self.growing = width
+        for child in self.children:
+            self.send(child, order("grow", widths=rest))
+        self.tell_if_grown()
+
+    def on_grown(self, message: Parcel, _sender: ActorAddress) -> None:
+        self.pids += told(message)["pids"]
+        self.growing -= 1
+        self.tell_if_grown()
+
+    def tell_if_grown(self) -> None:
+        if not self.growing:
+            self.send(self.asker, order("grown", pids=self.pids))
+
+    def on_hang(self, message: Parcel, asker: ActorAddress) -> None:
+        self.asker = asker
+        if self.children:
+            self.send(self.children[-1], message)
+        else:
+            self.send(asker, parcel("hanging"))
+            time.sleep(HANG_S)
+
+    def on_hanging(self, message: Parcel, _sender: ActorAddress) -> None:
+        self.send(self.asker, message)
+
+
+class Limited(Player):
+    """Says when it began to hang, and hangs."""
+
+    handler_limit_s = LIMIT_S
+
+    def on_hang(self, _message: Parcel, sender: ActorAddress) -> None:
+        self.send(sender, order("hanging", at=time.monotonic()))
+        time.sleep(HANG_S)
+
+
+class Warden(Player):
+    """``overrun {hangs}``: one child after the other that hangs; tells how much later than its limit each was known to
+    have ended, and how many ended by an alarm.
+    """
+
+    def on_overrun(self, message: Parcel, asker: ActorAddress) -> None:
+        self.take_order(message, asker)
+        self.beyond_s: list[float] = []
+        self.alarms = 0
+        self.make()
+
+    def make(self) -> None:
+        self.child = self.createActor(Limited)
+        self.send(self.child, parcel("hang"))
+
+    def on_hanging(self, message: Parcel, _sender: ActorAddress) -> None:
+        self.hanging_at = told(message)["at"]
+
+    def child_left(self, notice: ChildActorExited) -> None:
+        heard_at = time.monotonic()
+        if notice.childAddress != self.child:
+            return
+        self.beyond_s.append(heard_at - self.hanging_at - LIMIT_S)
+        self.alarms += notice.cause.signal == signal.SIGALRM
+        if len(self.beyond_s) < self.wanted["hangs"]:
+            self.make()
+        else:
+            self.done(beyond_s=self.beyond_s, alarms=self.alarms)
+
+
+# --- wakeups ---------------------------------------------------------------------------------------------------------
+
+
+class Sleeper(Player):
+    """``start {due, period_s, ticks}``: wakes so many times, once in a period; ``tell``: how late it was each time."""
+
+    def on_start(self, message: Parcel, _sender: ActorAddress) -> None:
+        wanted = told(message)
+        self.due, self.period_s, self.left = wanted["due"], wanted["period_s"], wanted["ticks"]
+        self.late_s: list[float] = []
+        self.wake_at(self.due)
+
+    def woken(self) -> None:
+        self.late_s.append(max(0.0, time.monotonic() - self.due))  # a period is told in whole microseconds
+        self.left -= 1
+        if self.left:
+            self.due += self.period_s
+            self.wake_at(self.due)
+
+    def on_tell(self, _message: Parcel, sender: ActorAddress) -> None:
+        self.send(sender, order("told", late_s=self.late_s))
+
+
+class Dormitory(Player):
+    """``sleep {sleepers, period_s, ticks}``: for children in its own process; tells the CPU seconds of all periods, how
+    late each was woken, and the KiB that each takes.
+    """
+
+    def on_sleep(self, message: Parcel, asker: ActorAddress) -> None:
+        self.take_order(message, asker)
+        sleepers, period_s, ticks = (self.wanted[key] for key in ("sleepers", "period_s", "ticks"))
+        self.late_s: list[float] = []
+        self.telling = sleepers
+        gc.collect()
+        self.before_kib = resident_kib()
+        self.first_at = time.monotonic() + sleepers * BIRTH_S
+        self.last_at = self.first_at + period_s * ticks
+        self.children = [self.createActor(Sleeper) for _ in range(sleepers)]
+        for at, child in enumerate(self.children):
+            due = self.first_at + period_s * at / sleepers
+            self.send(child, order("start", due=due, period_s=period_s, ticks=ticks))
+        self.then = self.begin
+        self.wake_at(self.first_at - sleepers * BIRTH_S / 4)  # what is to be weighed comes before what is to be timed
+
+    def woken(self) -> None:
+        self.then()
+
+    def begin(self) -> None:
+        gc.collect()
+        self.size_kib = (resident_kib() - self.before_kib) / len(self.children)
+        self.cpu_s = time.process_time()
+        self.then = self.finish
+        self.wake_at(self.last_at)
+
+    def finish(self) -> None:
+        self.cpu_s = time.process_time() - self.cpu_s
+        for child in self.children:
+            self.send(child, parcel("tell"))
+
+    def on_told(self, message: Parcel, _sender: ActorAddress) -> None:
+        self.late_s += told(message)["late_s"]
+        self.telling -= 1
+        if not self.telling:
+            self.done(cpu_s=self.cpu_s, late_s=self.late_s, size_kib=self.size_kib)

@@ -4,27 +4,27 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import bases, cast, floors, hubs
+from tests.benchmarks import bases, cast, floors, kernel
 from tests.benchmarks.figures import Figure, Sample
-
-SETTLE_S = 0.5
-"""From their first answers until actors have nothing left to do."""
 
 FLOOR_FORK = "fork, and a byte over a socket"
 FLOOR_PYTHON = "one python that sleeps"
+FLOOR_OBJECT = "an object made and asked"
 
 
 def creation(folder: Path, *, base: str, children: int, runs: int) -> list[Figure]:
     """One after the other, by an actor, each until it has answered."""
     told, bare = [], []
+    is_shared = base == bases.DENSE
     with bases.running(base, folder) as system:
         for _ in range(runs):
             answer = _ask(system, "raise_one_by_one", children=children)
             told.append(answer["took_s"])
-            bare.append([floors.forked(1) for _ in range(children)])
+            bare.append([floors.made() if is_shared else floors.forked(1) for _ in range(children)])
     sample, floor = Sample.of(told).times(1e3), Sample.of(bare).times(1e3)
+    floor_is = FLOOR_OBJECT if is_shared else FLOOR_FORK
     return [
-        Figure("an actor created, until it answers", "ms", sample, floor, FLOOR_FORK, base, {"actors": children * runs})
+        Figure("an actor created, until it answers", "ms", sample, floor, floor_is, base, {"actors": children * runs})
     ]
 
 
@@ -40,23 +40,23 @@ def replacement(folder: Path, *, base: str, kills: int, runs: int) -> list[Figur
     return [Figure(name, "ms", sample, floor, FLOOR_FORK, base, {"kills": sum(map(len, told))})]
 
 
-def crowd(folder: Path, *, base: str, children: int, idle_s: float) -> list[Figure]:
-    """Children of one actor, all at once; then what they cost while they idle."""
+def crowd(folder: Path, *, base: str, children: int, idle_s: float, settle_s: float) -> list[Figure]:
+    """Children of one actor, all at once; then what they cost while they idle, ``settle_s`` after their first words."""
     with bases.running(base, folder) as system:
         told = _ask(system, "raise_all", children=children)
         pids: list[int] = told["pids"]
-        pss, uss = hubs.memory_mib(pids)
-        descriptors = [_descriptors(pid) for pid in pids]
-        time.sleep(SETTLE_S)
-        before = hubs.work_of(pids)
+        pss, uss = kernel.memory_mib(pids)
+        descriptors = [kernel.descriptors(pid) for pid in pids]
+        time.sleep(settle_s)
+        before = kernel.work_of(pids)
         time.sleep(idle_s)
-        after = hubs.work_of(pids)
+        after = kernel.work_of(pids)
     with floors.bare_python() as pid:
-        bare_pss, bare_uss = hubs.memory_mib([pid])
-        bare_descriptors = _descriptors(pid)
-        bare_before = hubs.work_of([pid])
+        bare_pss, bare_uss = kernel.memory_mib([pid])
+        bare_descriptors = kernel.descriptors(pid)
+        bare_before = kernel.work_of([pid])
         time.sleep(idle_s)
-        bare_after = hubs.work_of([pid])
+        bare_after = kernel.work_of([pid])
     counts = {"actors": len(set(pids)), "most_descriptors": max(descriptors)}
 
     def figure(name: str, unit: str, sample: float, floor: float, floor_is: str = FLOOR_PYTHON) -> Figure:
@@ -93,7 +93,3 @@ def crowd(folder: Path, *, base: str, children: int, idle_s: float) -> list[Figu
 def _ask(system: Any, kind: str, **wanted: int) -> dict[str, Any]:  # Any: Thespian's, and JSON
     """Of a new parent."""
     return cast.told(system.ask(system.createActor(cast.Parent), cast.order(kind, **wanted), bases.ASK_S))
-
-
-def _descriptors(pid: int) -> int:
-    return len(list(Path(f"/proc/{pid}/fd").iterdir()))

@@ -16,15 +16,19 @@ from tests.benchmarks import floors, hubs
 from tests.benchmarks.figures import Figure, Sample
 
 
-def demo(folder: Path, *, first: str, last: str, runs: int) -> list[Figure]:
+def demo(folder: Path, *, base: str, first: str, last: str, runs: int) -> list[Figure]:
     """``first`` and ``last``: sessions, as dates."""
     sessions_rates, entries_rates, walls, bare_sessions, bare_entries, bare_walls = [], [], [], [], [], []
     counts: dict[str, int] = {}
     for run in range(runs):
         home = folder / str(run)
         began = time.monotonic()
-        command = (sys.executable, hubs.RUN, "demo", "--json", "--home", str(home), "--from", first, "--to", last)
-        done = subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True)
+        done = subprocess.run(
+            (sys.executable, hubs.RUN, "demo", "--json", "--base", base, "--home", home, "--from", first, "--to", last),
+            check=True,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+        )
         walls.append(time.monotonic() - began)
         told = json.loads(done.stdout)
         counts = {key: int(told[key]) for key in ("sessions", "of", "events", "entries", "messages")}

@@ -20,46 +20,50 @@ from tests.benchmarks.hubs import Hub
 MONITOR = "desk"
 PROGRAM = "feed"
 
+FLOOR = "fork, exec and exit of python -c pass"
 
-def failover(folder: Path, *, kills: int, runs: int, settle_s: float) -> list[Figure]:
-    """``kills`` of each in every run, ``settle_s`` apart."""
-    back, watching, greeted, spawned = [], [], [], []
+
+def monitor(folder: Path, *, base: str, kills: int, runs: int, settle_s: float) -> list[Figure]:
+    """``kills`` in every run, ``settle_s`` apart."""
+    back, watching, spawned = [], [], []
     for run in range(runs):
         home = folder / str(run)
-        monitor_kills, program_kills = _killed(home, folder / "nobody", kills, settle_s)
-        back.append(_after(monitor_kills, _of(home, "Booted", MONITOR)))
+        with hubs.greeted(home, hubs.PROBES, base) as hub:
+            killed_at = [_kill(hub, lambda: hub.actor(MONITOR), settle_s) for _ in range(kills)]
+        back.append(_after(killed_at, _of(home, "Booted", MONITOR)))
         adopted = [entry for entry in _of(home, "ProgramStarted", MONITOR) if entry.body["adopted"]]
-        watching.append(_after(monitor_kills, adopted))
-        greeted.append(_after(program_kills, _of(home, "ProgramGreeted", PROGRAM)))
+        watching.append(_after(killed_at, adopted))
         spawned.append(floors.spawned(floors.PYTHON_PASS, kills))
-    floor = Sample.of(spawned).times(1e3)
-    floor_is = "fork, exec and exit of python -c pass"
-    told = (
-        ("kill -9 of a monitor to its replacement", back),
-        ("kill -9 of a monitor to its program watched again", watching),
-        ("kill -9 of a program to the hello of the next, 100 ms pause included", greeted),
-    )
     return [
-        Figure(name, "ms", Sample.of(took).times(1e3), floor, floor_is, counts={"kills": sum(map(len, took))})
-        for name, took in told
+        _figure("kill -9 of a monitor to its replacement", back, spawned),
+        _figure("kill -9 of a monitor to its program watched again", watching, spawned),
     ]
 
 
-def _killed(home: Path, told: Path, kills: int, settle_s: float) -> tuple[list[float], list[float]]:
-    """When the monitor and when the program were killed, in hub time."""
-    with hubs.probing(home, told) as hub:
-        monitor = [_kill(hub, lambda: hub.actor(MONITOR), settle_s) for _ in range(kills)]
-        program = [_kill(hub, lambda: _program(hub), settle_s) for _ in range(kills)]
-        hub.await_facts(2 + kills, "ProgramGreeted")
-    return monitor, program
+def program(folder: Path, *, base: str, kills: int, runs: int, settle_s: float) -> list[Figure]:
+    """As above."""
+    greeted, spawned = [], []
+    for run in range(runs):
+        home = folder / str(run)
+        with hubs.greeted(home, hubs.PROBES, base) as hub:
+            killed_at = [_kill(hub, lambda: _program(hub), settle_s) for _ in range(kills)]
+            hub.await_facts(hubs.PROBES.programs + kills, "ProgramGreeted")
+        greeted.append(_after(killed_at, _of(home, "ProgramGreeted", PROGRAM)))
+        spawned.append(floors.spawned(floors.PYTHON_PASS, kills))
+    return [_figure("kill -9 of a program to the hello of the next, 100 ms pause included", greeted, spawned)]
+
+
+def _figure(name: str, took_s: list[list[float]], spawned_s: list[list[float]]) -> Figure:
+    sample, floor = Sample.of(took_s).times(1e3), Sample.of(spawned_s).times(1e3)
+    return Figure(name, "ms", sample, floor, FLOOR, counts={"kills": sum(map(len, took_s))})
 
 
 def _program(hub: Hub) -> Process | None:
     held = hub.holders().get(PROGRAM)
     if held is None:
         return None
-    program = Process(held["pid"], processes.start_ticks(held["pid"]), PROGRAM)
-    return program if program.ticks else None
+    found = Process(held["pid"], processes.start_ticks(held["pid"]), PROGRAM)
+    return found if found.ticks else None
 
 
 def _kill(hub: Hub, find: Callable[[], Process | None], settle_s: float) -> float:

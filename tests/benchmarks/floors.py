@@ -3,13 +3,18 @@
 All times in seconds.  Each is as bare as Python allows: the same bytes, the same system calls, none of our code.
 """
 
+import gc
+import heapq
 import os
 import pickle
+import select
+import signal
 import socket
 import struct
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +22,7 @@ from typing import Any
 
 from alluse_hub.actors.auditor.bindings import sqlite3
 from alluse_hub.actors.auditor.store import AUTOCHECKPOINT_PAGES, ENTRY_COLUMNS
+from tests.benchmarks.kernel import resident_kib
 
 PYTHON_PASS = (sys.executable, "-c", "pass")
 PYTHON_BARE = (sys.executable, "-I", "-S", "-c", "pass")
@@ -25,10 +31,14 @@ IMPORT_PYDANTIC = (sys.executable, "-c", "import pydantic")
 ASLEEP_S = 0.1
 """After its first word the bare interpreter goes to sleep; watched from then on it does nothing."""
 
+MADE_S = 0.000_05
+"""More than enough to make one object and put it on a heap."""
+
 WARM_UP = 20
 """Round trips before the counted ones, so that no start is in them."""
 
 _LENGTH = struct.Struct("<I")
+_SECONDS = struct.Struct("<d")
 
 
 # --- processes -------------------------------------------------------------------------------------------------------
@@ -65,6 +75,46 @@ def forked(children: int) -> float:
         ours.sendall(b".")
         os.waitpid(pid, 0)
         ours.close()
+    return took
+
+
+def killed(times: int) -> list[float]:
+    """From the kill of a fork that does nothing until it has been waited for."""
+    took = []
+    for _ in range(times):
+        ready, say = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.write(say, b".")
+            while True:
+                signal.pause()
+        os.read(ready, 1)
+        began = time.monotonic()
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        took.append(time.monotonic() - began)
+        os.close(ready)
+        os.close(say)
+    return took
+
+
+def overrun(limit_s: float, times: int) -> list[float]:
+    """How much longer than ``limit_s`` a fork lives that sets itself an alarm and sleeps, until waited for."""
+    took = []
+    for _ in range(times):
+        ready, say = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.setitimer(signal.ITIMER_REAL, limit_s)
+            os.write(say, _SECONDS.pack(time.monotonic()))
+            while True:
+                signal.pause()
+        os.waitpid(pid, 0)
+        ended = time.monotonic()
+        took.append(ended - _SECONDS.unpack(os.read(ready, _SECONDS.size))[0] - limit_s)
+        os.close(ready)
+        os.close(say)
     return took
 
 
@@ -156,6 +206,86 @@ def _exactly(end: socket.socket, length: int) -> bytearray:
             return bytearray()
         view = view[got:]
     return buffer
+
+
+# --- the same in one process -----------------------------------------------------------------------------------------
+
+
+def handed_to_and_fro(letter: object, answer: object, trips: int, *, warm_up: int = WARM_UP) -> list[float]:
+    """Each round trip between two queues of one process."""
+    there: deque[object] = deque()
+    back: deque[object] = deque()
+    took = []
+    for _ in range(warm_up + trips):
+        began = time.monotonic()
+        there.append(letter)
+        there.popleft()
+        back.append(answer)
+        back.popleft()
+        took.append(time.monotonic() - began)
+    return took[warm_up:]
+
+
+def handed_over(letter: object, letters: int) -> float:
+    """From the first letter put into a queue until all have been taken out of it."""
+    queue: deque[object] = deque()
+    began = time.monotonic()
+    for _ in range(letters):
+        queue.append(letter)
+    while queue:
+        queue.popleft()
+    return time.monotonic() - began
+
+
+def made() -> float:
+    """An object, made and asked."""
+    began = time.monotonic()
+    _Answering().answer()
+    return time.monotonic() - began
+
+
+class _Answering:
+    def answer(self) -> object:
+        return self
+
+
+class _Sleeper:
+    __slots__ = ("late", "left")
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+        self.late: list[float] = []
+
+
+def woken(sleepers: int, ticks: int, period_s: float) -> tuple[float, list[float], float]:
+    """So many objects in a heap, each due ``ticks`` times, once in a period, evenly spread: CPU seconds of all periods,
+    how late each was woken, and the KiB that each of them takes.
+    """
+    gc.collect()
+    before = resident_kib()
+    first = time.monotonic() + sleepers * MADE_S
+    heap = [(first + period_s * at / sleepers, at, _Sleeper(ticks)) for at in range(sleepers)]
+    gc.collect()
+    size_kib = (resident_kib() - before) / sleepers
+    kept = [sleeper for _, _, sleeper in heap]
+    epoll = select.epoll()
+    time.sleep(max(0.0, first - time.monotonic()))
+    cpu = time.process_time()
+    while heap:
+        due, at, sleeper = heap[0]
+        now = time.monotonic()
+        if due > now:
+            epoll.poll(due - now)
+            continue
+        sleeper.late.append(now - due)
+        sleeper.left -= 1
+        if sleeper.left:
+            heapq.heapreplace(heap, (due + period_s, at, sleeper))
+        else:
+            heapq.heappop(heap)
+    cpu = time.process_time() - cpu
+    epoll.close()
+    return cpu, [late for sleeper in kept for late in sleeper.late], size_kib
 
 
 # --- files -----------------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """A real hub, ``run.py serve``, for a benchmark: started, asked, watched from outside and ended in order.
 
-Two hubs are used.  The *reference* hub is what ships: five workstreams, here without a replay.  The *probe* hub has two
-tiny free-running programs (``probe.py``) and two rules: an event ``breach`` of ``feed`` holds ``desk/trading``, an
-event ``clear`` releases it.
+Two setups are used, each on any base.  The *reference* hub is what ships: five workstreams, here without a replay.  The
+*probe* hub has two tiny free-running programs (``probe.py``) and two rules: an event ``breach`` of ``feed`` holds
+``desk/trading``, an event ``clear`` releases it.
 """
 
 import json
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,9 +36,21 @@ LOOK_S = 0.002
 SLOW_LOOK_S = 0.1
 """Between two looks at the trail, which cost the hub something."""
 
-REFERENCE = "[replay]\nautostart = false\n"
 
-PROBES = """
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """``config``: its hub.toml.  ``programs``: how many of them say hello."""
+
+    config: str
+    programs: int
+
+
+REFERENCE = Setup("[replay]\nautostart = false\n", 5)
+
+TOLD = "told"
+"""The socket in the home to which the program ``desk`` says that it has obeyed."""
+
+_PROBES = """
 [hub]
 reference = false
 [replay]
@@ -49,13 +61,13 @@ workstreams = {{ restarts = 1000000, period_s = 1.0 }}
 [[workstream]]
 id = "feed"
 name = "Feed"
-program = ["{{python}}", "-I", "-S", "{probe}", "feed", "{{state}}/cue", "{told}"]
+program = ["{{python}}", "-I", "-S", "{probe}", "feed", "{{state}}/cue", "{{home}}/{told}"]
 restart = {{ restarts = 1000000, period_s = 0.3 }}
 
 [[workstream]]
 id = "desk"
 name = "Desk"
-program = ["{{python}}", "-I", "-S", "{probe}", "desk", "{{state}}/cue", "{told}"]
+program = ["{{python}}", "-I", "-S", "{probe}", "desk", "{{state}}/cue", "{{home}}/{told}"]
 
 [[resource]]
 resource = "desk/trading"
@@ -86,6 +98,8 @@ event = "clear"
 resource = "desk/trading"
 of = "hold"
 """
+
+PROBES = Setup(_PROBES.format(probe=PROBE, told=TOLD), 2)
 
 
 class HubError(Exception):
@@ -158,10 +172,10 @@ class Hub:
             raise HubError(f"it ended with {status}: {self.last_words()}")
 
 
-def start(home: Path, config: str) -> tuple[Hub, threading.Thread]:
+def start(home: Path, setup: Setup, base: str) -> tuple[Hub, threading.Thread]:
     """The hub, and a thread that ends when the hub has said that it is ready."""
     home.mkdir(mode=0o700)
-    (home / "hub.toml").write_text(config, encoding="utf-8")
+    (home / "hub.toml").write_text(setup.config, encoding="utf-8")
     bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     address = home.parent / f"{home.name}.bell"
     bell.bind(str(address))
@@ -170,7 +184,7 @@ def start(home: Path, config: str) -> tuple[Hub, threading.Thread]:
     with (home.parent / f"{home.name}.out").open("ab") as out:
         began = time.monotonic()
         process = subprocess.Popen(
-            [sys.executable, RUN, "serve", "--home", str(home)],
+            [sys.executable, RUN, "serve", "--home", str(home), "--base", base],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=out,
@@ -194,9 +208,9 @@ def start(home: Path, config: str) -> tuple[Hub, threading.Thread]:
 
 
 @contextmanager
-def running(home: Path, config: str) -> Iterator[Hub]:
+def running(home: Path, setup: Setup, base: str) -> Iterator[Hub]:
     """A hub that is ready, ended in order; if something goes wrong, the benchmark's process ends what is below it."""
-    hub, thread = start(home, config)
+    hub, thread = start(home, setup, base)
     hub.await_that(lambda: hub.ready_at, "ready")
     thread.join()
     yield hub
@@ -204,38 +218,13 @@ def running(home: Path, config: str) -> Iterator[Hub]:
 
 
 @contextmanager
-def probing(home: Path, told: Path) -> Iterator[Hub]:
-    """The probe hub, both programs greeted."""
-    with running(home, PROBES.format(probe=PROBE, told=told)) as hub:
-        hub.await_facts(2, "ProgramGreeted")
+def greeted(home: Path, setup: Setup, base: str) -> Iterator[Hub]:
+    """The same, all its programs greeted."""
+    with running(home, setup, base) as hub:
+        hub.await_facts(setup.programs, "ProgramGreeted")
         yield hub
 
 
 def facts(home: Path, *kinds: str) -> list[Entry]:
     """All stored facts of these kinds, oldest first."""
     return query.by_message(home, kinds, query.ENTRIES_MAX)[::-1] if (home / "trail" / "trail.db").exists() else []
-
-
-def memory_mib(pids: Sequence[int]) -> tuple[float, float]:
-    """Proportional and unique set size of all together, in MiB (proc(5), smaps_rollup)."""
-    pss = uss = 0
-    for pid in pids:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines():
-            key, _, value = line.partition(":")
-            if key == "Pss":
-                pss += int(value.split()[0])
-            elif key in {"Private_Clean", "Private_Dirty"}:
-                uss += int(value.split()[0])
-    return pss / 1_024, uss / 1_024
-
-
-def work_of(pids: Sequence[int]) -> tuple[float, int]:
-    """CPU seconds and wake-ups of all their threads since they began (proc(5): schedstat, voluntary switches)."""
-    nanoseconds = wakeups = 0
-    for pid in pids:
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            nanoseconds += int((task / "schedstat").read_text(encoding="ascii").split()[0])
-            for line in (task / "status").read_text(encoding="utf-8", errors="replace").splitlines():
-                if line.startswith("voluntary_ctxt_switches"):
-                    wakeups += int(line.split()[1])
-    return nanoseconds / 1e9, wakeups

@@ -8,6 +8,7 @@ had to be killed although the benchmark had ended its part in order is named in 
 import contextlib
 import json
 import os
+import pickle
 import signal
 import sys
 import tempfile
@@ -16,6 +17,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from alluse_hub.supervision import processes
 from alluse_hub.supervision.processes import Process
@@ -32,6 +34,7 @@ ENDING_S = 60.0
 PREFIX = "hub-bench-"
 
 Run = Callable[[Path], list[Figure]]
+Told = TypeVar("Told")
 
 
 class BenchmarkError(Exception):
@@ -89,7 +92,7 @@ def _live(parent: int, run: Run, folder: Path, *, pinned: bool) -> None:
     result: dict[str, object] = {"error": "it was interrupted", "figures": [], "left": []}
     try:
         try:
-            _settle_in(parent, pinned=pinned)
+            _settle_in(parent, folder, pinned=pinned)
             ground = folder / "ground"
             ground.mkdir()
             result["figures"] = [figure.as_json() for figure in run(ground)]
@@ -109,8 +112,9 @@ def _live(parent: int, run: Run, folder: Path, *, pinned: bool) -> None:
         os._exit(0)
 
 
-def _settle_in(parent: int, *, pinned: bool) -> None:
+def _settle_in(parent: int, folder: Path, *, pinned: bool) -> None:
     processes.adopt_orphans()
+    os.environ["XDG_RUNTIME_DIR"] = str(folder)  # hubs on the engine leave their rooms here, if they are killed
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
     processes._prctl(processes.PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -122,6 +126,31 @@ def _settle_in(parent: int, *, pinned: bool) -> None:
 
 def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
+
+
+def apart(work: Callable[[], Told]) -> Told:
+    """What ``work`` gives, in a fork of its own: memory as fresh as it was here, and nothing of it left here.
+
+    Raises BenchmarkError.
+    """
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            with open(write, "wb") as pipe:  # noqa: PTH123  # a descriptor, no path
+                pickle.dump(work(), pipe, protocol=5)
+        except BaseException:  # noqa: BLE001  # the top of a process
+            traceback.print_exc()
+        finally:
+            os._exit(0)
+    os.close(write)
+    with open(read, "rb") as pipe:  # noqa: PTH123  # as above
+        said = pipe.read()
+    os.waitpid(pid, 0)
+    if not said:
+        raise BenchmarkError("a part of it failed; it has said why")
+    told: Told = pickle.loads(said)
+    return told
 
 
 # --- what is below us ------------------------------------------------------------------------------------------------

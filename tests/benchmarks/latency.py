@@ -11,27 +11,29 @@ from pathlib import Path
 
 from alluse_hub.protocols.message import Json
 from tests.benchmarks import floors, hubs
+from tests.benchmarks.bases import DENSE, ENGINE, STOCK
 from tests.benchmarks.figures import Figure, Sample
 from tests.benchmarks.hubs import Hub
 from tests.benchmarks.recording import COMMAND, REPLY
 
-HOPS = 8
-"""One way each: monitor, router, coordinator, monitor, shim, program, shim, monitor, coordinator."""
+HOPS = {STOCK: 8, ENGINE: 8, DENSE: 4}
+"""One way each between two processes: monitor, router, coordinator, monitor, shim, program, shim, monitor, coordinator;
+on the dense base those to the program and back, the rest is in one process."""
 
-HOPS_OF_COMMIT = 2
+HOPS_OF_COMMIT = {STOCK: 2, ENGINE: 2, DENSE: 0}
 """A loosening directive waits for its commit as well: the auditor is woken, and answers; between them it syncs."""
 
 ANSWER_S = 30.0
 
 
-def directive(folder: Path, *, cycles: int, runs: int, gap_s: float) -> list[Figure]:
+def directive(folder: Path, *, base: str, cycles: int, runs: int, gap_s: float) -> list[Figure]:
     """Restricting and loosening directives apart, ``cycles`` of each in every run."""
     restricting, loosening, trips, syncs = [], [], [], []
+    hops, hops_of_commit = HOPS[base], HOPS_OF_COMMIT[base]
     for run in range(runs):
         home = folder / str(run)
-        told = folder / f"{run}.told"
-        with hubs.probing(home, told) as hub:
-            _cue(hub, told, cycles, gap_s)
+        with hubs.greeted(home, hubs.PROBES, base) as hub:
+            _cue(hub, cycles, gap_s)
             hub.await_facts(2 * cycles, "DirectiveAnswered")
         trips.append(floors.ping_pong(COMMAND, REPLY, cycles))
         syncs.append(floors.syncs(folder, cycles))
@@ -39,12 +41,12 @@ def directive(folder: Path, *, cycles: int, runs: int, gap_s: float) -> list[Fig
         restricting.append([took_s for loosens, took_s in took if not loosens])
         loosening.append([took_s for loosens, took_s in took if loosens])
     one_way = [[trip / 2 for trip in run] for run in trips]
-    bare = Sample.of([hop * HOPS for hop in run] for run in one_way)
+    bare = Sample.of([hop * hops for hop in run] for run in one_way)
     synced = Sample.of(
-        [hop * (HOPS + HOPS_OF_COMMIT) + sync_s for hop, sync_s in zip(*both, strict=True)]
+        [hop * (hops + hops_of_commit) + sync_s for hop, sync_s in zip(*both, strict=True)]
         for both in zip(one_way, syncs, strict=True)
     )
-    floor_is = f"half a bare socket round trip x {HOPS} hops"
+    floor_is = f"half a bare socket round trip x {hops} hops"
     return [
         Figure(
             "event to acknowledged directive, restricting",
@@ -59,16 +61,16 @@ def directive(folder: Path, *, cycles: int, runs: int, gap_s: float) -> list[Fig
             "ms",
             Sample.of(loosening).times(1e3),
             synced.times(1e3),
-            f"half a bare socket round trip x {HOPS + HOPS_OF_COMMIT} hops, and one fdatasync",
+            f"half a bare socket round trip x {hops + hops_of_commit} hops, and one fdatasync",
             counts={"answered": sum(map(len, loosening))},
         ),
     ]
 
 
-def _cue(hub: Hub, told: Path, cycles: int, gap_s: float) -> None:
+def _cue(hub: Hub, cycles: int, gap_s: float) -> None:
     cue = str(hub.home / "state" / "feed" / "cue")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:
-        bell.bind(str(told))
+        bell.bind(str(hub.home / hubs.TOLD))
         bell.settimeout(ANSWER_S)
         for _ in range(cycles):
             for event in (b"breach", b"clear"):

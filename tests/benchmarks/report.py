@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from alluse_hub.actors.auditor import bindings
-from tests.benchmarks.bases import STOCK
+from tests.benchmarks.bases import BASES, STOCK
 from tests.benchmarks.figures import Figure, Sample
 
 HEAD = ("figure", "base", "unit", "p50", "p95", "p99", "p50 of the runs", "floor", "of floor", "of stock")
@@ -97,8 +97,9 @@ def _readings(sample: Sample, unit: str) -> str:
 def markdown(figures: Sequence[Figure], of: dict[str, str]) -> str:
     """A table, the bases of one figure below each other."""
     order = {name: place for place, name in enumerate(dict.fromkeys(figure.name for figure in figures))}
+    place_of = {base: place for place, base in enumerate(("", *BASES))}
     rows = [HEAD, ("---", "---", "---", *["---:"] * (len(HEAD) - 3))]
-    for figure in sorted(figures, key=lambda one: (order[one.name], one.base != STOCK)):
+    for figure in sorted(figures, key=lambda one: (order[one.name], place_of[one.base])):
         least, most = figure.sample.spread
         spread = f"{number(least)} to {number(most)}" if len(figure.sample.runs) > 1 else "one run"
         sample = figure.sample

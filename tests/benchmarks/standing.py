@@ -1,25 +1,27 @@
-"""What the hub costs while nothing happens: memory, CPU and wake-ups, without the programs of the workstreams.
+"""The hub while nothing happens: what it costs, without the programs of the workstreams, and where it can be reached.
 
-The reference hub with its five programs up and no replay.  Counted are the guardian, the host, Thespian's admin and
-logger, every actor; the shims apart.  The programs are left out, but they beat once a second and the monitors hear it.
+All programs are up, and there is no replay.  Its cost is that of the guardian, the host, every actor and, where there
+are such, Thespian's admin and logger; the shims apart.  The programs are left out, but they beat once a second and the
+monitors hear it.
 """
 
 import time
 from pathlib import Path
 
-from tests.benchmarks import floors, hubs
+from tests.benchmarks import floors, hubs, isolation, kernel
 from tests.benchmarks.figures import Figure, Sample
-from tests.benchmarks.hubs import Hub
+from tests.benchmarks.hubs import Hub, Setup
+
+FLOOR = "one python that sleeps"
 
 
-def standing(folder: Path, *, runs: int, idle_s: float, settle_s: float) -> list[Figure]:
+def standing(folder: Path, *, base: str, setup: Setup, runs: int, idle_s: float, settle_s: float) -> list[Figure]:
     """``idle_s``: how long its work is watched; ``settle_s``: how long it is left alone before."""
     told: dict[str, list[float]] = {}
     bare: dict[str, list[float]] = {}
     counts = {"processes": 0, "shims": 0}
     for run in range(runs):
-        with hubs.running(folder / str(run), hubs.REFERENCE) as hub:
-            hub.await_facts(5, "ProgramGreeted")
+        with hubs.greeted(folder / str(run), setup, base) as hub:
             time.sleep(settle_s)
             own, shims = _processes(hub)
             counts = {"processes": len(own), "shims": len(shims)}
@@ -27,10 +29,9 @@ def standing(folder: Path, *, runs: int, idle_s: float, settle_s: float) -> list
             _add(told, "shims ", shims, 0.0)
             with floors.bare_python() as pid:
                 _add(bare, "", [pid], idle_s)
-    floor_is = "one python that sleeps"
 
     def figure(name: str, unit: str, key: str, floor: str) -> Figure:
-        return Figure(name, unit, Sample.each(told[key]), Sample.each(bare[floor]), floor_is, counts=counts)
+        return Figure(name, unit, Sample.each(told[key]), Sample.each(bare[floor]), FLOOR, counts=counts)
 
     return [
         figure("memory of the hub, PSS", "MiB", "pss", "pss"),
@@ -49,12 +50,23 @@ def _processes(hub: Hub) -> tuple[list[int], list[int]]:
 
 
 def _add(told: dict[str, list[float]], of: str, pids: list[int], idle_s: float) -> None:
-    pss, uss = hubs.memory_mib(pids)
+    pss, uss = kernel.memory_mib(pids)
     told.setdefault(f"{of}pss", []).append(pss)
     told.setdefault(f"{of}uss", []).append(uss)
     if idle_s:
-        cpu_before, wakeups_before = hubs.work_of(pids)
+        cpu_before, wakeups_before = kernel.work_of(pids)
         time.sleep(idle_s)
-        cpu_after, wakeups_after = hubs.work_of(pids)
+        cpu_after, wakeups_after = kernel.work_of(pids)
         told.setdefault(f"{of}cpu", []).append(100 * (cpu_after - cpu_before) / idle_s)
         told.setdefault(f"{of}wakeups", []).append((wakeups_after - wakeups_before) / idle_s)
+
+
+def listeners(folder: Path, *, base: str, setup: Setup) -> list[Figure]:
+    """TCP ports that all processes of the hub listen on, shims and programs too."""
+    with hubs.greeted(folder / "hub", setup, base) as hub:
+        pids = [hub.process.pid, *(process.pid for process in isolation.descendants(hub.process.pid))]
+        listening = kernel.tcp_listeners(pids)
+    with floors.bare_python() as pid:
+        bare = kernel.tcp_listeners([pid])
+    counts = {"processes": len(pids)}
+    return [Figure("TCP listeners of the hub", "", Sample.each([listening]), Sample.each([bare]), FLOOR, counts=counts)]

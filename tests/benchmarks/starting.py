@@ -6,13 +6,14 @@ from pathlib import Path
 
 from tests.benchmarks import floors, hubs
 from tests.benchmarks.figures import Figure, Sample
+from tests.benchmarks.hubs import Setup
 
 
-def start(folder: Path, *, starts: int) -> list[Figure]:
-    """The reference hub, each time in a new home."""
+def start(folder: Path, *, base: str, setup: Setup, starts: int) -> list[Figure]:
+    """Each time in a new home."""
     told, imports = [], []
     for number in range(starts):
-        told.append(_started(folder / str(number)))
+        told.append(_started(folder / str(number), setup, base))
         imports += floors.spawned(floors.IMPORT_PYDANTIC, 1)
     answered, ready = zip(*told, strict=True)
     floor = Sample.each(imports)
@@ -24,9 +25,9 @@ def start(folder: Path, *, starts: int) -> list[Figure]:
     ]
 
 
-def _started(home: Path) -> tuple[float, float]:
+def _started(home: Path, setup: Setup, base: str) -> tuple[float, float]:
     """Seconds from the start of the program to the first answer, and to ready."""
-    hub, thread = hubs.start(home, hubs.REFERENCE)
+    hub, thread = hubs.start(home, setup, base)
     hub.await_that(lambda: hub.ask("status"), "an answer to status")
     answered_at = time.monotonic()
     hub.await_that(lambda: hub.ready_at, "ready")
@@ -35,10 +36,10 @@ def _started(home: Path) -> tuple[float, float]:
     return answered_at - hub.began_at, hub.ready_at - hub.began_at
 
 
-def status(folder: Path, *, asks: int, runs: int) -> list[Figure]:
-    """The command as typed, by the clock, while the reference hub idles."""
+def status(folder: Path, *, base: str, setup: Setup, asks: int, runs: int) -> list[Figure]:
+    """The command as typed, by the clock, while the hub idles."""
     took, bare = [], []
-    with hubs.running(folder / "hub", hubs.REFERENCE) as hub:
+    with hubs.running(folder / "hub", setup, base) as hub:
         command = (sys.executable, hubs.RUN, "status", "--home", str(hub.home))
         for _ in range(runs):
             took.append(floors.spawned(command, asks))

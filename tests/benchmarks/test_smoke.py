@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -12,10 +13,13 @@ from pathlib import Path
 import pytest
 
 from alluse_hub.supervision import processes
-from tests.benchmarks import bases, isolation, report
-from tests.benchmarks.catalog import BENCHMARKS, Benchmark, Group
+from tests.benchmarks import isolation, kernel, report
+from tests.benchmarks.__main__ import main
+from tests.benchmarks.bases import BASES, STOCK
+from tests.benchmarks.catalog import BENCHMARKS, BY_NAME, Benchmark, Group
 from tests.benchmarks.figures import Figure, Sample
-from tests.benchmarks.isolation import BenchmarkError, isolated
+from tests.benchmarks.isolation import BenchmarkError, apart, isolated
+from tests.pages import quoted, table
 
 HOUSE = Path(__file__).parent.parent.parent
 PATIENCE_S = 60.0
@@ -25,9 +29,11 @@ COUNTS = {
     "end-to-end": {"written": 800, "stored": 800, "inserted": 800},
     "directive": {"answered": 2},
     "failover": {"kills": 1},
+    "program": {"kills": 1},
     "start": {"starts": 1},
     "status": {"asks": 1},
-    "standing": {"shims": 5},
+    "standing": {"shims": 2},
+    "listeners": {},
     "demo": {"sessions": 3, "of": 3},
     "round-trips": {"trips": 20},
     "round-trips-pinned": {"trips": 20},
@@ -37,14 +43,33 @@ COUNTS = {
     "large": {"trips": 1},
     "creation": {"actors": 2},
     "replacement": {"kills": 2},
+    "hung": {"hangs": 1, "alarms": 1},
+    "subtree": {"kills": 1, "processes": 4},
     "crowd": {"actors": 3},
+    "ticking": {"actors": 20, "woken": 60},
 }
 """Of the first figure of each."""
 
+HUBS = [benchmark for benchmark in BENCHMARKS if benchmark.group is Group.HUB]
+
+
+def is_deep(benchmark: Benchmark, base: str) -> bool:
+    """A hub takes a second or two to start and end: in the plain run each of its benchmarks has one base, in turn."""
+    if benchmark not in HUBS:
+        return False
+    turn = HUBS.index(benchmark) % len(benchmark.bases)
+    return base != benchmark.bases[::-1][turn]
+
+
 CASES = [
-    pytest.param(benchmark, base, id=f"{benchmark.name} {base}".strip())
+    pytest.param(
+        benchmark,
+        base,
+        id=f"{benchmark.name} {base}".strip(),
+        marks=[pytest.mark.deep] if is_deep(benchmark, base) else [],
+    )
     for benchmark in BENCHMARKS
-    for base in (bases.available() if benchmark.group is Group.BASE else ("",))
+    for base in benchmark.bases
 ]
 
 
@@ -55,11 +80,31 @@ def test_a_benchmark_counts_what_it_should_and_leaves_nothing_behind(benchmark: 
     assert ran.left == []
     assert COUNTS[benchmark.name].items() <= ran.figures[0].counts.items()
     assert len({figure.name for figure in ran.figures}) == len(ran.figures)
+    if benchmark.name == "listeners":
+        assert (ran.figures[0].sample.p50 > 0) == (base == STOCK)
     for figure in ran.figures:
+        assert figure.base == base
         assert figure.floor_is
         assert min(figure.sample.readings) >= 0
         assert min(figure.floor.readings) >= 0
         assert Figure.from_json(figure.as_json()) == figure
+
+
+def test_every_benchmark_of_a_base_is_run_on_each_or_says_why_not() -> None:
+    for benchmark in BENCHMARKS:
+        if benchmark.group is Group.TRAIL:
+            assert (benchmark.bases, benchmark.without) == (("",), {})
+        else:
+            assert sorted((*benchmark.bases, *benchmark.without)) == sorted(BASES)
+            assert all(benchmark.without.values())
+
+
+def test_what_a_benchmark_leaves_out_is_told_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["subtree", "--base", "stock", "--markdown"]) == 0
+
+    out = capsys.readouterr()
+    assert out.err == "subtree leaves stock out: what is below a killed actor lives on\n"
+    assert len(table(out.out, *report.HEAD)) == 0
 
 
 def test_a_benchmark_that_fails_says_why() -> None:
@@ -68,6 +113,20 @@ def test_a_benchmark_that_fails_says_why() -> None:
 
     with pytest.raises(BenchmarkError, match="ValueError: told to"):
         isolated(fail)
+
+
+def test_a_part_in_a_fork_of_its_own_tells_what_it_gives() -> None:
+    assert apart(lambda: [os.getppid()]) == [os.getpid()]
+
+
+def test_a_part_in_a_fork_of_its_own_that_fails_fails_the_benchmark(capfd: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        raise ValueError("told to")
+
+    with pytest.raises(BenchmarkError):
+        apart(fail)
+
+    assert "ValueError: told to" in capfd.readouterr().err
 
 
 def test_what_outlives_its_benchmark_is_ended_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,6 +150,18 @@ def test_what_outlives_its_benchmark_is_ended_and_named(monkeypatch: pytest.Monk
     assert processes.start_ticks(int(os.read(read, 16))) == 0
     os.close(read)
     os.close(write)
+
+
+def test_a_socket_that_listens_is_counted_once_whoever_holds_it_and_one_that_is_connected_is_not() -> None:
+    own = os.getpid()
+    before = kernel.tcp_listeners([own])
+
+    with socket.create_server(("127.0.0.1", 0)) as door, socket.create_connection(door.getsockname()):
+        guest, _ = door.accept()
+        with guest, door.dup():
+            listening = kernel.tcp_listeners([own, own])
+
+    assert listening == before + 1
 
 
 def test_an_interrupted_benchmark_leaves_no_process_and_no_folder() -> None:
@@ -158,18 +229,36 @@ def test_an_empty_run_is_no_sample() -> None:
         Sample.of([[]])
 
 
-def test_the_table_has_both_bases_below_each_other_and_the_engine_as_a_multiple_of_the_stock_base() -> None:
-    figures = [a_figure(base="engine"), a_figure(name="burst"), a_figure(base="stock")]
-
-    *_, first, second, third = report.markdown(figures, {"cpu": "2 x some"}).splitlines()
-
-    assert [row.split("|")[1:3] for row in (first, second, third)] == [
-        [" round trips ", " stock "],
-        [" round trips ", " engine "],
-        [" burst ", " stock "],
+def test_the_table_has_the_bases_below_each_other_each_as_a_multiple_of_the_stock_base() -> None:
+    figures = [
+        a_figure("round trips", "dense", 40.0),
+        a_figure("round trips", "engine"),
+        a_figure("a turn", ""),
+        a_figure("round trips", "stock"),
     ]
-    assert first.endswith("| 5.00 | - |")
-    assert second.endswith("| 5.00 | 1.00 |")
+
+    rows = table(report.markdown(figures, {"cpu": "2 x some"}), *report.HEAD)
+
+    assert [(figure, base, stock) for figure, base, *_, stock in rows] == [
+        ("round trips", "stock", "-"),
+        ("round trips", "engine", "1.00"),
+        ("round trips", "dense", "1.50"),
+        ("a turn", "", "-"),
+    ]
+
+
+def test_the_rows_have_the_form_of_the_table_on_the_page() -> None:
+    page = Path(__file__).with_name("README.md").read_text(encoding="utf-8")
+    head, ruler = report.markdown([], {}).splitlines()[-2:]
+
+    assert f"\n{head}\n{ruler}\n| " in page
+
+
+def test_every_benchmark_is_explained_on_the_page() -> None:
+    page = Path(__file__).with_name("README.md").read_text(encoding="utf-8")
+    explained = [name for row in table(page, "name", "figure") for name in quoted(row[0])]
+
+    assert sorted(explained) == sorted(name for name in BY_NAME if name != "round-trips-pinned")
 
 
 def test_what_was_written_as_json_can_be_read_again(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_a_configuration_that_does_not_suit_the_base_asked_for_is_refused(
 
     err = capsys.readouterr().err
     assert "hub.toml:2: hub.monitors_per_process is 5, on the dense base" in err
-    assert "hint: 1 error; on the base dense, which a flag asks for" in err
+    assert "hint: 1 error; on the base dense, which was asked for" in err
     assert guarded == []
 
 

@@ -281,6 +281,25 @@ def test_a_watched_descriptor_is_told_of_as_often_as_there_is_something(
     assert read == [b"one", b"two"]
 
 
+def test_a_descriptor_is_told_of_once_until_that_is_heard(system: DenseSystem, ask: Ask, pipe: tuple[int, int]) -> None:
+    os.set_blocking(pipe[0], False)
+    watcher = system.createActor(Watcher)
+    read: list[bytes] = ask(watcher, watch(pipe[0]))
+
+    def keep_busy(actor: Doer, sender: ActorAddress) -> None:
+        for _ in range(40):
+            actor.send(watcher, lambda _actor, _sender: time.sleep(0.001))
+        os.write(pipe[1], b"one")
+        actor.send(sender, "busy")
+
+    ask(system.createActor(Doer), keep_busy)
+
+    assert system.run(lambda: bool(read), 20.0)
+    system.run(timeout_s=0.02)
+    assert read == [b"one"]
+    assert ask(watcher, reply(heard_of)) == []  # no second message, whose reading would have failed
+
+
 def test_what_is_no_longer_watched_is_left_alone(system: DenseSystem, ask: Ask, pipe: tuple[int, int]) -> None:
     watcher = system.createActor(Watcher)
     read: list[bytes] = ask(watcher, watch(pipe[0]))

@@ -259,6 +259,18 @@ def test_a_shutdown_leaves_nothing_behind() -> None:
     assert (os.listdir("/proc/self/fd"), threading.active_count()) == (descriptors, threads)  # noqa: PTH208
 
 
+def test_after_a_shutdown_nothing_runs_and_nothing_hurts() -> None:
+    system = open_dense()
+    doer = system.createActor(Doer)
+    system.shutdown()
+
+    system.wake()
+
+    assert not system.is_alive(doer)
+    assert not system.run(timeout_s=PATIENCE_S)
+    system.shutdown()
+
+
 def test_a_shutdown_ends_the_loop_of_another_thread_and_all_who_wait(running: DenseSystem) -> None:
     doer = running.createActor(Doer)
     answers: list[Any] = []

@@ -99,7 +99,9 @@ def test_whatever_ends_an_actor_its_threads_and_descriptors_go_with_it(tmp_path:
         assert (len(os.listdir("/proc/self/fd")), threading.active_count()) == (descriptors, threads)  # noqa: PTH208
 
 
-def test_closing_ends_a_tree_that_nobody_asked_to_end_and_leaves_nothing(tmp_path: Path) -> None:
+def test_closing_ends_a_tree_that_nobody_asked_to_end_and_leaves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     descriptors, threads = len(os.listdir("/proc/self/fd")), threading.active_count()  # noqa: PTH208
 
     with growing(tmp_path, above("pair", child("a"), child("handy", Handy))) as tree:
@@ -107,6 +109,7 @@ def test_closing_ends_a_tree_that_nobody_asked_to_end_and_leaves_nothing(tmp_pat
 
     assert (len(os.listdir("/proc/self/fd")), threading.active_count()) == (descriptors, threads)  # noqa: PTH208
     assert tree.facts("ChildRestarted") == []
+    assert capsys.readouterr().err == ""
 
 
 def test_one_that_cannot_even_begin_ends_alone_and_its_supervisor_gives_up_in_the_end(

@@ -131,6 +131,10 @@ class Puppet(Actor):  # type: ignore[misc]  # Thespian ships no types
     def do_limit_left(self, sender: ActorAddress) -> None:
         self.send(sender, signal.getitimer(signal.ITIMER_REAL)[0])
 
+    def do_order_and_nap(self, _sender: ActorAddress, to: ActorAddress, order: Any, path: str, seconds: float) -> None:
+        self.send(to, order)
+        self.do_nap_marked(_sender, path, seconds)
+
     def do_hang_killable(self, _sender: ActorAddress) -> None:
         """Hang, but let SIGTERM do what it does to programs that know nothing of it."""
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -233,6 +237,11 @@ class Puppet(Actor):  # type: ignore[misc]  # Thespian ships no types
     def do_child_of(self, sender: ActorAddress, name: str, path: str, messages: list[Any]) -> None:
         self.do_child(sender, name, path)
         self.do_tell_all(sender, name, messages)
+
+    def do_children(self, _sender: ActorAddress, count: int) -> None:
+        """So many at once, each to send a note back."""
+        for number in range(count):
+            self.send(self.createActor(PUPPET), ("echo", ("note", number)))
 
     def do_tell_all(self, _sender: ActorAddress, name: str, messages: list[Any]) -> None:
         for message in messages:

@@ -105,6 +105,23 @@ def test_a_handler_that_goes_on_flooding_is_stopped(stuck: Callable[..., Any], m
     assert "FloodError" in stopped.details
 
 
+def test_an_actor_whose_flood_is_stopped_lives_on_although_who_asked_for_it_takes_not_even_the_poison(
+    start: Callable[..., ActorSystem], monkeypatch: pytest.MonkeyPatch, room: Path
+) -> None:
+    monkeypatch.setattr(exchange, "RELIEF_S", 0.1)
+    monkeypatch.setattr(exchange, "FATES_MAX", 100)
+    system = start(queue_high_bytes=8 * KIB, queue_max_bytes=16 * KIB)
+    puppet = system.createActor(PUPPET)
+    pid = ask(system, puppet, "pid")
+    child_of(system, puppet, "c", "tests.engine.cast.Hasty")
+    order = ("flood_child", "c", 1_000_000, 10_000)
+
+    system.tell(puppet, ("tell", "c", ("order_and_nap", puppet, order, str(room / "hung"), LONG_S)))
+
+    eventually(lambda: len(ask(system, puppet, "heard")) > exchange.FATES_MAX)
+    assert ask(system, puppet, "pid") == pid
+
+
 def test_the_letters_that_waited_for_a_killed_receiver_are_dead_letters(stuck: Callable[..., Any]) -> None:
     system, puppet = stuck(queue_high_bytes=64 * KIB)
     undertaker = system.createActor(PUPPET)

@@ -329,6 +329,22 @@ def test_silent_callers_cannot_use_up_the_descriptors(make: Callable[..., Transp
         caller.close()
 
 
+def test_a_crowd_that_greets_is_let_in_however_long_nobody_looked(make: Callable[..., Transport], room: Path) -> None:
+    b = make()
+    count = switchboard.STRANGERS_MAX + 20
+    callers = [stranger(b) for _ in range(count)]
+    for number, caller in enumerate(callers):
+        caller.sendall(hello(str(room / name_of("a", os.getpid(), f"{number:016x}"))))
+
+    for _ in range(5):
+        b.run(None, MOMENT)
+
+    assert b.exchange.board.door.refusals == 0
+    assert len(b.exchange.board.links()) == count
+    for caller in callers:
+        caller.close()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs the right to become another user")
 def test_another_user_is_refused_even_where_the_room_is_open(make: Callable[..., Transport], room: Path) -> None:
     b = make()

@@ -35,6 +35,14 @@ EXPECTED = {
 }
 """Failures that are ours on purpose, or cannot be otherwise: test -> reason."""
 
+RACES = {
+    "test_actorFailures.py::TestFuncActorFailures::test_confused_exit": (
+        "takes the making of one actor for time enough to hear of the end of another; ours tells of an end when the"
+        " process is gone"
+    ),
+}
+"""Tests that fail or pass as two processes happen to be scheduled: test -> reason."""
+
 STOCK = "multiprocTCPBase"
 
 OURS = "multiprocTCPhub"
@@ -100,16 +108,18 @@ def limited_to(base: str) -> Any:
 
 
 class Judge:
-    """Compares the failures with the list.  ``seen``: test -> outcome."""
+    """Compares the failures with the lists.  ``seen``: test -> outcome, without those that were skipped."""
 
-    def __init__(self, expected: dict[str, str]) -> None:
+    def __init__(self, expected: dict[str, str], races: dict[str, str]) -> None:
         self._expected = expected
+        self._races = races
         self.seen: dict[str, str] = {}
 
     @property
     def failures(self) -> list[str]:
         """Not expected."""
-        return sorted(name for name, how in self.seen.items() if how == "failed" and name not in self._expected)
+        known = self._expected.keys() | self._races.keys()
+        return sorted(name for name, how in self.seen.items() if how == "failed" and name not in known)
 
     @property
     def passes(self) -> list[str]:
@@ -118,13 +128,15 @@ class Judge:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         name = report.nodeid.rpartition("/")[2]
-        if report.when == "call" or report.failed:
+        if (report.when == "call" or report.failed) and not report.skipped:
             outcome = "failed" if report.failed or self.seen.get(name) == "failed" else report.outcome
             self.seen[name] = outcome
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         for name in sorted(set(self._expected) & set(self.seen)):
             terminalreporter.line(f"expected to fail: {name}: {self._expected[name]}")
+        for name in sorted(set(self._races) & set(self.seen)):
+            terminalreporter.line(f"may fail, and {self.seen[name]}: {name}: {self._races[name]}")
         for name in self.failures:
             terminalreporter.line(f"NOT EXPECTED TO FAIL: {name}")
         for name in self.passes:
@@ -151,7 +163,8 @@ def main(arguments: list[str]) -> int:
     if not any(a.startswith(str(folder)) for a in chosen):
         chosen.append(str(folder))
     expected = {} if is_stock else EXPECTED
-    first, second = Judge(expected), Judge(expected)
+    races = {} if is_stock else RACES
+    first, second = Judge(expected, races), Judge(expected, races)
     try:
         run(first, chosen)
         if first.failures:

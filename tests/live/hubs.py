@@ -152,8 +152,8 @@ def configured(folder: Path, config: str) -> Path:
 
 
 @contextmanager
-def serving(home: Path) -> Iterator[Hub]:
-    with running(home, "run.py", "serve", "--home", str(home)) as daemon:
+def serving(home: Path, *flags: str) -> Iterator[Hub]:
+    with running(home, "run.py", "serve", *flags, "--home", str(home)) as daemon:
         yield Hub(daemon, home)
 
 

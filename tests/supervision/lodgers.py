@@ -17,9 +17,10 @@ from alluse_hub.supervision.life import Boot
 from alluse_hub.supervision.memory import MemoryTrail
 from alluse_hub.supervision.parcel import Parcel
 from alluse_hub.supervision.residents import Residents
+from alluse_hub.supervision.shell import Shell
 from alluse_hub.supervision.spool import Frame
 from alluse_hub.supervision.workshop import Context
-from tests.supervision.toys import Nothing, ask
+from tests.supervision.toys import COUNTER, Nothing, ask
 
 PATIENCE_S = 20.0
 
@@ -130,6 +131,12 @@ class PromptActor(Leaf):
     worker = PromptLabour
 
 
+class ChoosyActor(Shell):
+    """Cares for one peer only."""
+
+    core = replace(COUNTER, heeds=lambda _state, name: name == "router")
+
+
 class AbruptActor(Leaf):
     """Knows no ``StopAsked``."""
 
@@ -138,6 +145,7 @@ class AbruptActor(Leaf):
 
 
 LODGER = ChildStart(actor=f"{__name__}.LodgerActor")
+CHOOSY = ChildStart(actor=f"{__name__}.ChoosyActor")
 PROMPT = ChildStart(actor=f"{__name__}.PromptActor")
 ABRUPT = ChildStart(actor=f"{__name__}.AbruptActor")
 

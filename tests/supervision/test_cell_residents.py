@@ -12,7 +12,7 @@ import pytest
 
 from alluse_hub.protocols.lifecycle import ChildStart, ChildUp, Exited, StopAsked
 from alluse_hub.supervision.residents import TICKS_PER_TURN, WORDS_PER_WAKE
-from tests.supervision.lodgers import ABRUPT, PATIENCE_S, PROMPT, Cell, FullDisk, Labour, PromptLabour
+from tests.supervision.lodgers import ABRUPT, CHOOSY, PATIENCE_S, PROMPT, Cell, FullDisk, Labour, PromptLabour
 from tests.supervision.toys import TOY, Counter, ask
 
 
@@ -105,6 +105,17 @@ def test_all_residents_are_introduced(cell: Cell) -> None:
         resident = cell.residents.find(name)
         assert resident is not None
         assert resident.life.state.peers == {"router": 4}
+
+
+def test_one_that_heeds_some_peers_hears_of_them_alone_and_can_write_to_all(cell: Cell) -> None:
+    cell.fill("a", start=CHOOSY)
+    cell.residents.introduce([("router", 4), ("b", 2), ("c", 1)])
+    cell.ask("a", "relay", "x")
+
+    resident = cell.residents.find("a")
+    assert resident is not None
+    assert resident.life.state.peers == {"router": 4}
+    assert {to for to, _ in cell.posted} == {"b"}
 
 
 # --- time -------------------------------------------------------------------------------------------------------------

@@ -2,12 +2,13 @@
 
 import pytest
 
+from alluse_hub.actors.coordinator.commands import TRIES_MAX, timer_of
 from alluse_hub.protocols.effects import Commit, Send, Wake
 from alluse_hub.protocols.flow import Considered
 from alluse_hub.protocols.lifecycle import PeerUp, Woken
-from alluse_hub.protocols.rules import CoordinatorSpec, Rule, RuleActionDone, Tell
+from alluse_hub.protocols.rules import CommandIssued, CoordinatorSpec, Rule, RuleActionDone, Tell
 from alluse_hub.protocols.workstream import Command, CommandReply
-from tests.actors.coordinator.worlds import Desk, event
+from tests.actors.coordinator.worlds import Desk, busy, event
 
 RULE = Rule(
     id="one",
@@ -74,3 +75,29 @@ def test_the_timer_is_set_behind_the_commit(asked: Desk) -> None:
     kinds = [type(effect) for effect in asked.effects]
 
     assert kinds.index(Commit) < kinds.index(Wake)
+
+
+def test_a_workstream_has_one_command_at_a_time_in_the_order_of_their_issue() -> None:
+    desk = Desk()
+    desk.consider(7, busy(1), busy(2))
+    issued = [fact for fact in desk.all_facts(CommandIssued) if fact.workstream == "ws4"]
+    assert len(issued) > 1
+    answered: list[str] = []
+
+    for fact in issued:
+        said = [message.key for message in desk.sent() if isinstance(message, Command) and message.key == fact.key]
+        assert said == [fact.key]
+        answered.append(fact.key)
+        desk.tell(CommandReply(key=fact.key, workstream="ws4", ok=True))
+
+    assert answered == [fact.key for fact in issued]
+
+
+def test_nobody_waits_for_each_command_of_a_workstream_that_answers_none() -> None:
+    desk = Desk()
+    desk.consider(7, busy(1), busy(2))
+    first = next(fact for fact in desk.all_facts(CommandIssued) if fact.workstream == "ws4")
+    for _ in range(TRIES_MAX + 1):
+        desk.tell(Woken(timer=timer_of(first.key)))
+
+    assert not any(fact.workstream == "ws4" for fact in desk.ledger.commands.values())

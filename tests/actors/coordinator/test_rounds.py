@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from alluse_hub.actors.coordinator.claiming import CLAIMS_MAX
-from alluse_hub.actors.coordinator.commands import TRIES_MAX, timer_of
 from alluse_hub.actors.coordinator.ledger import Phase
 from alluse_hub.actors.coordinator.rounds import FIRINGS_MAX
 from alluse_hub.protocols.claims import (
@@ -19,7 +18,6 @@ from alluse_hub.protocols.claims import (
 )
 from alluse_hub.protocols.effects import Commit, Record, Send
 from alluse_hub.protocols.flow import Considered, Event, Present
-from alluse_hub.protocols.lifecycle import Woken
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.rules import (
     ActsCommitted,
@@ -188,30 +186,6 @@ def test_commands_of_urgent_rules_overtake_a_thousand_of_others(desk: Desk) -> N
 
     assert len(desk.all_facts(CommandIssued)) == 1_202
     assert [name for _, name, _ in commands(desk)[:2]] == ["send_alert", "emergency_analysis"]
-
-
-def test_a_workstream_has_one_command_at_a_time_in_the_order_of_their_issue(desk: Desk) -> None:
-    desk.consider(7, busy(1), busy(2))
-    issued = [fact for fact in desk.all_facts(CommandIssued) if fact.workstream == "ws4"]
-    assert len(issued) > 1
-    answered: list[str] = []
-
-    for fact in issued:
-        said = [message.key for message in desk.sent() if isinstance(message, Command) and message.key == fact.key]
-        assert said == [fact.key]
-        answered.append(fact.key)
-        desk.tell(CommandReply(key=fact.key, workstream="ws4", ok=True))
-
-    assert answered == [fact.key for fact in issued]
-
-
-def test_nobody_waits_for_each_command_of_a_workstream_that_answers_none(desk: Desk) -> None:
-    desk.consider(7, busy(1), busy(2))
-    first = next(fact for fact in desk.all_facts(CommandIssued) if fact.workstream == "ws4")
-    for _ in range(TRIES_MAX + 1):
-        desk.tell(Woken(timer=timer_of(first.key)))
-
-    assert not any(fact.workstream == "ws4" for fact in desk.ledger.commands.values())
 
 
 def test_a_breach_in_the_same_round_refuses_a_command_of_an_earlier_event(desk: Desk) -> None:

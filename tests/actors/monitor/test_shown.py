@@ -2,6 +2,7 @@
 
 import pytest
 
+from alluse_hub.actors.monitor.core import CORE
 from alluse_hub.protocols.flow import AskUnsettled, Present, Unsettled
 from alluse_hub.protocols.health import HealthChanged, Pulse, Status
 from alluse_hub.protocols.lifecycle import PeerUp
@@ -88,6 +89,17 @@ def test_a_peer_of_no_concern_is_told_nothing(bench: Bench) -> None:
 
     assert bench.sent == []
     assert "auditor" in RESERVED
+
+
+@pytest.mark.parametrize("peer", sorted({*RESERVED, "ws3", "ws4", "ws9"}))
+def test_it_heeds_exactly_those_that_it_would_tell_something(peer: str) -> None:
+    bench = Bench(MonitorSpec(workstream="ws9", command=("program",), needed_by=("ws4",), depends_on=("ws3",)))
+    bench.boot().up()
+    bench.sent.clear()
+    bench.tell(PeerUp(name=peer, incarnation=2), "hub")
+
+    assert CORE.heeds is not None
+    assert CORE.heeds(bench.state, peer) == bool(bench.sent)
 
 
 def test_asking_for_the_unsettled_of_a_program_that_said_nothing_is_answered(bench: Bench) -> None:
