@@ -41,7 +41,7 @@ class HubSection(Message):
     reference: bool = True
     allow_users: tuple[int | str, ...] = ()
     control_group: str = ""
-    base: Base = Base.STOCK
+    base: Base = Base.ENGINE
     monitors_per_process: Annotated[int, Field(ge=1, le=RESIDENTS_MAX)] = 1
 
 

@@ -23,7 +23,7 @@ from alluse_hub.supervision.lock import locked
 from alluse_hub.supervision.lodging import DENSE
 from alluse_hub.supervision.restarts import count_restart
 from alluse_hub.supervision.shell import ENDED
-from alluse_hub.supervision.system import SHUTDOWN_S, STOCK, root_of, serve_host
+from alluse_hub.supervision.system import ENGINE, SHUTDOWN_S, STOCK, root_of, serve_host
 from alluse_hub.supervision.words import House
 
 START_S = 60.0
@@ -41,8 +41,9 @@ REST_S = 2.0
 """How long the guardian goes on ending what is left of a tree."""
 
 STOCK_WARNING = (
-    "warning: the actors talk over Thespian's stock transport, which listens on all interfaces and trusts whoever"
-    " connects; keep this machine's ports closed, or try the hub's own transport: [hub] base = 'engine'"
+    "warning: on the stock base the actors talk over TCP ports on all interfaces, and whoever connects can run code as"
+    " this user; letters may overtake one another, hung actors are not ended, and everything is slower; keep this"
+    " machine's ports closed, or use the hub's own transport: [hub] base = 'engine'"
 )
 
 
@@ -55,7 +56,7 @@ class Guardian:
     reader: str
     version: str
     say: Callable[[str], None]
-    base: str = STOCK
+    base: str = ENGINE
     _host: int = 0
     _deaths: tuple[float, ...] = ()
     _bell: int = field(default=-1)

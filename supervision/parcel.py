@@ -37,19 +37,22 @@ class Parcel(NamedTuple):
         return self.kind
 
     def pack(self, mark: int) -> bytes | None:
-        """As bytes, of which the first is ``mark``; None if a text has a NUL in it.
+        """As bytes, of which the first is ``mark``; None if a text has a NUL or half a surrogate pair in it.
 
-        Raises struct.error, UnicodeError and TypeError where a field cannot be written.
+        Raises struct.error and TypeError where a field is not what it should be.
         """
         name, sender, incarnation, to, to_incarnation, number, kind, body, cause, correlation = self
-        text = NUL.join((name, sender, to, kind, cause, correlation)).encode()
+        try:
+            text = NUL.join((name, sender, to, kind, cause, correlation)).encode()
+        except UnicodeEncodeError:
+            return None
         if text.count(0) != TEXTS - 1:
             return None
         return b"".join((HEAD.pack(mark, len(text), incarnation, to_incarnation, number), text, body))
 
     @classmethod
     def unpack(cls, packed: bytes | bytearray) -> Self:
-        """Raises ValueError and struct.error for what ``pack`` did not write."""
+        """What was packed.  Raises ValueError or struct.error where that cannot be."""
         _, size, incarnation, to_incarnation, number = HEAD.unpack_from(packed)
         end = HEAD.size + size
         name, sender, to, kind, cause, correlation = packed[HEAD.size : end].decode().split(NUL)

@@ -1,8 +1,8 @@
 """The host: the process that starts the actor system, boots the root actor and later ends both.
 
 The one place that names a system base.  On the dense base the host is the whole tree; on any other it holds the system
-and waits.  The host is forked by the guardian, so that the guardian itself never holds
-Thespian's state and can begin afresh after any death.
+and waits.  It is forked by the guardian, so that the guardian itself never holds Thespian's state and can begin afresh
+after any death.
 """
 
 import gc
@@ -25,6 +25,7 @@ from alluse_hub.supervision.engine.base import open_system
 from alluse_hub.supervision.engine.room import room_for
 from alluse_hub.supervision.lodging import DENSE
 from alluse_hub.supervision.shared import ROOT_LIFE, SharedTree
+from alluse_hub.supervision.tree import cells_of
 from alluse_hub.supervision.words import BootOrder, House, order_to_end
 
 BASE = "multiprocTCPBase"
@@ -48,15 +49,20 @@ QUEUED_TRANSMITS = "40"
 UNBLOCK_AT = "20"
 """The stock base scans its send queue per message: a short queue sends nearly four times faster than its default."""
 
+QUEUED_WITH_CELLS = "4000"
+UNBLOCK_WITH_CELLS = "2000"
+"""Above its limit the stock base takes no more connections until the queue is shorter.  A cell speaks for hundreds at a
+time, and so do those who write to all of them: with a short queue they would wait for each other."""
 
-def environment(home: Path) -> dict[str, str]:
+
+def environment(home: Path, *, has_cells: bool = False) -> dict[str, str]:
     """What the stock base reads from the environment."""
     return {
         "THESPLOG_FILE": str(home / "log" / "thespian.log"),
         "THESPLOG_THRESHOLD": "WARNING",
         "THESPIAN_BASE_IPADDR": "127.0.0.1",
-        "THESPIAN_MAX_QUEUED_TRANSMITS": QUEUED_TRANSMITS,
-        "THESPIAN_QUEUED_TRANSMIT_UNBLOCK_THRESHOLD": UNBLOCK_AT,
+        "THESPIAN_MAX_QUEUED_TRANSMITS": QUEUED_WITH_CELLS if has_cells else QUEUED_TRANSMITS,
+        "THESPIAN_QUEUED_TRANSMIT_UNBLOCK_THRESHOLD": UNBLOCK_WITH_CELLS if has_cells else UNBLOCK_AT,
     }
 
 
@@ -161,7 +167,7 @@ def serve_host(house: House, tree: ChildStart) -> None:
     """The whole life of a forked host; never returns."""
     status = 1
     try:
-        os.environ.update(environment(Path(house.home)))
+        os.environ.update(environment(Path(house.home), has_cells=bool(cells_of(tree, ROOT))))
         processes.name_process("hub:host")
         processes.enter(Path(house.home), "host")
         settle_memory()

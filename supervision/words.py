@@ -24,7 +24,7 @@ class House:
     reader: str  # class path of the module with `recover(home, actor, kinds)`
     version: str
     root: ActorAddress | None = None
-    base: str = "stock"  # what carries letters: see `system.opened`
+    base: str = "engine"  # what carries letters: see `system.opened`
 
 
 @dataclass(frozen=True, slots=True)

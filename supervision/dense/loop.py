@@ -28,6 +28,9 @@ TURN_LETTERS = 16
 WORK_S = 0.005
 """Work between two looks: a wakeup is late by no more than this and the handler that runs."""
 
+SLEEP_MAX_S = 86_400.0
+"""epoll_wait(2) counts milliseconds in an int, which is less than a month."""
+
 HANDED_IN_MAX = 100_000
 """What other threads may have handed in and the loop has not taken; beyond that they wait."""
 
@@ -132,7 +135,7 @@ class Loop:
 
     def _patience(self, now: float, deadline: float) -> float | None:
         until = min(self.agenda.due, deadline)
-        return None if until == math.inf else max(0.0, until - now)
+        return None if until == math.inf else min(max(0.0, until - now), SLEEP_MAX_S)
 
     def _look(self, patience_s: float | None) -> None:
         self._is_asleep = patience_s != 0.0

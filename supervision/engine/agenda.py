@@ -1,12 +1,13 @@
 """What is due when: a heap, so that a thousand pending wakeups cost no more to look at than one.
 
-Times are seconds of the monotonic clock.  Pure.
+Times are seconds of the monotonic clock.  Any thread may add to it; the loop's thread takes.
 """
 
 import heapq
 from collections.abc import Iterator
 from itertools import count
 from math import inf
+from threading import Lock
 from typing import Any
 
 
@@ -18,6 +19,7 @@ class Agenda:
         self.due = inf
         self._heap: list[tuple[float, int, Any]] = []  # the item is the owner's
         self._serial = count()
+        self._lock = Lock()
 
     def __len__(self) -> int:
         return len(self._heap)
@@ -26,12 +28,14 @@ class Agenda:
         return ((due, item) for due, _, item in sorted(self._heap, key=lambda entry: entry[:2]))
 
     def add(self, due: float, item: Any) -> None:  # as above
-        heapq.heappush(self._heap, (due, next(self._serial), item))
-        self.due = self._heap[0][0]
+        with self._lock:
+            heapq.heappush(self._heap, (due, next(self._serial), item))
+            self.due = self._heap[0][0]
 
     def take(self, now: float) -> Any:  # as above; None if nothing is due
-        if self.due > now:
-            return None
-        item = heapq.heappop(self._heap)[2]
-        self.due = self._heap[0][0] if self._heap else inf
-        return item
+        with self._lock:
+            if self.due > now:
+                return None
+            item = heapq.heappop(self._heap)[2]
+            self.due = self._heap[0][0] if self._heap else inf
+            return item

@@ -4,7 +4,9 @@ Between any two messages it looks, in this order, at: a call to stop, a request 
 what is due, watched descriptors; then it hands out one message and writes what that left to be written.  While there is
 a backlog, descriptors are looked at every few milliseconds.
 
-Only one thread at a time runs the loop; any thread may send.
+Only one thread at a time runs the loop; any thread may send.  What the loop's thread alone touches has no lock: the
+inbox, what is in hand, what is owed.  The lock is for the switchboard's links; a message takes it twice, for its answer
+to be written and for the next to be read.
 """
 
 import math
@@ -41,7 +43,6 @@ RELIEF_S = 5.0
 """How long a sender in a handler waits for a peer with too much unsent; afterwards it goes on, up to the hard bound."""
 
 RELIEF_LOOK_S = 0.01
-
 
 FATES_MAX = 10_000
 """Letters of one handler call that have failed already; each waits in memory to be told."""
@@ -138,8 +139,7 @@ class Exchange:
         with self._lock:
             link = self.board.post(path, letter)
         if self._runner != get_ident():
-            if self._runner:
-                self.ring()
+            self._rouse()
         elif link is None:
             if len(self.board.acts) > FATES_MAX:
                 raise FloodError(f"{FATES_MAX} letters have failed since the last message was handled")
@@ -156,6 +156,19 @@ class Exchange:
 
     def _take_in(self, envelope: ReceiveEnvelope) -> None:
         self.inbox.add(self._own_mail, envelope, is_urgent=type(envelope.message) in CONTROL)
+
+    def wake_at(self, due: float, wakeup: Wakeup) -> None:
+        self.wakeups.add(due, wakeup)
+        self._rouse()
+
+    def do_at(self, due: float, chore: Callable[[], object]) -> None:
+        self.chores.add(due, chore)
+        self._rouse()
+
+    def _rouse(self) -> None:
+        """What a thread has left to be done is done by the loop's, if that is another and may be asleep."""
+        if self._runner and self._runner != get_ident():
+            self.ring()
 
     def after_last_word(self, pid: int, act: Callable[[], None]) -> None:
         """Run ``act`` in the loop once everything that the ended process ``pid`` wrote to us has been handled."""
@@ -246,7 +259,7 @@ class Exchange:
         link = self._in_hand
         if link is not None:
             self._in_hand = None
-            board.handled_one(link, self._now)
+            board.owed.handled_one(link, self._now)
         if board.dirty:
             with self._lock:
                 board.flush_all()
@@ -303,7 +316,7 @@ class Exchange:
                 self.board.door.refuse(f"{link.path}: {error}")
             with self._lock:
                 self.board.refuse(link, f"{type(error).__name__}: {error}")
-                self.board.handled_one(link, self._now)
+                self.board.owed.handled_one(link, self._now)
                 self.board.flush_all()
             return None
         self._in_hand = link
@@ -338,7 +351,7 @@ class Exchange:
             with self._lock:
                 board.flush_all()
         board.turn += 1
-        until = min(deadline, board.ack_due, self.wakeups.due, self.chores.due)
+        until = min(deadline, board.owed.due, self.wakeups.due, self.chores.due)
         is_busy = self.look(None if until == math.inf else max(0.0, until - self._now))
         return is_busy or bool(board.acts or self._handed_in) or self._now < deadline
 
@@ -348,7 +361,7 @@ class Exchange:
         self._looked_at = self._now = monotonic()
         board = self.board
         with self._lock:
-            if board.ack_due <= self._now:
+            if board.owed.due <= self._now:
                 board.acknowledge_all()
             others = board.attend(ready, greedy=greedy)
         if others:

@@ -9,7 +9,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from math import inf
 
 from alluse_hub.supervision.engine.agenda import Agenda
 from alluse_hub.supervision.engine.door import BusyError, DeadTargetError, Door, RefusedError
@@ -17,6 +16,7 @@ from alluse_hub.supervision.engine.frames import Frame, FrameError, Kind
 from alluse_hub.supervision.engine.inbox import Inbox
 from alluse_hub.supervision.engine.letters import Fate, Letter
 from alluse_hub.supervision.engine.link import Link, LinkLostError, Note
+from alluse_hub.supervision.engine.owed import Owed
 from alluse_hub.supervision.engine.poller import WRITE, Poller
 from alluse_hub.supervision.engine.settings import Settings
 
@@ -35,10 +35,6 @@ DIAL_PATIENCE_S = 30.0
 
 ACCEPT_PAUSE_S = 0.05
 """Pause after the process ran out of descriptors."""
-
-ACK_EVERY = 256
-ACK_AFTER_S = 0.02
-"""A count goes out by itself after this many messages or this long, unless something was sent anyway."""
 
 EAGER_WRITES = 4
 EAGER_BYTES = 64 * 1024
@@ -60,7 +56,7 @@ class Switchboard:
         self.door = door
         self.acts: deque[tuple[int, Callable[[], object]]] = deque()
         self.turn = 0
-        self.ack_due = inf
+        self.owed = Owed()
         self.inbox_bytes = 0
         self._settings = settings
         self._poller = poller
@@ -69,7 +65,6 @@ class Switchboard:
         self._by_path: dict[str, Link] = {}  # the link that letters to this peer take
         self._by_fd: dict[int, Link] = {}
         self._links: set[Link] = set()  # all whose last word has not been heard
-        self._owing: dict[Link, None] = {}
         self.dirty: dict[Link, None] = {}
         self._strangers: deque[Link] = deque()
         self._watchers: dict[int, Callable[[], None]] = {}  # pid -> what to do when its last word is heard
@@ -290,27 +285,13 @@ class Switchboard:
 
     # --- counting ----------------------------------------------------------------------------------------------------
 
-    def handled_one(self, link: Link, now: float) -> None:
-        """One message of this link has been handled; for the loop's thread only."""
-        handled = link.handled = link.handled + 1
-        self._owing[link] = None
-        if handled - link.told >= ACK_EVERY:
-            self.ack_due = now
-        elif self.ack_due == inf:
-            self.ack_due = now + ACK_AFTER_S
-
     def refuse(self, link: Link, why: str) -> None:
-        """The message now in hand makes no sense; to be followed by ``handled_one``."""
+        """The message now in hand makes no sense; to be followed by ``owed.handled_one``."""
         link.put_first(Note(Kind.NAK, why.encode(errors="replace"), (link.handled + 1) & 0xFFFF_FFFF))
         self.dirty[link] = None
 
     def acknowledge_all(self) -> None:
-        self.ack_due = inf
-        while self._owing:
-            self._acknowledge(self._owing.popitem()[0])
-
-    def _acknowledge(self, link: Link) -> None:
-        if link.told != link.handled and not link.is_lost:
+        for link in self.owed.take():
             link.put(Note(Kind.ACK))
             self.flush(link)
 
@@ -330,7 +311,7 @@ class Switchboard:
         self._poller.remove(fd)
         self._by_fd.pop(fd, None)
         link.sock.close()
-        self._owing.pop(link, None)
+        self.owed.forget(link)
         self.dirty.pop(link, None)
 
     def bury(self, link: Link) -> None:

@@ -98,11 +98,11 @@ class Transport:
 
     def addWakeup(self, timePeriod: timedelta | float, payload: Any) -> None:  # noqa: N802, N803  # payload: the actor's
         seconds = timePeriod.total_seconds() if isinstance(timePeriod, timedelta) else float(timePeriod)
-        self.exchange.wakeups.add(time.monotonic() + seconds, Wakeup(timePeriod, payload))
+        self.exchange.wake_at(time.monotonic() + seconds, Wakeup(timePeriod, payload))
 
     def do_after(self, seconds: float, act: Callable[[], None]) -> None:
         """A chore of the manager's own."""
-        self.exchange.chores.add(time.monotonic() + seconds, act)
+        self.exchange.do_at(time.monotonic() + seconds, act)
 
     def do_after_mail(self, act: Callable[[], None]) -> None:
         """In the loop, after what is in the inbox now and after all fates that are known by now."""

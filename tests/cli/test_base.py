@@ -47,7 +47,7 @@ def test_the_flag_knows_the_bases_that_can_be_configured() -> None:
 @pytest.mark.parametrize(
     ("configured", "flags", "base"),
     [
-        ("", [], Base.STOCK),
+        ("", [], Base.ENGINE),
         ('base = "engine"', [], Base.ENGINE),
         ('base = "engine"', ["--base", "stock"], Base.STOCK),
         ('base = "dense"', ["--base", "engine"], Base.ENGINE),

@@ -3,6 +3,7 @@
 import copy
 import os
 import pickle
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -207,6 +208,15 @@ def test_wakeups_come_in_the_order_of_their_times(system: DenseSystem, doer: Act
 
     assert system.run(lambda: len(kept) == 4, 20.0)
     assert [word.payload for word in kept] == [0.01, 0.01, 0.02, 0.03]
+
+
+def test_a_wakeup_may_be_a_year_away(system: DenseSystem, doer: ActorAddress) -> None:
+    system.tell(doer, lambda actor, _sender: actor.wakeupAfter(timedelta(days=365)))
+
+    system.run(timeout_s=0.01)
+    threading.Timer(0.02, lambda: system.tell(doer, "a word")).start()
+
+    assert system.run(lambda: bool(doer.addressDetails.actor.kept), 20.0)
 
 
 def test_what_a_send_costs_does_not_depend_on_how_many_wakeups_are_pending(

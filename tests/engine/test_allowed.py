@@ -9,7 +9,17 @@ import pytest
 from thespian.actors import ActorAddress, PoisonMessage
 
 from alluse_hub.supervision.engine.address import SocketAddress
-from alluse_hub.supervision.engine.allowed import HUB, SHELL, THESPIAN, Allowed, RefusedClassError, encode
+from alluse_hub.supervision.engine.allowed import (
+    EVERYTHING,
+    HUB,
+    PACKED,
+    PICKLE,
+    SHELL,
+    THESPIAN,
+    Allowed,
+    RefusedClassError,
+    encode,
+)
 from alluse_hub.supervision.parcel import Parcel
 from alluse_hub.supervision.words import BootOrder, House, Introduce
 
@@ -39,6 +49,28 @@ class Bomb:
 )
 def test_what_the_hub_sends_comes_through(message: object) -> None:
     assert HUB.decode(encode(message)) == message
+
+
+@pytest.mark.parametrize("parcel", [PARCEL, PARCEL._replace(cause="a\0b"), PARCEL._replace(cause="\ud800")])
+def test_a_parcel_comes_through_packed_or_as_a_pickle(parcel: Parcel) -> None:
+    assert HUB.decode(HUB.encode(parcel)) == parcel
+
+
+def test_a_parcel_is_no_pickle_and_everything_else_is() -> None:
+    assert HUB.encode(PARCEL)[0] < PICKLE
+    assert HUB.encode((PARCEL,))[0] == PICKLE
+    assert EVERYTHING.encode(PARCEL)[0] == PICKLE
+
+
+@pytest.mark.parametrize("mark", [mark for mark in range(PICKLE) if mark not in PACKED])
+def test_a_mark_that_no_class_has_is_refused(mark: int) -> None:
+    with pytest.raises(RefusedClassError):
+        HUB.decode(bytes([mark]) + HUB.encode(PARCEL)[1:])
+
+
+def test_a_packed_class_must_be_on_the_list_too() -> None:
+    with pytest.raises(RefusedClassError):
+        Allowed(frozenset(), PACKED).decode(HUB.encode(PARCEL))
 
 
 def test_an_address_keeps_the_number_of_the_request() -> None:

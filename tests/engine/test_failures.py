@@ -10,7 +10,7 @@ from thespian.actors import ActorAddress, ActorSystem
 from thespian.system.messages.admin import HandleDeadLetters
 
 from alluse_hub.supervision.engine.base import open_system
-from alluse_hub.supervision.engine.switchboard import ACK_AFTER_S
+from alluse_hub.supervision.engine.owed import ACK_AFTER_S
 from tests.engine.cast import PUPPET
 from tests.engine.conftest import PATIENCE_S, ask, child_of, eventually, heard, is_running, settings_of
 

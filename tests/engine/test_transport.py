@@ -4,6 +4,7 @@ import os
 import pickle
 import socket
 import struct
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -195,6 +196,49 @@ def test_a_peer_with_a_full_backlog_is_called_again(make: Callable[..., Transpor
         caller.close()
 
     assert hear_from(a, b) == ["patience"]
+
+
+# --- threads ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["a wakeup", "mail to itself", "a chore"])
+def test_a_loop_that_sleeps_hears_of_what_another_thread_gives_it(make: Callable[..., Transport], how: str) -> None:
+    a = make()
+
+    def give() -> None:
+        if how == "a wakeup":
+            a.addWakeup(timedelta(0), how)
+        elif how == "mail to itself":
+            a.send(Letter(a.myAddress, how))
+        else:
+            a.do_after(0.0, lambda: a.send(Letter(a.myAddress, how)))
+
+    giver = threading.Timer(0.05, give)
+    began = time.monotonic()
+    giver.start()
+    [heard] = hear(a)
+    giver.join()
+
+    assert getattr(heard, "payload", heard) == how
+    assert time.monotonic() - began < PATIENCE_S / 2
+
+
+def test_mail_from_many_threads_to_oneself_arrives_whole_and_each_in_order(make: Callable[..., Transport]) -> None:
+    a = make()
+
+    def say(name: int) -> None:
+        for number in range(200):
+            a.send(Letter(a.myAddress, (name, number)))
+
+    talkers = [threading.Thread(target=say, args=(name,)) for name in range(4)]
+    for talker in talkers:
+        talker.start()
+    heard = hear(a, 800)
+    for talker in talkers:
+        talker.join()
+
+    for name in range(4):
+        assert [number for who, number in heard if who == name] == list(range(200))
 
 
 # --- strangers -------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from alluse_hub.supervision import processes, spool
 from alluse_hub.supervision.spool import SpoolEntry, SpoolName
 from tests.live.daemons import eventually, running
 from tests.live.hubs import Hub, configured, running_programs, serving
-from tests.live.toy_cell import fuse
+from tests.live.toy_cell import CRIER, CROWD, WORDS, fuse
 
 TOY = ("-m", "tests.live.toy_cell")
 
@@ -135,7 +135,7 @@ def lives(home: Path, names: str) -> list[int]:
 
 def test_a_resident_that_raises_takes_its_cell_down_which_is_started_again_as_one(tmp_path: Path) -> None:
     home = tmp_path / "hub"
-    with running(home, *TOY, str(home)) as daemon:
+    with running(home, *TOY, str(home), "few") as daemon:
         others = {name: daemon.pid(name) for name in ("cell-2", "e")}
         cell = daemon.actor("cell-1")
         assert cell is not None
@@ -153,3 +153,15 @@ def test_a_resident_that_raises_takes_its_cell_down_which_is_started_again_as_on
         assert json.loads(ended.body)["cause"] == "error: b ended: error: RuntimeError: told to"
         assert [entry.message for entry in entries(home, "cell-1")][-1] == "TreeShown"
         assert daemon.process.poll() is None
+
+
+def letters(home: Path, actor: str) -> int:
+    return sum(entry.message == "FlowPaused" and entry.kind == "heard" for entry in entries(home, actor))
+
+
+def test_a_full_cell_and_those_who_write_to_all_of_it_at_once_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    """On the stock base, which takes no more connections while its queue is too long."""
+    home = tmp_path / "hub"
+    with running(home, *TOY, str(home), "crowd"):
+        eventually(lambda: letters(home, CRIER) == WORDS * len(CROWD), "the crier has heard all")
+        eventually(lambda: all(letters(home, name) == WORDS for name in CROWD), "all have heard the crier")
