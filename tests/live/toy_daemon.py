@@ -1,4 +1,4 @@
-"""A daemon with nothing of the hub's business in it: ``python -m tests.live.toy_daemon HOME``."""
+"""A daemon with nothing of the hub's business in it: ``python -m tests.live.toy_daemon HOME [BASE]``."""
 
 import socket
 import sys
@@ -9,6 +9,7 @@ from alluse_hub.protocols.lifecycle import ChildSpec, ChildStart, Started, Super
 from alluse_hub.protocols.message import Message
 from alluse_hub.supervision.guardian import Guardian
 from alluse_hub.supervision.leaf import Leaf
+from alluse_hub.supervision.system import ENGINE
 from alluse_hub.supervision.tree import start_of
 from alluse_hub.supervision.workshop import Context
 from tests.supervision.toys import TOY, Nothing
@@ -55,10 +56,10 @@ def tree() -> ChildStart:
     )
 
 
-def main(home: Path) -> int:
+def main(home: Path, base: str = ENGINE) -> int:
     for folder in FOLDERS:
         (home / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
-    return Guardian(home, tree(), "tests.live.toy_daemon", "0", lambda text: print(text, flush=True)).run()
+    return Guardian(home, tree(), "tests.live.toy_daemon", "0", lambda text: print(text, flush=True), base).run()
 
 
 class _Recovered:
@@ -72,4 +73,4 @@ def recover(_home: Path, _actor: str, _kinds: frozenset[str]) -> _Recovered:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), *sys.argv[2:]))
