@@ -41,8 +41,8 @@ MONITOR_GRACE_MARGIN_S = 5.0
 """A monitor may take this much longer to end than the program it has to end first."""
 
 CELL_GRACE_MARGIN_S = 8.0
-"""A cell may take this much longer to end than the slowest of its monitors: they end side by side, and their workers let
-go within ``residents.CLOSE_ALL_S``."""
+"""A cell may take this much longer to end than the slowest of its monitors: they end side by side, and their workers
+let go within ``residents.CLOSE_ALL_S``."""
 
 RESIDENT_START_S = 1.0
 """A cell may take this much longer to start for each monitor in it: recovery reads the trail."""

@@ -97,7 +97,7 @@ class Exchange:
         self._own_mail = Source()
         self._handed_in: deque[ReceiveEnvelope] = deque()  # own mail from other threads
         self._in_hand: Link | None = None
-        self._watched: list[int] = []
+        self.watched: list[int] = []
         self._watch_ready: set[int] = set()
         self._now = 0.0  # the clock, as read when the poll or the handler last returned
         self._looked_at = 0.0
@@ -278,7 +278,7 @@ class Exchange:
             due = self.wakeups.take(now)
             return Envelope(self.own, WakeupMessage(due.period, due.payload))
         if self._watch_ready:
-            ready = [fd for fd in self._watched if fd in self._watch_ready]
+            ready = [fd for fd in self.watched if fd in self._watch_ready]
             self._watch_ready.clear()
             if ready:
                 return Envelope(self.own, WatchMessage(ready))
@@ -365,7 +365,7 @@ class Exchange:
                 board.acknowledge_all()
             others = board.attend(ready, greedy=greedy)
         if others:
-            self._watch_ready.update(fd for fd in others if fd in self._watched)
+            self._watch_ready.update(fd for fd in others if fd in self.watched)
         return bool(ready)
 
     def _look_hard(self, timeout_s: float) -> None:
@@ -378,11 +378,9 @@ class Exchange:
     # --- watched descriptors -----------------------------------------------------------------------------------------
 
     def watch(self, filenos: Sequence[int]) -> None:
-        """Watch these and no others; called after every message, so that nothing is the cheapest case."""
-        if not filenos and not self._watched:
-            return
-        for fd in self._watched:
+        """Watch these and no others."""
+        for fd in self.watched:
             if fd not in filenos:
                 self.poller.remove(fd)
         # A number may mean another file by now, so each is looked at again.
-        self._watched = [fd for fd in filenos if self.poller.watch(fd)]
+        self.watched = [fd for fd in filenos if self.poller.watch(fd)]

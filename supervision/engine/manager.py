@@ -162,7 +162,9 @@ class Manager(Parenting, ActorManager):  # type: ignore[misc]  # Thespian ships 
                     self._clear_deadline()
         except Exception:  # noqa: BLE001  # whatever it is, it is told to the sender, and not tried again
             self._handler_failed(message, sender)
-        self.transport.exchange.watch(answer.filenos if isinstance(answer, ThespianWatch) else ())
+        exchange = self.transport.exchange
+        if answer is not None or exchange.watched:
+            exchange.watch(answer.filenos if isinstance(answer, ThespianWatch) else ())
 
     def _handler_failed(self, message: Any, sender: ActorAddress) -> None:  # as above
         error = traceback.format_exc()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from alluse_hub.supervision import processes
+from tests.benchmarks.kernel import tcp_listeners
 from tests.live.daemons import PATIENCE_S, eventually
 from tests.live.hubs import (
     WORKSTREAMS,
@@ -286,3 +287,11 @@ def test_the_home_is_closed_to_others(hub: Hub) -> None:
     modes = {path: (hub.home / path).stat().st_mode & 0o777 for path in (".", "trail", "run", "log", "state")}
 
     assert set(modes.values()) == {0o700}
+
+
+def test_no_process_of_the_hub_listens_on_a_port(hub: Hub) -> None:
+    """Guardian, host, admin, logger, every actor, and the programs."""
+    pids = [hub.daemon.process.pid, *(process.pid for process in processes.entered(hub.home)), *hub.programs().values()]
+
+    assert len(pids) > 15
+    assert tcp_listeners([pid for pid in pids if processes.start_ticks(pid)]) == 0
