@@ -8,7 +8,8 @@ from alluse_hub.actors.auditor import query
 from alluse_hub.supervision import processes, spool
 from alluse_hub.supervision.spool import SpoolEntry, SpoolName
 from tests.live.daemons import eventually, running
-from tests.live.hubs import Hub, configured, running_programs, serving
+from tests.live.hubs import SPARE_INTENSITY, Hub, configured, digest_of, replay, running_programs, serving
+from tests.live.test_death import PACE, SPAN, one_more_session, whole
 from tests.live.toy_cell import CRIER, CROWD, WORDS, fuse
 
 TOY = ("-m", "tests.live.toy_cell")
@@ -120,6 +121,22 @@ def test_orders_reach_programs_and_cells_and_the_end_leaves_nothing(tmp_path: Pa
         assert [process.name for process in everybody if processes.is_alive(process)] == []
         assert "ended: " not in hub.daemon.output()  # nobody had to be killed
         assert running_programs(hub.home) == []
+
+
+def test_the_shipped_workstreams_say_and_decide_the_same_in_cells_whatever_dies(tmp_path: Path) -> None:
+    calm = digest_of(replay(*SPAN))
+    head = '[hub]\nbase = "engine"\nmonitors_per_process = 2\n'
+    with serving(configured(tmp_path, head + replay(*SPAN, speed=PACE) + SPARE_INTENSITY)) as hub:
+        hub.reach(2)
+        programs = hub.programs()
+        for cell in CELLS:
+            hub.daemon.await_replaced(hub.daemon.kill(cell))
+            one_more_session(hub)
+        hub.daemon.await_replaced(*[hub.daemon.kill(cell) for cell in CELLS])
+
+        assert hub.finish() == calm
+        assert hub.programs() == programs
+        whole(hub)
 
 
 # --- a resident that raises -------------------------------------------------------------------------------------------
