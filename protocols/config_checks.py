@@ -17,6 +17,7 @@ from alluse_hub.protocols.config_models import (
     HubConfig,
     WorkstreamConfig,
 )
+from alluse_hub.protocols.detection import DetectorKind
 from alluse_hub.protocols.flow import Flow
 from alluse_hub.protocols.names import CELL_PREFIX, RESERVED
 from alluse_hub.protocols.problems import File, Item, meant
@@ -85,6 +86,7 @@ def _workstream(item: Item[WorkstreamConfig], known: list[str]) -> None:
             item.file.wrong((*item.path, "python"), "stands beside a program", "keep one of the two")
         case _:
             pass
+    _detector(item, item.model)
     if item.model.program and not item.model.program[0].strip():
         item.file.wrong((*item.path, "program", 0), "is empty", "name the program to run")
     texts: dict[tuple[str | int, ...], str] = {
@@ -99,6 +101,21 @@ def _workstream(item: Item[WorkstreamConfig], known: list[str]) -> None:
                 )
         if "\0" in text:
             item.file.wrong((*item.path, *spot), "has a NUL in it", "no program can be given one")
+
+
+def _detector(item: Item[WorkstreamConfig], model: WorkstreamConfig) -> None:
+    if model.detector is not DetectorKind.PHI:
+        for key in sorted(key for key in item.raw if key.startswith("phi_")):
+            wrong = f"is given, but the detector is {model.detector.value!r}"
+            item.file.wrong((*item.path, key), wrong, 'add `detector = "phi"`, or leave it out')
+    elif model.phi_pause_s >= model.heartbeat_timeout_s:
+        pause_s, timeout_s = f"{model.phi_pause_s:g}", f"{model.heartbeat_timeout_s:g}"
+        if "phi_pause_s" in item.raw:
+            wrong, right = f"is {pause_s}, which leaves phi nothing", f"keep it below heartbeat_timeout_s, {timeout_s}"
+            item.file.wrong((*item.path, "phi_pause_s"), wrong, right)
+        else:
+            wrong, right = f"is {timeout_s}, which leaves phi nothing", f"keep it above phi_pause_s, {pause_s}"
+            item.file.wrong((*item.path, "heartbeat_timeout_s"), wrong, right)
 
 
 def _cycles(items: list[Item[WorkstreamConfig]]) -> None:

@@ -10,6 +10,17 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from alluse_hub.protocols.claims import Mode
+from alluse_hub.protocols.detection import (
+    DEVIATION_MIN_S,
+    PAUSE_S,
+    THRESHOLD,
+    WINDOW,
+    DetectorKind,
+    DeviationMin,
+    Pause,
+    Threshold,
+    Window,
+)
 from alluse_hub.protocols.flow import Flow
 from alluse_hub.protocols.lifecycle import RESIDENTS_MAX, ActorName, Intensity
 from alluse_hub.protocols.message import Message
@@ -72,7 +83,8 @@ class WorkstreamConfig(Message):
 
     In ``program`` and ``env``, ``{python}``, ``{home}`` and ``{state}`` stand for the interpreter, the hub's folder and
     the workstream's own folder.  ``lockstep`` workstreams hold the next session back until they have answered.
-    ``restart`` says how often the program may be restarted before it is parked.
+    ``restart`` says how often the program may be restarted before it is parked.  ``detector`` judges its silence: after
+    ``heartbeat_timeout_s``, or by phi, which the keys that begin so are for, and then after so long at the latest.
     """
 
     id: ActorName
@@ -82,6 +94,11 @@ class WorkstreamConfig(Message):
     depends_on: tuple[str, ...] = ()
     lockstep: bool = False
     heartbeat_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 5.0
+    detector: DetectorKind = DetectorKind.DEADLINE
+    phi_threshold: Threshold = THRESHOLD
+    phi_window: Window = WINDOW
+    phi_deviation_min_s: DeviationMin = DEVIATION_MIN_S
+    phi_pause_s: Pause = PAUSE_S
     latency_budget_ms: Annotated[float, Field(gt=0, le=3_600_000)] = 250.0
     start_timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
     grace_s: Annotated[float, Field(gt=0, le=600)] = 5.0

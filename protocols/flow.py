@@ -285,7 +285,7 @@ class FlowShown(Message):
 
 
 class FlowsShown(Message):
-    """From the router to the board."""
+    """From the router to the board.  ``ended``: the replay is over, and whatever came of it is settled."""
 
     flows: tuple[FlowShown, ...]
     session: str

@@ -128,9 +128,10 @@ class LinesHeard(Message):
 
 
 class WentSilent(Message):
-    """No sign of life for longer than the timeout."""
+    """No sign of life for longer than its detector allows.  ``why``: what that judgement rests on."""
 
     age_s: NonNegativeFloat
+    why: str = ""
 
 
 class BeatsBack(Message):

@@ -10,6 +10,17 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, NonNegativeFloat, NonNegativeInt, PositiveInt, TypeAdapter, model_validator
 
+from alluse_hub.protocols.detection import (
+    DEVIATION_MIN_S,
+    PAUSE_S,
+    THRESHOLD,
+    WINDOW,
+    DetectorKind,
+    DeviationMin,
+    Pause,
+    Threshold,
+    Window,
+)
 from alluse_hub.protocols.flow import Event
 from alluse_hub.protocols.lifecycle import ActorName, Intensity, RestartType
 from alluse_hub.protocols.message import Fact, Json, Message
@@ -43,7 +54,12 @@ class MonitorSpec(Message):
     pause_first_s: Seconds = 0.1
     pause_factor: Annotated[float, Field(ge=1, le=10)] = 2.0
     pause_cap_s: Seconds = 10.0
-    heartbeat_timeout_s: Seconds = 3.0
+    detector: DetectorKind = DetectorKind.DEADLINE
+    heartbeat_timeout_s: Seconds = 3.0  # the deadline; with phi the longest silence, whatever the rhythm
+    phi_threshold: Threshold = THRESHOLD
+    phi_window: Window = WINDOW
+    phi_deviation_min_s: DeviationMin = DEVIATION_MIN_S
+    phi_pause_s: Pause = PAUSE_S
     start_timeout_s: Seconds = 15.0  # from start to hello
     grace_s: Seconds = 5.0  # from end of input to TERM
     delivery_deadline_s: Seconds = 60.0

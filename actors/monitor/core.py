@@ -97,8 +97,8 @@ def take(turn: Turn, letter: Envelope) -> None:
             program.gone(turn, cause)
         case Replaced():
             program.stop_self(turn)
-        case WentSilent(age_s=age_s):
-            program.silent(turn, age_s)
+        case WentSilent(age_s=age_s, why=why):
+            program.silent(turn, age_s, why)
         case BeatsBack():
             turn.set(is_silent=False, alive_at=turn.at)
         case Looked(age_s=age_s):

@@ -3,7 +3,8 @@
     health = 100 * liveness * freshness * (1 - error rate) * latency * dependencies
 
 * *liveness*: 1 if the program is up and not hung, else 0; so health reaches 0, and within one timeout of the cause.
-* *freshness*: 1 while the last sign of life is younger than the timeout, then timeout / age: a busy program fades.
+* *freshness*: 1 while the last sign of life is younger than the timeout, then timeout / age: a busy program fades.  The
+  timeout is the silence that its failure detector allowed.
 * *error rate*: errors over requests in the window, at most 1.
 * *latency*: 1 while the 95th percentile is within the budget, then budget / percentile.
 * *dependencies*: ``NEEDED_DOWN`` if any workstream it needs is not up: it is worse off, not dead.

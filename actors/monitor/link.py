@@ -6,6 +6,7 @@ Writes block, for a shim always reads; reads never do, but for the hello.
 import fcntl
 import json
 import os
+import select
 import socket
 import struct
 import sys
@@ -103,6 +104,12 @@ class Link:
         unread = bytearray(4)
         fcntl.ioctl(self.fd, termios.TIOCOUTQ, unread)
         return int.from_bytes(unread, sys.byteorder) <= PROMPT_BYTES_MAX
+
+    def has_unread(self) -> bool:
+        """Whether something has come that nobody has read yet, be it the end."""
+        poller = select.poll()
+        poller.register(self.fd, select.POLLIN)
+        return bool(poller.poll(0))
 
     def wait(self, timeout_s: float) -> list[Frame]:
         """The next that comes; nothing if the connection ends or nothing comes in time."""

@@ -5,13 +5,12 @@ over, and only if there is none a new one is started.  What an earlier shim left
 nothing ever runs twice.
 
 What the program says is read by the mailbox itself, and what takes no waiting is written by it: a delivery and its
-answer wake no second thread.  The worker's thread does what may take time: find, start, end.  A *watch* sleeps until
-the silence has become too long.  Signs of life stop here; only their absence is told.
+answer wake no second thread.  The worker's thread does what may take time: find, start, end.  A third sleeps until the
+silence has become too long: the *watch*, which is a subject of its own.
 """
 
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import islice
@@ -22,7 +21,6 @@ from alluse_hub.protocols.program import (
     Attach,
     Attached,
     AttachFailed,
-    BeatsBack,
     Detach,
     Dismiss,
     EndProgram,
@@ -35,11 +33,10 @@ from alluse_hub.protocols.program import (
     ReleaseLines,
     Replaced,
     SignalProgram,
-    WentSilent,
     WriteLines,
 )
+from alluse_hub.protocols.workstream import Heartbeat, Log, MonitorSpec, ProgramLine
 from alluse_hub.protocols.workstream import Hello as Greeting
-from alluse_hub.protocols.workstream import Log, MonitorSpec, ProgramLine
 from alluse_hub.supervision import processes
 from alluse_hub.supervision.processes import Process, ended, kill_group
 
@@ -47,6 +44,7 @@ from .intake import Sequence, judge, too_long
 from .launch import CannotStartError, last_words, launch, log_size, run_folder
 from .link import Exit, Frame, Hello, Lines, Link, TooLong, identity
 from .python import REFUSED_SHOWN, sort
+from .watch import Watch
 
 HELLO_TIMEOUT_S = 2.0
 """A shim says hello at once; one that does not is stopped or broken, and is ended like any leftover."""
@@ -60,9 +58,6 @@ DEATH_S = 0.2
 RELEASE_BYTES = 65_536
 """Lines are released together with the next that are written, at a sign of life, or when they hold this much: a shim
 that has 8 MB of them takes no more."""
-
-STALL_S = 1.0
-"""If the watch wakes so much too late, it was this process that stood still: the program gets a new period."""
 
 
 class ProcessAdapter:
@@ -81,14 +76,9 @@ class ProcessAdapter:
         self._failure: BaseException | None = None
         self._sequence = Sequence()
         self._seen = self._told = self._released = self._let = 0  # line numbers; let: released as far as the shim knows
-        self._life = threading.Condition()
-        self._alive_at = 0.0
-        self._timeout_s = spec.start_timeout_s
-        self._is_watched = False
-        self._is_silent = False
-        self._is_closed = False
-        self._watch = threading.Thread(target=self._guarded(self._watch_silence), name=f"{self._ws}-watch", daemon=True)
-        self._watch.start()
+        self._watch = Watch(spec, deliver)
+        self._watching = threading.Thread(target=self._guarded(self._watch.run), name=f"{self._ws}-watch", daemon=True)
+        self._watching.start()
 
     def try_now(self, job: Message) -> bool:
         """Do it if it takes no waiting."""
@@ -123,17 +113,15 @@ class ProcessAdapter:
             case Detach():
                 self._let_go()
             case Look():
-                self._deliver(Looked(age_s=max(0.0, time.monotonic() - self._alive_at)))
+                self._deliver(Looked(age_s=self._watch.age_s))
             case other:
                 raise TypeError(f"no job for a program: {type(other).__name__}")
 
     def close(self) -> None:
         """Lets go; program and shim live on."""
         self._let_go()
-        with self._life:
-            self._is_closed = True
-            self._life.notify()
-        self._watch.join(END_TIMEOUT_S)
+        self._watch.close()
+        self._watching.join(END_TIMEOUT_S)
 
     # --- attach and let go ---------------------------------------------------------------------------------------
 
@@ -185,13 +173,8 @@ class ProcessAdapter:
                 first_line=hello.first_line,
             )
         )
-        with self._life:
-            self._alive_at = time.monotonic()
-            # The hello is the first line: while it is unreleased the program may still be starting.
-            self._timeout_s = self._spec.start_timeout_s if hello.first_line == 1 else self._spec.heartbeat_timeout_s
-            self._is_silent = False
-            self._is_watched = True
-            self._life.notify()
+        # The hello is the first line: while it is unreleased the program may still be starting.
+        self._watch.begin(link.has_unread, is_greeted=hello.first_line > 1)
         self._take(rest)
         self._sources = (link.fd,)
 
@@ -206,8 +189,7 @@ class ProcessAdapter:
     def _unlink(self) -> Link | None:
         self._sources = ()
         link, self._link = self._link, None
-        with self._life:
-            self._is_watched = False
+        self._watch.end()
         return link
 
     def _dismiss(self) -> None:
@@ -304,8 +286,7 @@ class ProcessAdapter:
         if judged:
             self._tell(judged)
         if status is not None:
-            with self._life:
-                self._is_watched = False
+            self._watch.end()
             self._deliver(ProgramGone(cause=self._cause(status)))
 
     def _judged(self, lines: list[bytes]) -> Iterator[ProgramLine | Refusal]:
@@ -322,7 +303,8 @@ class ProcessAdapter:
     def _tell(self, judged: list[ProgramLine | Refusal]) -> None:
         said = [line for line in judged if not isinstance(line, Refusal)]
         if said:
-            self._lives(is_greeted=any(isinstance(line, Greeting) for line in said))
+            beats = sum(isinstance(line, Heartbeat) for line in said)
+            self._watch.heard(beats=beats, is_hello=any(isinstance(line, Greeting) for line in said))
         for line in said:
             if isinstance(line, Log):
                 self._send((b"G", f"{line.level[:16]}: {line.text}\n".encode()))
@@ -343,35 +325,6 @@ class ProcessAdapter:
             return f"killed by signal {-status}"
         words = last_words(self._home, self._ws, self._log_from)
         return f"exit status {status}: {words}" if words else f"exit status {status}"
-
-    # --- the watch -----------------------------------------------------------------------------------------------
-
-    def _lives(self, *, is_greeted: bool) -> None:
-        with self._life:
-            self._alive_at = time.monotonic()
-            if is_greeted:
-                self._timeout_s = self._spec.heartbeat_timeout_s
-                self._life.notify()
-            if self._is_silent:
-                self._is_silent = False
-                self._deliver(BeatsBack())
-                self._life.notify()
-
-    def _watch_silence(self) -> None:
-        with self._life:
-            while not self._is_closed:
-                if not self._is_watched or self._is_silent:
-                    self._life.wait()
-                    continue
-                due_at = self._alive_at + self._timeout_s
-                now = time.monotonic()
-                if now - due_at > STALL_S:
-                    self._alive_at = now
-                elif now < due_at:
-                    self._life.wait(due_at - now)
-                else:
-                    self._is_silent = True
-                    self._deliver(WentSilent(age_s=now - self._alive_at))
 
     def _guarded(self, run: Callable[[], None]) -> Callable[[], None]:
         """A thread that fails makes the next job fail, and with it the actor."""

@@ -67,8 +67,8 @@ def end(turn: Turn) -> None:
 # --- judged ----------------------------------------------------------------------------------------------------------
 
 
-def silent(turn: Turn, age_s: float) -> None:
-    turn.set(is_silent=True, alive_at=turn.at - age_s)
+def silent(turn: Turn, age_s: float, why: str) -> None:
+    turn.set(is_silent=True, alive_at=turn.at - age_s, silence_s=age_s, silence_why=why)
     judge(turn)
 
 
@@ -78,9 +78,9 @@ def judge(turn: Turn) -> None:
         return
     silence = f"silent for {turn.at - turn.state.alive_at:.1f} s"
     if turn.state.stage is Stage.STARTING:
-        hang(turn, f"{silence} and no hello yet")
+        hang(turn, f"{silence} and no hello yet{turn.state.grounds}")
     elif turn.state.stage is Stage.UP and not turn.state.written:
-        hang(turn, f"{silence} with nothing to do")
+        hang(turn, f"{silence} with nothing to do{turn.state.grounds}")
 
 
 def hang(turn: Turn, why: str) -> None:

@@ -69,7 +69,7 @@ def status_of(state: Monitor, at: float) -> tuple[Status, str]:
         case Stage.ATTACHING | Stage.STARTING:
             return Status.STARTING, "its hello is awaited"
     if state.is_silent:
-        return Status.BUSY, f"silent with {len(state.written)} commands in hand, their deadlines ahead"
+        return Status.BUSY, f"silent with {len(state.written)} commands in hand, their deadlines ahead{state.grounds}"
     requests, errors = state.traffic.counts(at)
     window = f"within {state.spec.window_s:g} s"
     if errors >= ERRORS_LEAST and error_rate(requests, errors) >= ERROR_RATE_MAX:
@@ -87,7 +87,7 @@ def pulse(state: Monitor, at: float) -> Pulse:
         Evidence(
             is_live=state.stage is Stage.UP,
             age_s=age_s if state.is_silent else 0.0,
-            timeout_s=state.spec.heartbeat_timeout_s,
+            timeout_s=min(state.spec.heartbeat_timeout_s, state.silence_s),
             error_rate=figures.error_rate,
             latency_ms=figures.latency_p95_ms,
             budget_ms=state.spec.latency_budget_ms,

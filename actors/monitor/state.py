@@ -100,6 +100,8 @@ class Monitor:
     written: dict[str, float] = field(default_factory=dict)  # by key: hub time of writing to the program that runs
     results: dict[str, Answer] = field(default_factory=dict)
     is_silent: bool = False
+    silence_s: float = 0.0  # at which it was judged silent, and on what grounds
+    silence_why: str = ""
     hung: str = ""  # why it was judged hung
     order: Order | None = None
     stopping: bool = False  # the hub goes down
@@ -125,6 +127,11 @@ class Monitor:
     def is_out(self) -> bool:
         """It will not come back by itself."""
         return self.kept.wanted is not Wanted.RUNNING or bool(self.kept.parked)
+
+    @property
+    def grounds(self) -> str:
+        """Of the judgement that it is silent; to end a sentence with."""
+        return f"; {self.silence_why}" if self.silence_why else ""
 
     @property
     def out_why(self) -> str:

@@ -1,6 +1,6 @@
 """What the router measures of its flows: volume per hour, and time from an event's arrival to the target's answer."""
 
-from alluse_hub.actors.router.state import Figures, Router, overall_digest
+from alluse_hub.actors.router.state import Figures, Phase, Router, overall_digest
 from alluse_hub.protocols.effects import Decision, Effect, Send, Wake
 from alluse_hub.protocols.flow import Deliver, Flow, FlowShown, FlowsShown
 from alluse_hub.protocols.names import BOARD
@@ -81,8 +81,10 @@ def shown(state: Router, flow: Flow, now: float) -> FlowShown:
 
 
 def show(state: Router, now: float) -> Decision[Router]:
-    """Tell the board, at most every ``SHOW_EVERY_S``; a timer sees to it that the last word is not missed."""
-    if state.shown_at and now - state.shown_at < SHOW_EVERY_S:
+    """Tell the board, at most every ``SHOW_EVERY_S``; a timer sees to it that the last word is not missed.  That all is
+    over is told at once: somebody waits for it."""
+    is_over = state.ended and state.phase is Phase.RESTING and not any(state.unsettled.values())
+    if state.shown_at and now - state.shown_at < SHOW_EVERY_S and (not is_over or state.is_over_shown):
         return Decision(state, (Wake("show", SHOW_EVERY_S),))
     effects: tuple[Effect, ...] = (
         Send(
@@ -93,10 +95,10 @@ def show(state: Router, now: float) -> Decision[Router]:
                 sessions=state.sessions,
                 of=state.of,
                 round=state.round,
-                ended=state.ended,
+                ended=is_over,
                 digest=overall_digest(state.digests),
                 events=state.events,
             ),
         ),
     )
-    return Decision(replace(state, shown_at=now), effects)
+    return Decision(replace(state, shown_at=now, is_over_shown=is_over), effects)

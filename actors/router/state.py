@@ -81,6 +81,7 @@ class Router:
     next_session: str = ""
     figures: dict[str, Figures] = field(default_factory=dict)
     shown_at: float = 0.0
+    is_over_shown: bool = False
     events: int = 0
 
     @property

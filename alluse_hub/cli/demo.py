@@ -26,9 +26,9 @@ from alluse_hub.cli.render import Style, say
 from alluse_hub.cli.summary import summary
 
 POLL_S = 0.5
-LAST_POLL_S = 0.1
-QUIET_S = 0.7
-"""Nothing came after the end for so long: the board is told of rounds at least every 0.5 s."""
+LAST_POLL_S = 0.05
+NEAR_S = 1.0
+"""From here on it is asked more often whether it is over."""
 
 TREE_EVERY_S = 2.0
 READY_S = 60.0
@@ -223,13 +223,13 @@ def _watch(client: Client, child: subprocess.Popen[bytes], folder: Path, screen:
         screen.show(Shown(progress, news, _speed(seen), branches))
         if mark != (sessions, int(progress.get("round") or 0)):
             mark, moved_at = (sessions, int(progress.get("round") or 0)), now
-        elif progress.get("ended"):
-            if now - moved_at >= QUIET_S:
-                return
-        elif now - moved_at > STALL_S:
+        if progress.get("ended"):
+            return
+        if now - moved_at > STALL_S:
             why = progress.get("hub", {}).get("why", "")
             raise Failure(failure.TIMED_OUT, f"the replay stands still for {STALL_S:.0f} s: {why}", _last_words(folder))
-        time.sleep(LAST_POLL_S if progress.get("ended") else POLL_S)
+        left = int(progress.get("of") or 0) - sessions
+        time.sleep(LAST_POLL_S if sessions and left <= _speed(seen) * NEAR_S else POLL_S)
 
 
 def _ask_patiently(client: Client) -> Answer:

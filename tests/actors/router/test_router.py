@@ -12,6 +12,7 @@ from alluse_hub.protocols.flow import (
     Flow,
     FlowOrderDone,
     FlowResumed,
+    FlowsShown,
     OnPause,
     PauseFlow,
     Present,
@@ -255,6 +256,31 @@ def test_the_replay_ends_when_the_source_says_so() -> None:
     assert sent == []
     assert bench.state.ended
     assert bench.facts[-1] == RoundSettled(round=1, session="", consumed={}, digests={}, sessions=0, of=3, ended=True)
+
+
+def shown(bench: Bench) -> list[FlowsShown]:
+    return [message for _, message in bench.sent if isinstance(message, FlowsShown)]
+
+
+def test_that_all_is_over_is_shown_at_once_and_once() -> None:
+    bench = Bench().ready()
+    before = len(shown(bench))
+
+    bench.hear(Produced(workstream="ws3", delivery="r1/ws3", result={"end": True, "of": 3}), "ws3")
+    bench.hear(Produced(workstream="ws3", delivery="r1/ws3", result={"end": True, "of": 3}), "ws3")
+
+    assert [each.ended for each in shown(bench)[before:]] == [True]
+
+
+def test_it_is_not_over_while_what_came_of_the_last_session_is_under_way() -> None:
+    bench = Bench().ready()
+    result = {"session": "2008-09-29", "end": True, "of": 1}
+    bench.hear(Produced(workstream="ws3", delivery="r1/ws3", events=(bar(1),), result=result), "ws3")
+    bench.now += 1.0
+    bench.hear(Woken(timer="show"))
+
+    assert bench.state.ended
+    assert not shown(bench)[-1].ended
 
 
 def test_folding_the_facts_gives_the_live_state() -> None:
