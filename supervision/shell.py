@@ -39,6 +39,10 @@ from alluse_hub.supervision.spool import Spool
 from alluse_hub.supervision.timers import Timers
 from alluse_hub.supervision.words import BootOrder, Ending, Introduce, NewbornUp, Register, StopOrder
 
+HANDLER_LIMIT_S = 60.0
+"""A letter that takes longer hangs, and on the engine the kernel ends the actor: its supervisor decides.  Far above
+what the longest takes, which is the recovery of a durable actor from a trail that has grown for years."""
+
 CONFIRM_EXIT_S = 0.005
 """How often the shell looks whether a child that said goodbye is really gone: its files and sockets must be free."""
 
@@ -59,6 +63,7 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
     """Subclasses bind ``core``; that is all there is to a role's actor."""
 
     core: ClassVar[Core[Any]]  # each role has a state of its own
+    handler_limit_s: ClassVar[float] = HANDLER_LIMIT_S  # read by the engine, for each class
 
     def __init__(self) -> None:
         super().__init__()

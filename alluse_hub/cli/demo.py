@@ -31,6 +31,7 @@ NEAR_S = 1.0
 """From here on it is asked more often whether it is over."""
 
 TREE_EVERY_S = 2.0
+NEWS_EVERY_S = 1.0
 READY_S = 60.0
 STALL_S = 120.0
 """No session and no event in this time: something is stuck, and waiting longer will not help."""
@@ -204,14 +205,17 @@ def _watch(client: Client, child: subprocess.Popen[bytes], folder: Path, screen:
     leaf = 0
     seen: deque[tuple[float, int]] = deque()
     moved_at, mark = time.monotonic(), (-1, -1)
-    looked_at = 0.0
+    looked_at = news_at = 0.0
     branches: Answer = {}
     while True:
         if child.poll() is not None:
             raise Failure(failure.FAILED, f"the hub ended early, status {child.returncode}", _last_words(folder))
         progress = _ask_patiently(client)
-        news, leaf = _news(client, leaf)
         now = time.monotonic()
+        news: list[Answer] = []
+        if progress.get("ended") or now - news_at >= NEWS_EVERY_S:
+            news_at = now
+            news, leaf = _news(client, leaf)
         sessions = int(progress.get("sessions") or 0)
         seen.append((now, sessions))
         while now - seen[0][0] > SPEED_OVER_S and len(seen) > len(("oldest", "newest")):

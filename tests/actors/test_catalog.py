@@ -2,9 +2,10 @@
 
 import pytest
 
-from alluse_hub.actors.catalog import CELL_GRACE_MARGIN_S, MONITOR_GRACE_MARGIN_S, monitors, tree_of
+from alluse_hub.actors.catalog import CELL_GRACE_MARGIN_S, MONITOR_GRACE_MARGIN_S, monitor_spec, monitors, tree_of
 from alluse_hub.actors.gateway.requests import GatewaySpec
 from alluse_hub.protocols.config import HubConfig, parse
+from alluse_hub.protocols.detection import DetectorKind
 from alluse_hub.protocols.lifecycle import CellSpec, ChildSpec, ChildStart, SupervisorSpec
 from alluse_hub.supervision.tree import CELL_ACTOR, cells_of, start_of, supervisors_of
 
@@ -83,3 +84,20 @@ def test_cells_are_found_however_deep_they_stand() -> None:
 
     assert cells_of(tree, "hub") == {"w1": "cell-1", "w2": "cell-1"}
     assert supervisors_of(tree, "hub") == {"deep": "hub", "leaf": "deep", "cell-1": "deep"}
+
+
+def test_a_monitor_is_told_which_detector_to_use_and_how() -> None:
+    keys = ("detector", "heartbeat_timeout_s", "phi_threshold", "phi_window", "phi_deviation_min_s", "phi_pause_s")
+    told = 'detector = "phi"\nheartbeat_timeout_s = 9.0\nphi_threshold = 7.0\nphi_window = 60\n'
+    chosen = parse(
+        f'[[workstream]]\nid = "w1"\nname = "W"\nprogram = ["x"]\n{told}phi_deviation_min_s = 0.5\nphi_pause_s = 2.0\n',
+        "hub.toml",
+    )
+    plain = config(1, 1)
+
+    specs = [monitor_spec(each, each.workstreams[0]) for each in (chosen, plain)]
+
+    assert [tuple(getattr(spec, key) for key in keys) for spec in specs] == [
+        (DetectorKind.PHI, 9.0, 7.0, 60, 0.5, 2.0),
+        (DetectorKind.DEADLINE, 5.0, 8.0, 100, 0.1, 1.0),
+    ]

@@ -10,9 +10,10 @@ from tests.live.daemons import eventually, running, start
 
 TOY = ("-m", "tests.live.toy_daemon")
 
-pytestmark = pytest.mark.parametrize("base", ["engine", "stock"])
+on_both = pytest.mark.parametrize("base", ["engine", "stock"])
 
 
+@on_both
 def test_a_killed_actor_is_replaced_and_its_siblings_are_left_alone(tmp_path: Path, base: str) -> None:
     home = tmp_path / "hub"
     with running(home, *TOY, str(home), base) as daemon:
@@ -23,6 +24,7 @@ def test_a_killed_actor_is_replaced_and_its_siblings_are_left_alone(tmp_path: Pa
         assert daemon.pid("b") == sibling
 
 
+@on_both
 def test_the_children_of_a_killed_supervisor_go_with_it_and_all_are_replaced(tmp_path: Path, base: str) -> None:
     home = tmp_path / "hub"
     with running(home, *TOY, str(home), base) as daemon:
@@ -33,6 +35,7 @@ def test_the_children_of_a_killed_supervisor_go_with_it_and_all_are_replaced(tmp
         daemon.await_replaced(killed, *children)
 
 
+@on_both
 def test_a_killed_root_is_a_death_of_the_tree_and_the_guardian_starts_it_again(tmp_path: Path, base: str) -> None:
     home = tmp_path / "hub"
     with running(home, *TOY, str(home), base) as daemon:
@@ -44,6 +47,7 @@ def test_a_killed_root_is_a_death_of_the_tree_and_the_guardian_starts_it_again(t
         assert daemon.process.poll() is None
 
 
+@on_both
 def test_a_killed_admin_is_repaired_as_well(tmp_path: Path, base: str) -> None:
     home = tmp_path / "hub"
     with running(home, *TOY, str(home), base) as daemon:
@@ -55,6 +59,7 @@ def test_a_killed_admin_is_repaired_as_well(tmp_path: Path, base: str) -> None:
         daemon.await_replaced(root)
 
 
+@on_both
 def test_term_ends_everything_in_order(tmp_path: Path, base: str) -> None:
     home = tmp_path / "hub"
     with running(home, *TOY, str(home), base) as daemon:
@@ -65,6 +70,7 @@ def test_term_ends_everything_in_order(tmp_path: Path, base: str) -> None:
         assert "ended: " not in daemon.output()  # nobody had to be killed
 
 
+@on_both
 def test_a_second_daemon_on_the_same_home_is_refused(tmp_path: Path, base: str) -> None:
     home = tmp_path / "hub"
     with running(home, *TOY, str(home), base) as daemon:
@@ -75,6 +81,7 @@ def test_a_second_daemon_on_the_same_home_is_refused(tmp_path: Path, base: str) 
         assert daemon.pid("a") != 0
 
 
+@on_both
 def test_the_next_start_ends_what_a_killed_daemon_left_over(tmp_path: Path, base: str) -> None:
     home = tmp_path / "hub"
     with running(home, *TOY, str(home), base) as first:
@@ -84,3 +91,13 @@ def test_the_next_start_ends_what_a_killed_daemon_left_over(tmp_path: Path, base
             assert left is not None
             eventually(lambda: not processes.is_alive(left), "the leftover ended")
             assert second.pid("a") not in {0, left.pid}
+
+
+def test_an_actor_that_hangs_over_a_letter_is_ended_by_the_kernel_and_replaced(tmp_path: Path) -> None:
+    home = tmp_path / "hub"
+    with running(home, *TOY, str(home), "engine", "sleeper") as daemon:
+        sleeper, sibling = daemon.actor("sleeper"), daemon.pid("a")
+
+        assert sleeper is not None
+        daemon.await_replaced(sleeper)
+        assert daemon.pid("a") == sibling

@@ -1,14 +1,17 @@
-"""A daemon with nothing of the hub's business in it: ``python -m tests.live.toy_daemon HOME [BASE]``."""
+"""A daemon with nothing of the hub's business in it: ``python -m tests.live.toy_daemon HOME [BASE [SLEEPER]]``."""
 
 import socket
 import sys
+import time
+from functools import partial
 from pathlib import Path
 
-from alluse_hub.protocols.effects import Core, Decision
-from alluse_hub.protocols.lifecycle import ChildSpec, ChildStart, Started, SupervisorSpec
-from alluse_hub.protocols.message import Message
+from alluse_hub.protocols.effects import Core, Decision, Wake
+from alluse_hub.protocols.lifecycle import ChildSpec, ChildStart, Started, SupervisorSpec, Woken
+from alluse_hub.protocols.message import Envelope, Message
 from alluse_hub.supervision.guardian import Guardian
 from alluse_hub.supervision.leaf import Leaf
+from alluse_hub.supervision.shell import Shell
 from alluse_hub.supervision.system import ENGINE
 from alluse_hub.supervision.tree import start_of
 from alluse_hub.supervision.workshop import Context
@@ -16,6 +19,8 @@ from tests.supervision.toys import TOY, Nothing
 
 DOOR_MODULE = "tests.live.toy_daemon"
 """Also when this module runs as ``__main__``: actors are created by class path."""
+
+NAP_AFTER_S = 0.5
 
 FOLDERS = ("trail/spool", "run/procs", "log")
 
@@ -47,19 +52,44 @@ class DoorActor(Leaf):
     worker = Door
 
 
-def tree() -> ChildStart:
-    """hub: pair (a, b), then the door."""
+def nap(state: int, letter: Envelope) -> Decision[int]:
+    """In its first life it falls asleep over a letter and never wakes."""
+    match letter.body:
+        case Started(incarnation=1):
+            return Decision(state, (Wake("nap", NAP_AFTER_S),))
+        case Woken():
+            time.sleep(3_600.0)
+    return Decision(state)
+
+
+class SleeperActor(Shell):
+    handler_limit_s = 0.3
+    core = Core(start=lambda _name, _spec: 0, decide=nap, spec=Nothing, accepts=frozenset({Started, Woken}))
+
+
+def tree(*more: str) -> ChildStart:
+    """hub: pair (a, b), a sleeper if asked for, then the door."""
     pair = SupervisorSpec(children=(ChildSpec(name="a", start=TOY), ChildSpec(name="b", start=TOY)))
+    actor = f"{DOOR_MODULE}.SleeperActor"
+    sleepers = tuple(ChildSpec(name=name, start=ChildStart(actor=actor)) for name in more)
     door = ChildStart(actor=f"{DOOR_MODULE}.DoorActor")
     return start_of(
-        SupervisorSpec(children=(ChildSpec(name="pair", start=start_of(pair)), ChildSpec(name="door", start=door)))
+        SupervisorSpec(
+            children=(
+                ChildSpec(name="pair", start=start_of(pair)),
+                *sleepers,
+                ChildSpec(name="door", start=door),
+            )
+        )
     )
 
 
-def main(home: Path, base: str = ENGINE) -> int:
+def main(home: Path, base: str = ENGINE, *sleepers: str) -> int:
     for folder in FOLDERS:
         (home / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
-    return Guardian(home, tree(), "tests.live.toy_daemon", "0", lambda text: print(text, flush=True), base).run()
+    return Guardian(
+        home, tree(*sleepers), "tests.live.toy_daemon", "0", lambda text: print(text, flush=True), base
+    ).run()
 
 
 class _Recovered:

@@ -208,6 +208,41 @@ ERRORS = {
         GOOD.replace('depends_on = ["a"]', 'env = { X = "{hom}/x" }'),
         ["hub.toml:10: workstream[b].env.X has {hom}, which nothing is put for; did you mean 'home'?"],
     ),
+    "no such detector": (
+        GOOD + 'detector = "phy"\n',
+        ["hub.toml:11: workstream[b].detector is \"phy\"; did you mean 'phi'?"],
+    ),
+    "parameters of another detector": (
+        GOOD + "phi_window = 50\nphi_pause_s = 0.5\n",
+        [
+            "hub.toml:11: workstream[b].phi_window is given, but the detector is 'deadline'; add `detector = \"phi\"`",
+            "hub.toml:12: workstream[b].phi_pause_s is given, but the detector is 'deadline'; add `detector = \"phi\"`",
+        ],
+    ),
+    "a threshold that is none": (
+        GOOD + 'detector = "phi"\nphi_threshold = 0.2\n',
+        ["hub.toml:12: workstream[b].phi_threshold is 0.2; must be greater than or equal to 1"],
+    ),
+    "a window without a rhythm": (
+        GOOD + 'detector = "phi"\nphi_window = 9\n',
+        ["hub.toml:12: workstream[b].phi_window is 9; must be greater than or equal to 10"],
+    ),
+    "a window without an end": (
+        GOOD + 'detector = "phi"\nphi_window = 1001\n',
+        ["hub.toml:12: workstream[b].phi_window is 1001; must be less than or equal to 1000"],
+    ),
+    "a rhythm without a deviation": (
+        GOOD + 'detector = "phi"\nphi_deviation_min_s = 0\n',
+        ["hub.toml:12: workstream[b].phi_deviation_min_s is 0; must be greater than or equal to 0.001"],
+    ),
+    "a pause that leaves phi nothing": (
+        GOOD + 'detector = "phi"\nphi_pause_s = 5\n',
+        ["hub.toml:12: workstream[b].phi_pause_s is 5, which leaves phi nothing; keep it below heartbeat_timeout_s, 5"],
+    ),
+    "a timeout that leaves phi nothing": (
+        GOOD + 'detector = "phi"\nheartbeat_timeout_s = 0.5\n',
+        ["hub.toml:12: workstream[b].heartbeat_timeout_s is 0.5, which leaves phi nothing; keep it above"],
+    ),
     "empty program word": (
         GOOD.replace('["true"]\ndep', '[""]\ndep'),
         ["hub.toml:9: workstream[b].program[0] is empty"],

@@ -4,7 +4,7 @@ import pytest
 
 from alluse_hub.actors.monitor.core import CORE
 from alluse_hub.protocols.flow import Deliver, Present, Produced
-from alluse_hub.protocols.health import Status
+from alluse_hub.protocols.health import HealthChanged, Pulse, Status
 from alluse_hub.protocols.lifecycle import Intensity, RestartType, StopAsked
 from alluse_hub.protocols.message import Envelope
 from alluse_hub.protocols.program import (
@@ -241,6 +241,33 @@ def test_silent_with_nothing_to_do_is_hung_and_ended_with_term_then_kill(bench: 
 
     assert "hung: silent for" in bench.recorded(ProgramEnded)[0].cause
     assert len(bench.did(Attach)) == 2
+
+
+GROUNDS = "phi 8.2: silent 3.1 s, mean 1 s, deviation 0.05 s"
+
+
+def test_what_a_silence_was_judged_on_stands_in_the_trail(bench: Bench) -> None:
+    bench.boot().up().tell(WentSilent(age_s=3.1, why=GROUNDS)).tell(KILLED)
+
+    assert bench.recorded(ProgramEnded)[0].cause == (
+        f"hung: silent for 3.1 s with nothing to do; {GROUNDS} (killed by SIGKILL)"
+    )
+    assert [change.why for change in bench.recorded(HealthChanged) if change.now is Status.HUNG] == [
+        f"silent for 3.1 s with nothing to do; {GROUNDS}"
+    ]
+
+
+def test_what_a_silence_was_judged_on_is_shown_while_it_is_busy(bench: Bench) -> None:
+    bench.boot().up().tell(Command(key="k1", command="train_model", deadline_s=30), "coordinator")
+    bench.tell(WentSilent(age_s=3.1, why=GROUNDS)).pass_time(6.0)
+
+    assert bench.said(Pulse)[-1].why == f"silent with 1 commands in hand, their deadlines ahead; {GROUNDS}"
+
+
+def test_without_a_hello_the_grounds_are_told_too(bench: Bench) -> None:
+    bench.boot().tell(attached()).tell(WentSilent(age_s=15.0, why="deadline 15 s"))
+
+    assert bench.state.hung == "silent for 15.0 s and no hello yet; deadline 15 s"
 
 
 def test_a_kill_that_comes_after_the_end_hits_nobody(bench: Bench) -> None:

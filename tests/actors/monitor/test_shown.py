@@ -12,8 +12,10 @@ from alluse_hub.protocols.program import (
     Look,
     Looked,
     ProgramGone,
+    WentSilent,
 )
 from alluse_hub.protocols.workstream import (
+    Command,
     MonitorSpec,
 )
 from tests.actors.monitor.bench import Bench, event
@@ -58,6 +60,16 @@ def test_who_needs_what_is_down_is_degraded_not_dead() -> None:
     assert "it needs ws3" in bench.said(Pulse)[-1].why
     bench.tell(Present(workstream="ws3", presence="up"), "ws3").tell(Looked(age_s=0.0))
     assert bench.said(Pulse)[-1].health == 100.0
+
+
+@pytest.mark.parametrize(("allowed_s", "health"), [(1.0, 50.0), (4.0, 100.0)])
+def test_a_busy_program_fades_from_the_silence_on_that_its_detector_allowed(allowed_s: float, health: float) -> None:
+    bench = Bench(MonitorSpec(workstream="ws9", command=("program",), heartbeat_timeout_s=5.0, pulse_s=2.0))
+    bench.boot().up().pass_time(1.0).tell(Command(key="k1", command="x"), "coordinator")
+    bench.tell(WentSilent(age_s=allowed_s)).pass_time(0.5)
+    bench.tell(Looked(age_s=max(2.0, allowed_s)))
+
+    assert bench.said(Pulse)[-1].health == health
 
 
 def test_whoever_needs_it_is_told_when_it_comes_and_goes() -> None:
