@@ -87,9 +87,8 @@ def tree(*more: str) -> ChildStart:
 def main(home: Path, base: str = ENGINE, *sleepers: str) -> int:
     for folder in FOLDERS:
         (home / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
-    return Guardian(
-        home, tree(*sleepers), "tests.live.toy_daemon", "0", lambda text: print(text, flush=True), base
-    ).run()
+    say = partial(print, flush=True)
+    return Guardian(home, tree(*sleepers), DOOR_MODULE, "0", say, base).run()
 
 
 class _Recovered:
