@@ -6,7 +6,15 @@ from alluse_hub.actors.board.picture import BoardSpec, WorkstreamKnown
 from alluse_hub.actors.gateway.requests import GatewaySpec
 from alluse_hub.protocols.config_models import HubConfig, WorkstreamConfig
 from alluse_hub.protocols.flow import RouterSpec
-from alluse_hub.protocols.lifecycle import CellSpec, ChildSpec, ChildStart, OnLimit, ResidentSpec, SupervisorSpec
+from alluse_hub.protocols.lifecycle import (
+    CellSpec,
+    ChildKind,
+    ChildSpec,
+    ChildStart,
+    OnLimit,
+    ResidentSpec,
+    SupervisorSpec,
+)
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.names import (
     AUDITOR,
@@ -59,6 +67,7 @@ def tree_of(config: HubConfig, version: str) -> ChildStart:
     """The root of the tree.  The auditor starts first and stops last; the gateway opens when all else is up."""
     coordination = SupervisorSpec(
         intensity=config.supervision.coordination,
+        siblings_wait=False,
         children=(
             _child(BOARD, board_spec(config)),
             _child(COORDINATOR, coordinator_spec(config)),
@@ -66,12 +75,15 @@ def tree_of(config: HubConfig, version: str) -> ChildStart:
         ),
     )
     workstreams = SupervisorSpec(
-        intensity=config.supervision.workstreams, on_limit=OnLimit.PARK, children=monitors(config)
+        intensity=config.supervision.workstreams,
+        on_limit=OnLimit.PARK,
+        siblings_wait=False,
+        children=monitors(config),
     )
     inner = (
         _child(AUDITOR, AuditorSpec()),
-        ChildSpec(name=COORDINATION, start=start_of(coordination), grace_s=20.0),
-        ChildSpec(name=WORKSTREAMS, start=start_of(workstreams), grace_s=_grace_s(workstreams)),
+        _supervisor(COORDINATION, coordination, grace_s=20.0),
+        _supervisor(WORKSTREAMS, workstreams, grace_s=_grace_s(workstreams)),
     )
     unfinished = start_of(SupervisorSpec(intensity=config.supervision.root, children=inner))
     supervisors = supervisors_of(unfinished, ROOT) | {GATEWAY: ROOT}
@@ -86,7 +98,8 @@ def tree_of(config: HubConfig, version: str) -> ChildStart:
         control_group=config.hub.control_group,
         trail_reader=READER,
     )
-    return start_of(SupervisorSpec(intensity=config.supervision.root, children=(*inner, _child(GATEWAY, gateway))))
+    children = (*inner, _child(GATEWAY, gateway))
+    return start_of(SupervisorSpec(intensity=config.supervision.root, siblings_wait=False, children=children))
 
 
 def preload() -> None:
@@ -177,7 +190,7 @@ def _cell(name: str, group: tuple[ChildSpec, ...]) -> ChildSpec:
 def _monitor(config: HubConfig, workstream: WorkstreamConfig) -> ChildSpec:
     start = ChildStart(actor=ACTORS["monitor"], spec=monitor_spec(config, workstream).model_dump(mode="json"))
     grace_s = min(SPEC_SECONDS_MAX, workstream.grace_s + MONITOR_GRACE_MARGIN_S)
-    return ChildSpec(name=workstream.id, start=start, grace_s=grace_s)
+    return ChildSpec(name=workstream.id, start=start, grace_s=grace_s, start_timeout_s=START_TIMEOUT_S)
 
 
 def _grace_s(supervisor: SupervisorSpec) -> float:
@@ -185,5 +198,13 @@ def _grace_s(supervisor: SupervisorSpec) -> float:
     return min(SPEC_SECONDS_MAX, 10.0 + sum(child.grace_s for child in supervisor.children))
 
 
+def _supervisor(name: str, spec: SupervisorSpec, grace_s: float) -> ChildSpec:
+    start = start_of(spec)
+    return ChildSpec(
+        name=name, start=start, kind=ChildKind.SUPERVISOR, grace_s=grace_s, start_timeout_s=START_TIMEOUT_S
+    )
+
+
 def _child(name: str, spec: Message) -> ChildSpec:
-    return ChildSpec(name=name, start=ChildStart(actor=ACTORS[name], spec=spec.model_dump(mode="json")))
+    start = ChildStart(actor=ACTORS[name], spec=spec.model_dump(mode="json"))
+    return ChildSpec(name=name, start=start, start_timeout_s=START_TIMEOUT_S)

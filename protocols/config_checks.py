@@ -105,9 +105,11 @@ def _workstream(item: Item[WorkstreamConfig], known: list[str]) -> None:
 
 def _detector(item: Item[WorkstreamConfig], model: WorkstreamConfig) -> None:
     if model.detector is not DetectorKind.PHI:
-        for key in sorted(key for key in item.raw if key.startswith("phi_")):
-            wrong = f"is given, but the detector is {model.detector.value!r}"
-            item.file.wrong((*item.path, key), wrong, 'add `detector = "phi"`, or leave it out')
+        for key, field in WorkstreamConfig.model_fields.items():
+            value = getattr(model, key)
+            if key.startswith("phi_") and value != field.default:  # a default may be said: `config show` does
+                wrong = f"is {value:g}, but the detector is {model.detector.value!r}"
+                item.file.wrong((*item.path, key), wrong, 'add `detector = "phi"`, or leave it out')
     elif model.phi_pause_s >= model.heartbeat_timeout_s:
         pause_s, timeout_s = f"{model.phi_pause_s:g}", f"{model.heartbeat_timeout_s:g}"
         if "phi_pause_s" in item.raw:

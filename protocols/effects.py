@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from alluse_hub.protocols.lifecycle import ChildStart
-from alluse_hub.protocols.message import Envelope, Fact, Message
+from alluse_hub.protocols.message import Envelope, Fact, Json, Message
 
 S = TypeVar("S")
 
@@ -47,11 +47,11 @@ class Spawn:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Ask a child, or by its own name the actor itself, to end; after ``grace_s`` seconds it is killed."""
+    """Ask a child, or by its own name the actor itself, to end; after ``grace_s`` seconds it is killed, if not None."""
 
     name: str
     reason: str
-    grace_s: float
+    grace_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,8 @@ class Core(Generic[S]):
     ``ready``: from when on the actor counts as up for its supervisor; with its first letter, if not given.
     ``heeds``: whose new incarnations matter to it, by name; everybody's, if not given.  Where hundreds of actors know
     each other, a ``PeerUp`` to each of them at each restart would be most of what the trail holds.
+    ``refuses``: what is wrong with a specification, in a word that others may rely on, and why; empty if nothing is.
+    The actor then ends before it is up, with the cause ``invalid: WORD...``.
     """
 
     start: Callable[[str, Message], S]
@@ -116,3 +118,4 @@ class Core(Generic[S]):
     restore: Callable[[S, S], S] | None = None
     ready: Callable[[S], bool] | None = None
     heeds: Callable[[S, str], bool] | None = None
+    refuses: Callable[[Json], str] | None = None

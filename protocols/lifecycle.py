@@ -5,9 +5,9 @@ abnormal end, a *temporary* one never; *one_for_one*, *one_for_all* and *rest_fo
 """
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, StrictBool, model_validator
 
 from alluse_hub.protocols.message import Fact, Json, Message
 
@@ -25,6 +25,28 @@ class Strategy(StrEnum):
     ONE_FOR_ONE = "one_for_one"
     ONE_FOR_ALL = "one_for_all"
     REST_FOR_ONE = "rest_for_one"
+    SIMPLE_ONE_FOR_ONE = "simple_one_for_one"  # a pool: members made after one template, started on demand
+
+
+class AutoShutdown(StrEnum):
+    """Whether a supervisor ends, with ``shutdown``, when significant children have ended by themselves for good."""
+
+    NEVER = "never"
+    ANY_SIGNIFICANT = "any_significant"
+    ALL_SIGNIFICANT = "all_significant"
+
+
+class ChildKind(StrEnum):
+    WORKER = "worker"
+    SUPERVISOR = "supervisor"
+
+
+class Shutdown(StrEnum):
+    """How a child is brought to its end."""
+
+    GRACE = "grace"  # asked, and killed when its grace is over
+    INFINITY = "infinity"  # asked, and waited for as long as it takes
+    BRUTAL_KILL = "brutal_kill"  # killed without being asked
 
 
 class OnLimit(StrEnum):
@@ -48,21 +70,46 @@ class ChildStart(Message):
     spec: Json = {}
 
 
+GRACE_MAX_S = 4_294_967.0
+"""As long as Erlang/OTP takes: 2**32 - 1 milliseconds."""
+
+
 class ChildSpec(Message):
-    """One child of a supervisor; children start in the order given and stop in reverse."""
+    """One child of a supervisor; children start in the order given and stop in reverse.
+
+    A supervisor is given as long as it takes to end, unless its ``shutdown`` or ``grace_s`` is said.  So is any start,
+    unless there is a ``start_timeout_s``.
+    """
 
     name: ActorName
     start: ChildStart
     restart: RestartType = RestartType.PERMANENT
-    grace_s: Annotated[float, Field(gt=0, le=600)] = 5.0
-    start_timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
+    kind: ChildKind = ChildKind.WORKER
+    significant: StrictBool = False
+    shutdown: Shutdown = Shutdown.GRACE
+    grace_s: Annotated[float, Field(strict=True, ge=0, le=GRACE_MAX_S)] = 5.0
+    start_timeout_s: Annotated[float, Field(gt=0, le=600)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _supervisor_takes_its_time(cls, given: Any) -> Any:  # whatever came from outside
+        is_said = not isinstance(given, dict) or {"shutdown", "grace_s"} & given.keys()
+        if not is_said and given.get("kind") == ChildKind.SUPERVISOR:
+            return {**given, "shutdown": Shutdown.INFINITY}
+        return given
 
 
 class SupervisorSpec(Message):
+    """``siblings_wait``: nothing else is done while a child starts or stops, as in Erlang/OTP.  If not, and only under
+    one_for_one and in pools, each child has a line of its own: one that is slow keeps none of its siblings waiting.
+    """
+
     strategy: Strategy = Strategy.ONE_FOR_ONE
     intensity: Intensity = Intensity()
+    auto_shutdown: AutoShutdown = AutoShutdown.NEVER
     on_limit: OnLimit = OnLimit.ESCALATE
-    children: tuple[ChildSpec, ...] = ()
+    siblings_wait: bool = True
+    children: tuple[ChildSpec, ...] = ()  # of a pool: the one template
 
 
 RESIDENTS_MAX = 250
@@ -99,13 +146,22 @@ class Woken(Message):
 
 class StopAsked(Message):
     """The parent wants the actor to end.  A core that takes this letter ends itself with ``Stop(own name, ...)``
-    when it is ready; for any other the shell ends at once."""
+    when it is ready; for any other the shell ends at once.  With the reason ``KILLED`` it is not a wish: the parent has
+    died, and whoever may still do so ends in order, with that cause."""
 
     reason: str
 
 
 KEEP_WORKSTREAMS = "keep-workstreams"
 """The reason of a ``StopAsked`` that ends the hub and lets the programs of the workstreams go on."""
+
+
+KILLED = "killed"
+"""The cause of an end that nobody could prepare for."""
+
+IGNORE = "ignore"
+"""The cause of a child that ends before it is up because there is nothing for it to run.  That is no failure: it stays
+down, and its supervisor goes on as if it had started."""
 
 
 class ChildUp(Message):
@@ -157,12 +213,31 @@ class RestartActor(Message):
     reason: str = "asked"
 
 
+class OrderError(StrEnum):
+    """Why an order was not carried out: Erlang/OTP's words, and two of ours."""
+
+    ALREADY_STARTED = "already_started"  # a child of that name runs
+    ALREADY_PRESENT = "already_present"  # one is known, and does not run
+    NOT_FOUND = "not_found"
+    RUNNING = "running"
+    RESTARTING = "restarting"  # between two tries
+    SIMPLE_ONE_FOR_ONE = "simple_one_for_one"  # not of a pool
+    INVALID = "invalid"  # the specification is refused
+    START_FAILED = "start_failed"
+    ENDING = "ending"  # the supervisor is on its way out
+    BUSY = "busy"  # too many orders wait already
+
+
 class ActorOrderDone(Message):
-    """Answer to the three orders above."""
+    """Answer to an order for one child.  ``cause``: of the start that failed, or what is wrong with the specification.
+    ``ignored``: the child had nothing to run and is down, which is no error."""
 
     name: str
     ok: bool
     text: str = ""
+    error: OrderError | None = None
+    cause: str = ""
+    ignored: bool = False
 
 
 class ChildState(StrEnum):

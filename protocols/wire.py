@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from alluse_hub.protocols import (
     admin,
     board,
+    children,
     claims,
     flow,
     health,
@@ -45,7 +46,7 @@ def _table(*modules: ModuleType) -> dict[str, type[message.Message]]:
     return kinds
 
 
-KINDS = _table(admin, board, claims, flow, health, lifecycle, program, rules, trail, workstream)
+KINDS = _table(admin, board, children, claims, flow, health, lifecycle, program, rules, trail, workstream)
 
 
 def kind_of(body: message.Message) -> str:

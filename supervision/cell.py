@@ -119,6 +119,6 @@ class CellActor(Shell):
     def spawn(self, name: str, life: int, start: ChildStart) -> None:
         self._residents.move_in(name, life, start)
 
-    def stop(self, name: str, reason: str, grace_s: float) -> None:
+    def stop(self, name: str, reason: str, grace_s: float | None) -> None:
         _ = grace_s  # the cell's core waits; nothing in a shared process can be killed alone
         self._residents.stop(name, reason)

@@ -48,6 +48,9 @@ SNAPSHOT_EVERY = 2_000
 """Facts between two snapshots of a durable actor: about 0.1 s of recovery."""
 
 
+INVALID = "invalid"
+"""How the cause of an actor begins whose specification was refused; a word that says why follows."""
+
 ANY_INCARNATION = 0
 """Addressed to whoever bears the name now: from outside the tree, where incarnations are not known."""
 
@@ -83,7 +86,7 @@ class Ports(Protocol):
     def wall(self) -> float: ...
     def post(self, to: str, parcel: Parcel) -> None: ...
     def spawn(self, name: str, life: int, start: ChildStart) -> None: ...
-    def stop(self, name: str, reason: str, grace_s: float) -> None: ...
+    def stop(self, name: str, reason: str, grace_s: float | None) -> None: ...
     def kill(self, name: str) -> None: ...
     def do(self, job: Message) -> None: ...
     def end(self, reason: str) -> None: ...
@@ -121,6 +124,10 @@ class Life(Generic[S]):
 
     def open(self) -> None:
         """Recover, say so, and take the first letter.  What came in meanwhile is heard after it."""
+        if self.core.refuses is not None and (wrong := self.core.refuses(self.boot.spec)):
+            self.failed(f"{INVALID}: {wrong}")
+            self.ports.end(f"{INVALID}: {wrong}")
+            return
         self._spec = self.core.spec.model_validate(self.boot.spec)
         self.state = self.core.start(self.boot.name, self._spec)
         recovered = self._recover()

@@ -114,7 +114,7 @@ class Resident:
         _ = life, start
         self._refuse(name)
 
-    def stop(self, name: str, reason: str, grace_s: float) -> None:
+    def stop(self, name: str, reason: str, grace_s: float | None) -> None:
         _ = reason, grace_s
         self._refuse(name)
 

@@ -3,14 +3,15 @@
 Four decisions, after Erlang/OTP's supervisor(3): the *restart type* says whether a child that ended is started again,
 the *strategy* says who goes down with it, the *intensity* says when trying must stop so that the fault climbs to a
 level that may know better.  The fourth is ours: the *pause* before a program is tried again, which OTP leaves out.
-Supervisors use the first three; monitors use all but the strategy, for the programs of their workstreams.
+Supervisors use the first three, and judge by ``is_proper_stop`` whom they stopped; monitors use all but the strategy,
+for the programs of their workstreams.
 
 Pure: the times come from the letters.
 """
 
 import math
 
-from alluse_hub.protocols.lifecycle import Intensity, RestartType, Strategy
+from alluse_hub.protocols.lifecycle import KILLED, Intensity, RestartType, Shutdown, Strategy
 
 NORMAL = "normal"
 SHUTDOWN = "shutdown"
@@ -42,6 +43,15 @@ def should_restart(restart: RestartType, cause: str) -> bool:
             return False
 
 
+def is_proper_stop(restart: RestartType, shutdown: Shutdown, cause: str) -> bool:
+    """Whether a child that was to stop ended as it should: if not, that is worth a report.
+
+    With ``shutdown``, or killed if that was all it was given; one that need not run may also end in any other order.
+    """
+    wanted = KILLED if shutdown is Shutdown.BRUTAL_KILL else SHUTDOWN
+    return cause == wanted or (restart is not RestartType.PERMANENT and is_orderly(cause))
+
+
 def recent(times: tuple[float, ...], now: float, period_s: float) -> tuple[float, ...]:
     """Those of ``times`` at most ``period_s`` old; one of exactly that age still counts, as in OTP."""
     return tuple(at for at in times if now - at <= period_s)
@@ -64,7 +74,7 @@ def affected(strategy: Strategy, order: tuple[str, ...], failed: str) -> tuple[s
     """
     place = order.index(failed)
     match strategy:
-        case Strategy.ONE_FOR_ONE:
+        case Strategy.ONE_FOR_ONE | Strategy.SIMPLE_ONE_FOR_ONE:
             return (failed,)
         case Strategy.ONE_FOR_ALL:
             return order

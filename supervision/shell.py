@@ -239,10 +239,11 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
         house = self._house if self._house.root is not None else replace(self._house, root=self.myAddress)
         self.send(address, BootOrder(name, life, start.spec, self._own.name, os.getpid(), house))
 
-    def stop(self, name: str, reason: str, grace_s: float) -> None:
+    def stop(self, name: str, reason: str, grace_s: float | None) -> None:
         if child := self._children.get(name):
             self.send(child.address, StopOrder(reason))
-            self._chores.set(f"grace/{name}/{child.life}", self.now() + grace_s)
+            if grace_s is not None:
+                self._chores.set(f"grace/{name}/{child.life}", self.now() + grace_s)
 
     def kill(self, name: str) -> None:
         child = self._children.get(name)

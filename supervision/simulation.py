@@ -12,11 +12,12 @@ import importlib
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Any, Protocol
 
 from alluse_hub.protocols import wire
 from alluse_hub.protocols.effects import Core
-from alluse_hub.protocols.lifecycle import ChildStart, ChildUp, Exited, StopAsked
+from alluse_hub.protocols.lifecycle import KILLED, ChildStart, ChildUp, Exited, StopAsked
 from alluse_hub.protocols.message import Json, Message
 from alluse_hub.protocols.names import AUDITOR, GUARDIAN, ROOT
 from alluse_hub.supervision.life import ANY_INCARNATION, Boot, Life
@@ -40,6 +41,8 @@ STEPS_MAX = 20_000_000
 class Weather:
     """How unkind the world is.  Times in seconds; ``loss`` is the share of letters that never arrive."""
 
+    spawn_s: float = SPAWN_S
+    exit_s: float = EXIT_S
     latency_s: tuple[float, float] = (0.0002, 0.002)
     store_s: tuple[float, float] = (0.002, 0.01)
     work_s: tuple[float, float] = (0.0, 0.0005)
@@ -65,19 +68,27 @@ class WorkerContext:
 WorkerFactory = Callable[[WorkerContext], Worker]
 
 
-@dataclass(slots=True)
-class _Actor:
+class Moment(Enum):
+    """What can be seen of an actor from outside."""
+
+    BORN = auto()  # it begins to start
+    UP = auto()
+    ENDED = auto()
+
+
+@dataclass(slots=True, eq=False)
+class Simulated:
     """One incarnation, and its place in the tree; the ``Ports`` of its life."""
 
     world: "Simulation"
     name: str
-    parent: str
+    parent: "Simulated | None"
     serial: int
     life_number: int
     core: Core[Any]  # each actor has a state of its own
     life: Life[Any]
     worker: Worker | None = None
-    children: dict[str, int] = field(default_factory=dict)
+    children: "dict[str, Simulated]" = field(default_factory=dict)  # the last life of each
     armed: float | None = None
     is_alive: bool = True
     is_announced: bool = False
@@ -94,18 +105,20 @@ class _Actor:
     def spawn(self, name: str, life: int, start: ChildStart) -> None:
         self.world.spawn(self, name, life, start)
 
-    def stop(self, name: str, reason: str, grace_s: float) -> None:
-        self.world.order_stop(name, reason, grace_s)
+    def stop(self, name: str, reason: str, grace_s: float | None) -> None:
+        if (child := self.children.get(name)) is not None:
+            self.world.order_stop(child, reason, grace_s)
 
     def kill(self, name: str) -> None:
-        self.world.crash(name, "killed")
+        if (child := self.children.get(name)) is not None:
+            self.world.end(child, KILLED)
 
     def do(self, job: Message) -> None:
         assert self.worker is not None, f"{self.name} has no worker for a {type(job).__name__}"
         self.worker.do(job)
 
     def end(self, reason: str) -> None:
-        self.world.ended(self, reason)
+        self.world.end(self, reason)
 
     def recover(self, kinds: frozenset[str]) -> tuple[Json | None, list[tuple[str, bytes]]]:
         return self.world.trail.recover(self.name, kinds)
@@ -127,7 +140,7 @@ class Simulation:
         self.random = random.Random(seed)  # noqa: S311  # a reproducible dice, not a secret
         self.trail = MemoryTrail(on_power=self._power)
         self.home = home
-        self.actors: dict[str, _Actor] = {}
+        self.actors: dict[str, Simulated] = {}  # the last incarnation of each name
         self.errors: list[str] = []
         self.steps = 0
         self._workers = workers or {}
@@ -135,7 +148,6 @@ class Simulation:
         self._serial = 0
         self.probes: dict[str, list[Message]] = {}
         self._last_on: dict[tuple[str, str], float] = {}
-        self._told: dict[tuple[str, str], int] = {}
         if self.weather.crash_every_s:
             self._plan_crash()
 
@@ -192,9 +204,9 @@ class Simulation:
 
     def tell(self, to: str, message: Message, sender: str = GUARDIAN) -> None:
         """A word from outside the tree."""
-        number = self._told[to, sender] = self._told.get((to, sender), 0) + 1
+        self._serial += 1  # an incarnation of the sender for each word: who hears it need not have heard the others
         kind = wire.kind_of(message)
-        parcel = Parcel("", sender, 1, to, ANY_INCARNATION, number, kind, wire.encode(message), "", "")
+        parcel = Parcel("", sender, self._serial, to, ANY_INCARNATION, 1, kind, wire.encode(message), "", "")
         self.at(self.now, lambda: self._arrive(to, parcel))
 
     def _arrive(self, to: str, parcel: Parcel) -> None:
@@ -221,30 +233,39 @@ class Simulation:
     # --- actors -------------------------------------------------------------------------------------------------------
 
     def boot(self, tree: ChildStart) -> None:
-        self._create(ROOT, GUARDIAN, 1, tree)
+        self._born(self._conceived(ROOT, None, 1, tree), tree)
 
-    def spawn(self, parent: _Actor, name: str, life: int, start: ChildStart) -> None:
-        parent.children[name] = life
-        self.at(self.now + SPAWN_S, lambda: self._create(name, parent.name, life, start, parent))
+    def spawn(self, parent: Simulated, name: str, life: int, start: ChildStart) -> None:
+        child = parent.children[name] = self._conceived(name, parent, life, start)
+        self.at(self.now + self.weather.spawn_s, lambda: self._born(child, start))
 
-    def _create(self, name: str, parent: str, number: int, start: ChildStart, by: _Actor | None = None) -> None:
-        if by is not None and (not by.is_alive or by.children.get(name) != number):
-            return
-        shell = _load(start.actor)
-        spool = self.trail.spool(name)
+    def cast(self, name: str, start: ChildStart) -> tuple[Core[Any], Json]:  # each core has a state of its own
+        """Which core lives under that name, and its specification; a test may cast somebody else."""
+        _ = name
+        core: Core[Any] = _load(start.actor).core
+        return core, start.spec
+
+    def _conceived(self, name: str, parent: Simulated | None, number: int, start: ChildStart) -> Simulated:
+        core, spec = self.cast(name, start)
         self._serial += 1
-        actor = _Actor(self, name, parent, self._serial, number, shell.core, None)  # type: ignore[arg-type]  # next line
-        actor.life = Life(Boot(name, number, start.spec, parent), shell.core, spool, actor)
-        self.actors[name] = actor
-        if (factory := self._workers.get(start.actor)) is not None:
-            spec = shell.core.spec.model_validate(start.spec)
-            actor.worker = factory(WorkerContext(name, self.home, spec, lambda word: self._said(actor, word)))
-        self._guard(actor, actor.life.open)
+        actor = Simulated(self, name, parent, self._serial, number, core, None)  # type: ignore[arg-type]  # next line
+        boot = Boot(name, number, spec, GUARDIAN if parent is None else parent.name)
+        actor.life = Life(boot, core, self.trail.spool(name), actor)
+        return actor
+
+    def _born(self, actor: Simulated, start: ChildStart) -> None:
         if not actor.is_alive:
             return
-        self._introduce(actor)
+        self.actors[actor.name] = actor
+        self.witness(actor, Moment.BORN)
+        if (factory := self._workers.get(start.actor)) is not None:
+            spec = actor.core.spec.model_validate(start.spec)
+            actor.worker = factory(WorkerContext(actor.name, self.home, spec, lambda word: self._said(actor, word)))
+        self._guard(actor, actor.life.open)
+        if actor.is_alive:
+            self._introduce(actor)
 
-    def _introduce(self, newborn: _Actor) -> None:
+    def _introduce(self, newborn: Simulated) -> None:
         incarnation = newborn.life.spool.incarnation
         for other in list(self.actors.values()):
             if other.is_alive and other is not newborn:
@@ -254,19 +275,23 @@ class Simulation:
             self._introduce_to(newborn, probe, 1)
         self._introduce_to(newborn, newborn.name, incarnation)
 
-    def _introduce_to(self, actor: _Actor, name: str, incarnation: int) -> None:
+    def _introduce_to(self, actor: Simulated, name: str, incarnation: int) -> None:
         self._guard(actor, lambda: actor.life.introduce(name, incarnation))
 
-    def _said(self, actor: _Actor, word: Message) -> None:
+    def _said(self, actor: Simulated, word: Message) -> None:
         when = max(self.now + self._between(self.weather.work_s), self._last_on.get((actor.name, ""), 0.0))
         self._last_on[actor.name, ""] = when
         self.at(when, lambda: self._guard(actor, lambda: actor.life.said(word)))
 
-    def _tell_core(self, actor: _Actor, word: Message) -> None:
+    def tell_core(self, actor: Simulated, word: Message) -> None:
+        """A word from the actor's shell."""
         if actor.is_alive and type(word) in actor.core.accepts:
             self.at(self.now, lambda: self._guard(actor, lambda: actor.life.said(word)))
 
-    def _guard(self, actor: _Actor, act: Callable[[], None]) -> None:
+    def witness(self, actor: Simulated, moment: Moment, cause: str = "") -> None:
+        """For those who watch from outside."""
+
+    def _guard(self, actor: Simulated, act: Callable[[], None]) -> None:
         """Run one turn of an actor; what it raises ends it, as the shell would."""
         if not actor.is_alive:
             return
@@ -275,66 +300,68 @@ class Simulation:
         except Exception as error:  # noqa: BLE001  # the simulation's one place that catches everything
             self.errors.append(f"seed {self.seed}, {actor.name} at {self.now:.3f}: {type(error).__name__}: {error}")
             actor.life.failed(repr(error))
-            self.ended(actor, f"error: {error}")
+            self.end(actor, f"error: {error}")
             return
         self._announce(actor)
         self._arm(actor)
 
-    def _announce(self, actor: _Actor) -> None:
-        parent = self.actors.get(actor.parent)
-        if actor.is_announced or parent is None or not actor.is_alive or not actor.life.is_ready:
+    def _announce(self, actor: Simulated) -> None:
+        if actor.is_announced or not actor.is_alive or not actor.life.is_ready:
             return
         actor.is_announced = True
-        if parent.children.get(actor.name) == actor.life_number:
+        self.witness(actor, Moment.UP)
+        if actor.parent is not None:
             incarnation = actor.life.spool.incarnation
             up = ChildUp(name=actor.name, life=actor.life_number, incarnation=incarnation, pid=actor.serial)
-            self._tell_core(parent, up)
+            self.tell_core(actor.parent, up)
 
-    def _arm(self, actor: _Actor) -> None:
+    def _arm(self, actor: Simulated) -> None:
         due = actor.life.next_wake() if actor.is_alive and not actor.life.is_ended else None
         if due is not None and (actor.armed is None or due < actor.armed):
             actor.armed = due
             self.at(due, lambda: self._tick(actor, due))
 
-    def _tick(self, actor: _Actor, armed: float) -> None:
+    def _tick(self, actor: Simulated, armed: float) -> None:
         if actor.armed == armed:
             actor.armed = None
         self._guard(actor, actor.life.tick)
 
     # --- endings ------------------------------------------------------------------------------------------------------
 
-    def order_stop(self, name: str, reason: str, grace_s: float) -> None:
-        child = self.actors.get(name)
-        if child is None or not child.is_alive:
+    def order_stop(self, child: Simulated, reason: str, grace_s: float | None) -> None:
+        if not child.is_alive:
             return
         if StopAsked in child.core.accepts:
             self.at(self.now, lambda: self._guard(child, lambda: child.life.said(StopAsked(reason=reason))))
-            self.at(self.now + grace_s, lambda: self._end(child, "killed: it did not end within its grace"))
+            if grace_s is not None:
+                self.at(self.now + grace_s, lambda: self.end(child, "killed: it did not end within its grace"))
         else:
             child.life.is_ended = True
-            self.ended(child, "shutdown")
+            self.end(child, "shutdown")
 
-    def ended(self, actor: _Actor, reason: str) -> None:
-        self._end(actor, reason)
-
-    def crash(self, name: str, cause: str = "killed") -> None:
+    def crash(self, name: str, cause: str = KILLED) -> None:
         """kill -9: nothing more is said; children go with their parent."""
         if (actor := self.actors.get(name)) is not None:
-            self._end(actor, cause)
+            self.end(actor, cause)
 
-    def _end(self, actor: _Actor, cause: str) -> None:
+    def end(self, actor: Simulated, cause: str) -> None:
+        """It is gone, in this very moment; its parent hears of it a little later."""
         if not actor.is_alive:
             return
         actor.is_alive = False
         if actor.worker is not None:
             actor.worker.close()
-        for child in actor.children:
-            if (known := self.actors.get(child)) is not None and known.parent == actor.name:
-                self._end(known, "killed")
-        parent = self.actors.get(actor.parent)
-        if parent is not None and parent.children.get(actor.name) == actor.life_number:
+        self.witness(actor, Moment.ENDED, cause)
+        for child in actor.children.values():
+            self.orphaned(child)
+        parent = actor.parent
+        if parent is not None:
             gone = Exited(name=actor.name, life=actor.life_number, cause=cause)
-            self.at(self.now + EXIT_S, lambda: self._tell_core(parent, gone))
+            self.at(self.now + self.weather.exit_s, lambda: self.tell_core(parent, gone))
+
+    def orphaned(self, child: Simulated) -> None:
+        """Its parent has died; the kernel ends it too."""
+        self.end(child, KILLED)
 
     def _plan_crash(self) -> None:
         wait = self.random.expovariate(1 / self.weather.crash_every_s)

@@ -8,36 +8,41 @@ The rules are Erlang/OTP's (supervisor(3), OTP 25), decided letter by letter ins
   children and ends with ``shutdown``, so that the fault climbs;
 * a group restart also starts members that were down; a sibling found dead while the group stops costs nothing;
 * a failed try of one_for_all begins again from the first child, of rest_for_one from the child that failed;
+* a child that has nothing to run is left down, and all goes on as if it had started;
 * if a child fails in the supervisor's own start, the supervisor stops what it had started and ends;
-* temporary children are forgotten when they end; orders of people cost nothing.
+* temporary children are forgotten when they end, and so is every member of a pool that is not restarted;
+* when significant children end by themselves for good, the supervisor may end with them;
+* orders cost nothing.
 
-Ours: time windows are exact.  Starts have a deadline.  Under one_for_one no child waits for another.  Where the limit
-*parks*, each child has a budget of its own; one that uses it up is left down and marked, until ``StartActor`` releases
-it, and neither a failed first start nor a restart of its group brings the others down or the parked one back.
-
-Not here yet: pools, significant children, adding and deleting children.  They would enter as further orders
-(``order_taken``) and further answers to an end (``ended``).
+Ours, and off unless asked for: starts may have a deadline.  Siblings may be told not to wait for each other.  Where the
+limit *parks*, each child has a budget of its own; one that uses it up is left down and marked, until ``StartActor``
+releases it, and neither a failed first start nor a restart of its group brings the others down or the parked one back.
+Time windows are exact, where OTP counts in whole seconds.
 """
 
+from typing import get_args
+
 from alluse_hub.protocols.admin import ShutDown
-from alluse_hub.protocols.effects import CancelWake, Core, Decision, Effect, Kill, Record, Send, Spawn, Stop, Wake
-from alluse_hub.protocols.errors import CallerError
+from alluse_hub.protocols.children import REACHED_MAX_INTENSITY, AutoShutdownBegun, Fault, FaultReported
+from alluse_hub.protocols.effects import CancelWake, Core, Decision, Effect, Kill, Record, Stop
 from alluse_hub.protocols.lifecycle import (
+    IGNORE,
     KEEP_WORKSTREAMS,
-    ActorOrderDone,
+    KILLED,
+    AutoShutdown,
     ChildEnded,
     ChildParked,
     ChildRestarted,
-    ChildStarted,
     ChildState,
     ChildUp,
     Exited,
     GaveUp,
+    OrderError,
     PeerUp,
     RestartActor,
+    RestartType,
     StartActor,
     Started,
-    StopActor,
     StopAsked,
     Strategy,
     SupervisorSpec,
@@ -46,49 +51,54 @@ from alluse_hub.protocols.lifecycle import (
 from alluse_hub.protocols.message import Envelope, Message
 from alluse_hub.protocols.names import BOARD
 from alluse_hub.protocols.states import replace
-from alluse_hub.supervision.restarts import SHUTDOWN, affected, count_restart, should_restart
-from alluse_hub.supervision.supervisor_state import Child, Ending, Failure, Matter, Order, Plan, Supervisor
-
-KILL_MARGIN_S = 2.0
-"""How much later than the shell the supervisor itself kills a child that does not end: the shell goes first."""
+from alluse_hub.supervision.restarts import SHUTDOWN, count_restart, is_orderly, should_restart
+from alluse_hub.supervision.roster import Roster
+from alluse_hub.supervision.specs import refusal
+from alluse_hub.supervision.supervisor_orders import Step, answer, asked, order_taken, refuse, refuse_for_end
+from alluse_hub.supervision.supervisor_plans import (
+    advanced,
+    ending_advanced,
+    member_left,
+    passed,
+    start_awaited_no_more,
+    stop_reported,
+)
+from alluse_hub.supervision.supervisor_shown import SHOW, pictured
+from alluse_hub.supervision.supervisor_state import (
+    Ask,
+    Child,
+    End,
+    Ending,
+    Matter,
+    Order,
+    Plan,
+    Retry,
+    Supervisor,
+)
 
 SELF_GRACE_S = 5.0
 """For the supervisor's own end; its children are gone by then."""
 
-ORDERS_WAITING_MAX = 64
-"""Orders that may wait for their turn; a further one is refused at once."""
-
 START_TIMEOUT = "start_timeout"
 """The cause of a start that was killed because it was not up in time."""
 
-Step = Decision[Supervisor]
+ASKS: frozenset[type[Message]] = frozenset(get_args(Ask))
 
 
 def start(name: str, spec: Message) -> Supervisor:
-    """Raises CallerError if two children have one name."""
+    """For a specification that is not refused."""
     assert isinstance(spec, SupervisorSpec), "the shell validates the specification"
-    names = [child.name for child in spec.children]
-    doubled = sorted({child for child in names if names.count(child) > 1})
-    if doubled:
-        raise CallerError(f"children of {name!r} need names of their own; given twice: {', '.join(doubled)}")
-    return Supervisor(name=name, spec=spec, children=tuple(Child(child) for child in spec.children))
+    if spec.strategy is Strategy.SIMPLE_ONE_FOR_ONE:
+        return Supervisor(name=name, spec=spec, children=Roster(), template=spec.children[0])
+    return Supervisor(name=name, spec=spec, children=Roster.of(Child(child) for child in spec.children))
 
 
 def decide(state: Supervisor, letter: Envelope) -> Step:
-    step = settled(heard(state, letter), letter.at)
-    now, effects = step.state, step.effects
-    picture = now.shown(letter.at)
-    if picture.children != state.shown(letter.at).children or asks_for_picture(letter.body):
-        effects += (Send(BOARD, picture),)
-    if now.ending is not None and not now.ending.is_over and now.last_alive is None:
-        effects += (Stop(now.name, now.ending.cause, SELF_GRACE_S),)
-        now = replace(now, ending=replace(now.ending, is_over=True))
-    return Decision(now, effects)
-
-
-def asks_for_picture(body: Message) -> bool:
-    """A new board knows nothing of us."""
-    return isinstance(body, Started) or (isinstance(body, PeerUp) and body.name == BOARD)
+    step = pictured(state, settled(heard(state, letter), letter.at), letter)
+    now = step.state.ending
+    if now is not None and now.is_over and not (state.ending is not None and state.ending.is_over):
+        return Decision(step.state, (*step.effects, Stop(state.name, now.cause, SELF_GRACE_S)))
+    return step
 
 
 def heard(state: Supervisor, letter: Envelope) -> Step:
@@ -100,15 +110,15 @@ def heard(state: Supervisor, letter: Envelope) -> Step:
         case Exited() as exited:
             return ended(state, exited, letter.at)
         case Woken(timer=timer):
-            return overran(state, timer)
-        case StartActor() | StopActor() | RestartActor() as ask:
-            return asked(state, Order(letter.sender, ask))
+            return Decision(state) if timer == SHOW else overran(state, timer)
         case StopAsked(reason=reason):
-            return end(state, reason, SHUTDOWN)
+            return end(state, SHUTDOWN, KILLED) if reason == KILLED else end(state, reason, SHUTDOWN)
         case ShutDown(keep_workstreams=keeps):
             return end(state, KEEP_WORKSTREAMS if keeps else SHUTDOWN, SHUTDOWN)
         case PeerUp():
             return Decision(state)
+        case ask if isinstance(ask, Ask):
+            return asked(state, letter.sender, ask)
         case other:
             raise TypeError(f"a supervisor does not take {type(other).__name__}")
 
@@ -123,7 +133,7 @@ def came_up(state: Supervisor, up: ChildUp, at: float) -> Step:
     known = replace(child, incarnation=up.incarnation, pid=up.pid)
     if child.state is ChildState.STOPPING or child.is_overdue:
         return Decision(state.put(known))  # too late: it has been told to go
-    return Decision(state.put(replace(known, state=ChildState.UP, since=at)), (CancelWake(child.start_timer),))
+    return Decision(state.put(replace(known, state=ChildState.UP, since=at)), start_awaited_no_more(child))
 
 
 def ended(state: Supervisor, exited: Exited, at: float) -> Step:
@@ -133,181 +143,191 @@ def ended(state: Supervisor, exited: Exited, at: float) -> Step:
         return Decision(state)
     was = child.state
     cause = START_TIMEOUT if child.is_overdue and was is ChildState.STARTING else exited.cause
-    state = state.put(replace(child, state=ChildState.DOWN, pid=0, last_exit=cause, since=at, is_overdue=False))
+    gone = replace(child, state=ChildState.DOWN, pid=0, last_exit=cause, since=at, is_overdue=False)
     fact = Record(ChildEnded(name=child.name, life=child.life, incarnation=child.incarnation, cause=cause))
-    if was is ChildState.STOPPING:
-        return Decision(state, (CancelWake(child.stop_timer), fact))
-    if was is ChildState.STARTING:
-        effects = (CancelWake(child.start_timer), fact)
-        if state.ending is not None:
-            return Decision(state, effects)
-        return preceded(effects, not_started(state, Failure(child.name, child.life, cause, in_start=True)))
-    if state.ending is None and should_restart(child.spec.restart, cause):
-        state = state.wait(Failure(child.name, child.life, cause))
-    elif child.is_temporary:
-        state = state.forget(child.name)
-    return Decision(state, (fact,))
-
-
-def not_started(state: Supervisor, failure: Failure) -> Step:
-    """A start has failed; whose it was says what becomes of it."""
-    plan = next(plan for plan in state.plans if plan.start[:1] == (failure.name,))
-    is_alone = state.child(failure.name).is_temporary or state.spec.strategy is Strategy.ONE_FOR_ONE
-    match plan.matter:
-        case Order(ask=StartActor()) as order:
-            text = f"{failure.name} did not start: {failure.cause}; it stays down"
-            return Decision(state.drop(plan), (answer(order, ok=False, text=text),))
-        case Order() as order:
-            text = f"{failure.name} did not start again: {failure.cause}; its supervisor goes on as after any failure"
-            return Decision(retry(state.drop(plan), failure), (answer(order, ok=False, text=text),))
-        case None if not state.parks:
-            return give_up(state, failure, f"failed_to_start_child: {failure.name}: {failure.cause}")
-        case _ if is_alone:
-            return Decision(retry(state.swap(plan, replace(plan, start=plan.start[1:])), failure))
+    match was:
+        case ChildState.STOPPING:
+            return preceded(stop_awaited_no_more(child, fact), stop_done(state.put(gone), gone, cause))
+        case ChildState.STARTING:
+            effects = (*start_awaited_no_more(child), fact)
+            return preceded(effects, not_up(state.put(gone), gone, cause))
         case _:
-            return Decision(retry(state.drop(plan), failure))  # the next restart of its group starts the rest
+            # One that dies while its supervisor ends is judged when its turn to stop comes.
+            state = state.put(replace(gone, is_unjudged=True))
+            found = End(child.name, child.life, cause)
+            return Decision(state.wait(found) if state.ending is None else state, (fact,))
 
 
-def retry(state: Supervisor, failure: Failure) -> Supervisor:
-    if state.child(failure.name).is_temporary:
-        return state.forget(failure.name)
-    return state.wait(failure)
+def stop_awaited_no_more(child: Child, fact: Effect) -> tuple[Effect, ...]:
+    return (CancelWake(child.stop_timer), fact) if child.has_deadline else (fact,)
+
+
+def stop_done(state: Supervisor, child: Child, cause: str) -> Step:
+    """A child that was told to stop is gone."""
+    if state.ending is not None and state.ending.left is not None:
+        return Decision(replace(state, ending=member_left(state.ending, child, cause)))
+    return Decision(state, stop_reported(child, cause))
+
+
+def not_up(state: Supervisor, child: Child, cause: str) -> Step:
+    """A start is over and the child is not up; whose start it was says what becomes of it."""
+    if state.ending is not None:
+        return Decision(state)
+    plan = next(plan for plan in state.plans if plan.to_stop is None and plan.to_start == child.name)
+    if cause == IGNORE:
+        return ignored(state, plan, child)
+    return not_started(state, plan, child, cause)
+
+
+def ignored(state: Supervisor, plan: Plan, child: Child) -> Step:
+    """It had nothing to run: it stays down, and all goes on."""
+    state = state.forget(child.name) if child.is_temporary or state.template is not None else state
+    if isinstance(plan.matter, Order):
+        text = f"{child.name} had nothing to run; it stays down"
+        return Decision(state.drop(plan), (answer(plan.matter, text, ignored=True),))
+    return Decision(passed(state, plan))
+
+
+def not_started(state: Supervisor, plan: Plan, child: Child, cause: str) -> Step:
+    report = reported(Fault.START_ERROR, child, cause)
+    match plan.matter:
+        case Order(ask=RestartActor()) as order:
+            text = f"{child.name} did not start again: {cause}; its supervisor goes on as after any failure"
+            effects = (report, refuse(order, OrderError.START_FAILED, text, cause))
+            return Decision(retry(state.drop(plan), child, cause), effects)
+        case Order() as order:
+            is_known = isinstance(order.ask, StartActor)
+            text = f"{child.name} did not start: {cause}; it {'stays down' if is_known else 'is not taken in'}"
+            after = state.drop(plan) if is_known else state.drop(plan).forget(child.name)
+            return Decision(after, (refuse(order, OrderError.START_FAILED, text, cause),))
+        case None if not state.parks:
+            return preceded((report,), give_up(state, child, cause, f"failed_to_start_child: {child.name}: {cause}"))
+        case _ if child.is_temporary or state.spec.strategy is Strategy.ONE_FOR_ONE:
+            return Decision(retry(passed(state, plan), child, cause), (report,))
+        case _:
+            # The next restart of its group starts the rest.
+            return Decision(retry(state.drop(plan), child, cause), (report,))
+
+
+def retry(state: Supervisor, child: Child, cause: str) -> Supervisor:
+    if child.is_temporary:
+        return state.forget(child.name)
+    return state.put(replace(child, is_restarting=True)).wait(Retry(child.name, child.life, cause))
 
 
 def overran(state: Supervisor, timer: str) -> Step:
     """Killed children need no further timer: the signal cannot be refused, and ``Exited`` follows."""
-    for child in state.children:
-        if timer == child.start_timer and child.state is ChildState.STARTING:
-            return Decision(state.put(replace(child, is_overdue=True)), (Kill(child.name),))
-        if timer == child.stop_timer and child.state is ChildState.STOPPING:
-            return Decision(state, (Kill(child.name),))
-    return Decision(state)
-
-
-# --- carrying out plans --------------------------------------------------------------------------------------------
-
-
-def settled(step: Step, at: float) -> Step:
-    """All that can be done now without waiting for a child.
-
-    Ends, because each step takes a matter or a name off a list or makes a plan wait for a child, and only letters
-    bring failures and orders.
-    """
-    while (further := next_step(step.state, at)) is not None:
-        step = preceded(step.effects, further)
-    return step
-
-
-def next_step(state: Supervisor, at: float) -> Step | None:
-    if state.ending is not None:
-        last = state.last_alive
-        if last is None or last.state is ChildState.STOPPING:
-            return None
-        return stopped(state, last, state.ending.reason, at)
-    for plan in state.plans:
-        step = advanced(state, plan, at)
-        if step is not None:
-            return step
-    for matter in state.waiting:
-        if state.is_turn(matter):
-            return taken_up(state.take(matter), matter, at)
-    return None
-
-
-def advanced(state: Supervisor, plan: Plan, at: float) -> Step | None:
-    """The plan's next step; None while it waits for a child."""
-    if plan.stop:
-        return stop_advanced(state, plan, at)
-    if plan.start:
-        child = state.child(plan.start[0])
-        if child.is_alive:
-            return Decision(state.swap(plan, replace(plan, start=plan.start[1:]))) if is_up(child) else None
-        return spawned(state, child, at)
-    if isinstance(plan.matter, Order):
-        is_down = isinstance(plan.matter.ask, StopActor)
-        text = f"{plan.matter.name} is {'down' if is_down else 'up'}"
-        return Decision(state.drop(plan), (answer(plan.matter, ok=True, text=text),))
-    return Decision(state.drop(plan))
-
-
-def stop_advanced(state: Supervisor, plan: Plan, at: float) -> Step | None:
-    name, *rest = plan.stop
+    _, name, _ = timer.split(" ")
     child = state.find(name)
-    if child is not None and child.state is ChildState.STOPPING:
-        return None
-    if child is not None and child.is_alive:
-        return stopped(state, child, plan.reason, at)
-    # It has been stopped, or was found dead: its own failure, if one waits, is settled by this plan.
-    state = state.swap(plan, replace(plan, stop=tuple(rest))).without_failure(name)
-    if child is not None and child.is_temporary and name not in plan.start:
-        state = state.forget(name)
+    if child is not None and timer == child.start_timer and child.state is ChildState.STARTING:
+        return Decision(state.put(replace(child, is_overdue=True)), (Kill(name),))
+    if child is not None and timer == child.stop_timer and child.state is ChildState.STOPPING:
+        return Decision(state, (Kill(name),))
     return Decision(state)
-
-
-def is_up(child: Child) -> bool:
-    return child.state is ChildState.UP
-
-
-def spawned(state: Supervisor, child: Child, at: float) -> Step:
-    born = replace(child, state=ChildState.STARTING, life=child.life + 1, incarnation=0, pid=0, since=at)
-    effects: tuple[Effect, ...] = (
-        Record(ChildStarted(name=born.name, life=born.life)),
-        Spawn(born.name, born.life, born.spec.start),
-        Wake(born.start_timer, born.spec.start_timeout_s),
-    )
-    return Decision(state.put(born), effects)
-
-
-def stopped(state: Supervisor, child: Child, reason: str, at: float) -> Step:
-    grace_s = child.spec.grace_s
-    effects: tuple[Effect, ...] = (Stop(child.name, reason, grace_s), Wake(child.stop_timer, grace_s + KILL_MARGIN_S))
-    if child.state is ChildState.STARTING:
-        effects = (CancelWake(child.start_timer), *effects)
-    return Decision(state.put(replace(child, state=ChildState.STOPPING, since=at)), effects)
 
 
 # --- taking up what waits ------------------------------------------------------------------------------------------
 
 
+def settled(step: Step, at: float) -> Step:
+    """All that can be done now without waiting for a child.
+
+    Ends, because each step takes a matter off the line, takes a plan or the end one further, or makes it wait for a
+    child; and only letters bring matters.
+    """
+    state, effects = step.state, list(step.effects)
+    while (further := next_step(state, at)) is not None:
+        state = further.state
+        effects += further.effects
+    return Decision(state, tuple(effects))
+
+
+def next_step(state: Supervisor, at: float) -> Step | None:
+    if state.ending is not None:
+        return ending_advanced(state, state.ending, at)
+    for plan in state.plans:
+        step = advanced(state, plan, at)
+        if step is not None:
+            return step
+    matter = state.next_matter
+    return None if matter is None else taken_up(state.take(matter), matter, at)
+
+
 def taken_up(state: Supervisor, matter: Matter, at: float) -> Step:
     match matter:
-        case Failure():
-            return failure_taken(state, matter, at)
         case Order():
             return order_taken(state, matter)
+        case End():
+            return end_taken(state, matter, at)
+        case Retry():
+            child = state.find(matter.name)
+            if child is None or child.life != matter.life or not child.is_restarting:
+                return Decision(state)  # settled meanwhile: stopped by order, or started with its group
+            return restarted(state, child.cleared, matter, at)
 
 
-def failure_taken(state: Supervisor, failure: Failure, at: float) -> Step:
-    child = state.find(failure.name)
-    if child is None or child.life != failure.life or child.state is not ChildState.DOWN:
-        return Decision(state)  # a plan in between has started it
+def end_taken(state: Supervisor, found: End, at: float) -> Step:
+    child = state.find(found.name)
+    if child is None or child.life != found.life or not child.is_unjudged:
+        return Decision(state)  # settled meanwhile: it was found dead when it was to stop
+    child = child.cleared
+    is_fault = child.spec.restart is RestartType.PERMANENT or not is_orderly(found.cause)
+    reports = (reported(Fault.CHILD_TERMINATED, child, found.cause),) if is_fault else ()
+    if should_restart(child.spec.restart, found.cause):
+        return preceded(reports, restarted(state.put(child), child, found, at))
+    is_forgotten = child.is_temporary or state.template is not None
+    state = state.forget(child.name) if is_forgotten else state.put(child)
+    return preceded(reports, significance_weighed(state, child, found.cause))
+
+
+def restarted(state: Supervisor, child: Child, matter: End | Retry, at: float) -> Step:
+    """A restart of the child and of whom the strategy restarts with it, if the intensity allows one more."""
     times, is_broken = count_restart(
         child.restart_times if state.parks else state.restart_times, at, state.spec.intensity
     )
     if is_broken:
-        return park(state, child, failure, at) if state.parks else give_up(state, failure, SHUTDOWN)
+        return park(state, child, matter, at) if state.parks else over_limit(state, child, matter.cause)
     child = replace(child, restarts=child.restarts + 1)
     if state.parks:
         state = state.put(replace(child, restart_times=times))
     else:
         state = replace(state.put(child), restart_times=times)
-    group = affected(state.spec.strategy, state.order, child.name)
-    plan = Plan(failure, stop=group[::-1], start=state.revived(group))
-    fact = ChildRestarted(name=child.name, life=child.life, cause=failure.cause, count=child.restarts)
+    group = state.group(child.name)
+    others = tuple(name for name in reversed(group) if name != child.name)
+    plan = Plan(matter, stop=others, start=state.revived(group))
+    fact = ChildRestarted(name=child.name, life=child.life, cause=matter.cause, count=child.restarts)
     return Decision(state.begin(plan), (Record(fact),))
 
 
-def park(state: Supervisor, child: Child, failure: Failure, at: float) -> Step:
+def park(state: Supervisor, child: Child, matter: End | Retry, at: float) -> Step:
     state = state.put(replace(child, state=ChildState.PARKED, restart_times=(), since=at))
-    if failure.in_start:
+    if isinstance(matter, Retry):
         # Its group was stopped for the restart that now fails for good; the others go on without it.
-        group = affected(state.spec.strategy, state.order, child.name)
-        state = state.begin(Plan(failure, start=state.revived(group)))
-    return Decision(state, (Record(ChildParked(name=child.name, cause=failure.cause)),))
+        state = state.begin(Plan(matter, start=state.revived(state.group(child.name))))
+    return Decision(state, (Record(ChildParked(name=child.name, cause=matter.cause)),))
 
 
-def give_up(state: Supervisor, failure: Failure, cause: str) -> Step:
-    return preceded((Record(GaveUp(child=failure.name, cause=failure.cause)),), end(state, SHUTDOWN, cause))
+def significance_weighed(state: Supervisor, child: Child, cause: str) -> Step:
+    """A child has ended by itself, and for good: the supervisor may have to go with it."""
+    if not child.spec.significant or state.spec.auto_shutdown is AutoShutdown.NEVER:
+        return Decision(state)
+    left = (c for c in state.children if c.spec.significant and (c.runs or c.is_restarting))
+    if state.spec.auto_shutdown is AutoShutdown.ALL_SIGNIFICANT and any(left):
+        return Decision(state)
+    fact = AutoShutdownBegun(child=child.name, cause=cause)
+    return preceded((Record(fact),), end(state, SHUTDOWN, SHUTDOWN))
+
+
+# --- the end -------------------------------------------------------------------------------------------------------
+
+
+def over_limit(state: Supervisor, child: Child, cause: str) -> Step:
+    report = reported(Fault.SHUTDOWN, child, REACHED_MAX_INTENSITY)
+    return preceded((report,), give_up(state.put(child), child, cause, SHUTDOWN))
+
+
+def give_up(state: Supervisor, child: Child, cause: str, own_cause: str) -> Step:
+    return preceded((Record(GaveUp(child=child.name, cause=cause)),), end(state, SHUTDOWN, own_cause))
 
 
 def end(state: Supervisor, reason: str, cause: str) -> Step:
@@ -316,48 +336,12 @@ def end(state: Supervisor, reason: str, cause: str) -> Step:
         return Decision(state)
     matters = (*(plan.matter for plan in state.plans), *state.waiting)
     refusals = tuple(refuse_for_end(state, matter) for matter in matters if isinstance(matter, Order))
-    return Decision(replace(state, plans=(), waiting=(), ending=Ending(reason, cause)), refusals)
+    line = state.order[::-1]
+    return Decision(replace(state, plans=(), waiting=(), ending=Ending(reason, cause, line)), refusals)
 
 
-# --- orders of people ----------------------------------------------------------------------------------------------
-
-
-def asked(state: Supervisor, order: Order) -> Step:
-    if state.ending is not None:
-        return Decision(state, (refuse_for_end(state, order),))
-    if sum(isinstance(matter, Order) for matter in state.waiting) >= ORDERS_WAITING_MAX:
-        text = f"{state.name} has {ORDERS_WAITING_MAX} orders waiting; try again when some are done"
-        return Decision(state, (answer(order, ok=False, text=text),))
-    return Decision(state.wait(order))
-
-
-def order_taken(state: Supervisor, order: Order) -> Step:
-    child = state.find(order.name)
-    if child is None:
-        known = ", ".join(state.order) or "none"
-        text = f"{order.name!r} is not a child of {state.name}; known: {known}"
-        return Decision(state, (answer(order, ok=False, text=text),))
-    name = child.name
-    match order.ask:
-        case StopActor(reason=reason):
-            return Decision(state.begin(Plan(order, stop=(name,), reason=reason)))
-        case _ if state.has_failure(name):
-            return Decision(state, (answer(order, ok=False, text=f"{name} is being restarted already"),))
-        case RestartActor():
-            # It is back in a moment: what outlives an actor, as a monitor's program does, is left for its next life.
-            return Decision(state.begin(Plan(order, stop=(name,), start=(name,), reason=KEEP_WORKSTREAMS)))
-        case StartActor() if is_up(child):
-            return Decision(state, (answer(order, ok=False, text=f"{name} is up already"),))
-        case StartActor():
-            return Decision(state.put(replace(child, restart_times=())).begin(Plan(order, start=(name,))))
-
-
-def answer(order: Order, *, ok: bool, text: str) -> Send:
-    return Send(order.asker, ActorOrderDone(name=order.name, ok=ok, text=text))
-
-
-def refuse_for_end(state: Supervisor, order: Order) -> Send:
-    return answer(order, ok=False, text=f"{state.name} is ending; nothing is started or stopped by order any more")
+def reported(fault: Fault, child: Child, cause: str) -> Record:
+    return Record(FaultReported(fault=fault, child=child.name, cause=cause))
 
 
 def preceded(effects: tuple[Effect, ...], step: Step) -> Step:
@@ -368,8 +352,8 @@ SUPERVISOR = Core(
     start=start,
     decide=decide,
     spec=SupervisorSpec,
-    accepts=frozenset(
-        {Started, ChildUp, Exited, Woken, StartActor, StopActor, RestartActor, ShutDown, StopAsked, PeerUp}
-    ),
+    accepts=frozenset({Started, ChildUp, Exited, Woken, ShutDown, StopAsked, PeerUp, *ASKS}),
     ready=lambda state: state.has_started,
+    heeds=lambda _state, name: name == BOARD,
+    refuses=refusal,
 )

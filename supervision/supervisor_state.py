@@ -1,16 +1,29 @@
-"""What a supervisor knows: its children, the plans in hand, and what waits for its turn.
+"""What a supervisor knows: its children, the plan in hand, and what waits for its turn.
 
-A *plan* stops some children, one after the other, and then starts some, each when the one before is up.  A *matter*
-is what calls for a plan: a child's failure or somebody's order.  No child is ever in two plans.  Under one_for_one
-every child has its own line, so that a child that is slow to start or stop keeps none of its siblings waiting; under
-the group strategies there is one line for all.  Matters are taken in the order in which they came.  A failed start
-goes to the end of its line, so that orders are answered between two tries, as in Erlang/OTP.
+A *matter* is what a supervisor has to deal with: a child's end, a further try of a failed restart, somebody's order or
+question.  A *plan* is what it does about one: it stops some children, one after the other, and then starts some, each
+when the one before is up.
+
+While a plan is in hand, matters wait in line in the order in which they came; that is what an Erlang/OTP supervisor's
+mailbox does while it is busy with a child.  A failed start goes to the end of the line, so that orders are answered
+between two tries.  A matter that has been settled meanwhile, as a child's end is when its group is stopped, stays in
+line and is passed over when its turn comes: the child knows.  Where siblings do not wait for each other, each child has
+a line of its own, and no child is ever in two plans.
 
 State and questions about it; the decisions stand in ``supervisor``.
 """
 
 from dataclasses import dataclass
 
+from alluse_hub.protocols.children import (
+    AddActor,
+    AskChildren,
+    AskChildSpec,
+    AskCounts,
+    RemoveActor,
+    StartMember,
+    StopMember,
+)
 from alluse_hub.protocols.lifecycle import (
     ChildShown,
     ChildSpec,
@@ -18,6 +31,7 @@ from alluse_hub.protocols.lifecycle import (
     OnLimit,
     RestartActor,
     RestartType,
+    Shutdown,
     StartActor,
     StopActor,
     Strategy,
@@ -25,7 +39,8 @@ from alluse_hub.protocols.lifecycle import (
     TreeShown,
 )
 from alluse_hub.protocols.states import replace
-from alluse_hub.supervision.restarts import SHUTDOWN, recent
+from alluse_hub.supervision.restarts import SHUTDOWN, affected, recent
+from alluse_hub.supervision.roster import Roster
 
 ALIVE = frozenset({ChildState.STARTING, ChildState.UP, ChildState.STOPPING})
 """States in which a process may exist."""
@@ -45,6 +60,8 @@ class Child:
     last_exit: str = ""
     since: float = 0.0
     is_overdue: bool = False  # killed because it was not up in time
+    is_unjudged: bool = False  # it ended by itself, and that waits in line
+    is_restarting: bool = False  # a try to restart it failed, and the next waits in line
 
     @property
     def name(self) -> str:
@@ -55,8 +72,18 @@ class Child:
         return self.state in ALIVE
 
     @property
+    def runs(self) -> bool:
+        """As far as its supervisor has dealt with what it heard."""
+        return self.is_unjudged or self.is_alive
+
+    @property
     def is_temporary(self) -> bool:
         return self.spec.restart is RestartType.TEMPORARY
+
+    @property
+    def has_deadline(self) -> bool:
+        """Whether it is killed if it does not end in time."""
+        return self.spec.shutdown is Shutdown.GRACE
 
     # The life stands in the timer's name, so that a late one is known for what it is.
     @property
@@ -67,96 +94,164 @@ class Child:
     def stop_timer(self) -> str:
         return f"stop {self.name} {self.life}"
 
+    @property
+    def cleared(self) -> "Child":
+        """What waits in line about it is no matter any more."""
+        return replace(self, is_unjudged=False, is_restarting=False)
+
+    def shown(self) -> ChildShown:
+        return ChildShown(
+            name=self.name,
+            state=self.state,
+            restart=self.spec.restart,
+            incarnation=self.incarnation,
+            pid=self.pid,
+            restarts=self.restarts,
+            last_exit=self.last_exit,
+            since=self.since,
+        )
+
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """Life number ``life`` of a child ended and calls for a restart; ``in_start``: it was never up."""
+class End:
+    """Life number ``life`` of a child, which was up, ended by itself."""
 
     name: str
     life: int
     cause: str
-    in_start: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Life number ``life`` of a child failed to start; it is to be tried again."""
+
+    name: str
+    life: int
+    cause: str
+
+
+Ask = (
+    StartActor
+    | StopActor
+    | RestartActor
+    | AddActor
+    | RemoveActor
+    | StartMember
+    | StopMember
+    | AskChildren
+    | AskCounts
+    | AskChildSpec
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Somebody's wish for one child, answered by ``ActorOrderDone``."""
+    """Somebody's wish or question.  ``name``: the child it is about; empty if it is about none."""
 
     asker: str
-    ask: StartActor | StopActor | RestartActor
-
-    @property
-    def name(self) -> str:
-        return self.ask.name
+    ask: Ask
+    name: str
 
 
-Matter = Failure | Order
+Matter = End | Retry | Order
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Stop these, in this order, then start those, in that order.  No matter: the supervisor's own start."""
+    """Stop these, in this order, then start those, in that order.  No matter: the supervisor's own start.
+
+    ``stopped`` and ``started`` count how far it has come.
+    """
 
     matter: Matter | None
     stop: tuple[str, ...] = ()
     start: tuple[str, ...] = ()
     reason: str = SHUTDOWN  # said to those that are stopped
+    stopped: int = 0
+    started: int = 0
+
+    @property
+    def to_stop(self) -> str | None:
+        """Who is stopped next, or just now."""
+        return self.stop[self.stopped] if self.stopped < len(self.stop) else None
+
+    @property
+    def to_start(self) -> str | None:
+        """Who is started next, or just now, when all are stopped."""
+        return self.start[self.started] if self.started < len(self.start) else None
 
     def touches(self, name: str) -> bool:
-        return name in self.stop or name in self.start
+        return name in self.stop[self.stopped :] or name in self.start[self.started :]
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The supervisor ends: what it tells its children, and with what cause it goes itself."""
+    """The supervisor ends: what it tells its children, and with what cause it goes itself.
+
+    ``line``: the children in the order in which they stop, of which ``stopped`` have been dealt with.  A pool stops its
+    members together: ``left`` of them are still there, and ``faults`` counts improper ends by cause.
+    """
 
     reason: str
     cause: str
+    line: tuple[str, ...]
+    stopped: int = 0
+    left: int | None = None
+    faults: tuple[tuple[str, int], ...] = ()
     is_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Supervisor:
-    """``children`` in start order.  ``restart_times``: the budget where the limit escalates, newest first."""
+    """``children`` in start order; of a pool, its members, made after ``template``.  ``restart_times``: the budget
+    where the limit escalates, newest first."""
 
     name: str
     spec: SupervisorSpec
-    children: tuple[Child, ...]
+    children: Roster[Child]
+    template: ChildSpec | None = None
     restart_times: tuple[float, ...] = ()
     plans: tuple[Plan, ...] = ()
     waiting: tuple[Matter, ...] = ()
     ending: Ending | None = None
+    has_started: bool = False  # every child was started once, or is left down for a stated reason
+    is_unshown: bool = False  # something has changed since the last picture for the board
 
     @property
     def order(self) -> tuple[str, ...]:
         return tuple(child.name for child in self.children)
 
     @property
-    def has_started(self) -> bool:
-        """Whether its own start is over: every child was started once, or is left down for a stated reason."""
-        return self.ending is None and not any(plan.matter is None for plan in self.plans)
-
-    @property
     def parks(self) -> bool:
         return self.spec.on_limit is OnLimit.PARK
 
     @property
-    def last_alive(self) -> Child | None:
-        return next((child for child in reversed(self.children) if child.is_alive), None)
+    def siblings_wait(self) -> bool:
+        """Whether there is one line for all."""
+        return self.spec.siblings_wait or self.spec.strategy in {Strategy.ONE_FOR_ALL, Strategy.REST_FOR_ONE}
 
     def find(self, name: str) -> Child | None:
-        return next((child for child in self.children if child.name == name), None)
+        return self.children.get(name)
 
     def child(self, name: str) -> Child:
         found = self.find(name)
         assert found is not None, f"{name} is not a child of {self.name}"
         return found
 
+    def group(self, name: str) -> tuple[str, ...]:
+        """Whom the strategy restarts together with that child, in start order."""
+        if self.spec.strategy in {Strategy.ONE_FOR_ONE, Strategy.SIMPLE_ONE_FOR_ONE}:
+            return (name,)
+        return affected(self.spec.strategy, self.order, name)
+
     def put(self, child: Child) -> "Supervisor":
-        return replace(self, children=tuple(child if c.name == child.name else c for c in self.children))
+        return replace(self, children=self.children.put(child))
+
+    def add(self, child: Child) -> "Supervisor":
+        return replace(self, children=self.children.add(child))
 
     def forget(self, name: str) -> "Supervisor":
-        return replace(self, children=tuple(child for child in self.children if child.name != name))
+        return replace(self, children=self.children.remove(name))
 
     def begin(self, plan: Plan) -> "Supervisor":
         return replace(self, plans=(*self.plans, plan))
@@ -165,27 +260,24 @@ class Supervisor:
         return replace(self, plans=tuple(changed if p is plan else p for p in self.plans))
 
     def drop(self, plan: Plan) -> "Supervisor":
-        return replace(self, plans=tuple(p for p in self.plans if p is not plan))
+        rest = tuple(p for p in self.plans if p is not plan)
+        return replace(self, plans=rest, has_started=self.has_started or plan.matter is None)
 
     def wait(self, matter: Matter) -> "Supervisor":
         return replace(self, waiting=(*self.waiting, matter))
 
     def take(self, matter: Matter) -> "Supervisor":
-        return replace(self, waiting=tuple(m for m in self.waiting if m is not matter))
+        is_first = self.waiting[0] is matter
+        rest = self.waiting[1:] if is_first else tuple(m for m in self.waiting if m is not matter)
+        return replace(self, waiting=rest)
 
-    def has_failure(self, name: str) -> bool:
-        """Whether a restart of this child waits for its turn."""
-        return any(isinstance(matter, Failure) and matter.name == name for matter in self.waiting)
-
-    def without_failure(self, name: str) -> "Supervisor":
-        """The failures of a child that is being stopped are settled by that."""
-        return replace(self, waiting=tuple(m for m in self.waiting if not (isinstance(m, Failure) and m.name == name)))
-
-    def is_turn(self, matter: Matter) -> bool:
-        """Whether the matter may be taken up now, if all before it in ``waiting`` were looked at first."""
-        if self.spec.strategy is Strategy.ONE_FOR_ONE:
-            return not any(plan.touches(matter.name) for plan in self.plans)
-        return not self.plans
+    @property
+    def next_matter(self) -> Matter | None:
+        """The first in line whose turn it is."""
+        if self.siblings_wait:
+            return self.waiting[0] if self.waiting and not self.plans else None
+        is_free = (m for m in self.waiting if not (m.name and any(plan.touches(m.name) for plan in self.plans)))
+        return next(is_free, None)
 
     def revived(self, group: tuple[str, ...]) -> tuple[str, ...]:
         """Those of ``group`` that a group restart starts, whatever they were: all but the parked ones, and of the
@@ -204,17 +296,5 @@ class Supervisor:
             strategy=self.spec.strategy,
             intensity=intensity,
             recent_restarts=sum(len(recent(times, at, intensity.period_s)) for times in budgets),
-            children=tuple(
-                ChildShown(
-                    name=child.name,
-                    state=child.state,
-                    restart=child.spec.restart,
-                    incarnation=child.incarnation,
-                    pid=child.pid,
-                    restarts=child.restarts,
-                    last_exit=child.last_exit,
-                    since=child.since,
-                )
-                for child in self.children
-            ),
+            children=tuple(child.shown() for child in self.children),
         )

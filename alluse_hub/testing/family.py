@@ -4,14 +4,17 @@ Runs the supervisor's core and plays both its shell and its children: a spawned 
 planned; a stopped one ends, or hangs until it is killed.  Letters to the supervisor queue up in ``mail`` and are
 delivered one by one, so that a test can let several things happen before it hears of the first.
 
-``log`` is the story in short: ``+a2`` the second life of ``a`` started, ``!a2`` it failed to start, ``-a2`` it is gone.
+``log`` is the story in short: ``+a2`` the second life of ``a`` started, ``!a2`` it failed to start, ``~a2`` it had
+nothing to run, ``-a2`` it is gone.
 """
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from typing import Any
 
 from alluse_hub.protocols.effects import CancelWake, Effect, Kill, Record, Send, Spawn, Stop, Wake
 from alluse_hub.protocols.lifecycle import (
+    IGNORE,
     ActorOrderDone,
     ChildSpec,
     ChildStart,
@@ -35,9 +38,9 @@ GRACE_S = 1.0
 START_TIMEOUT_S = 10.0
 
 
-def child(name: str, restart: RestartType = RestartType.PERMANENT) -> ChildSpec:
-    start = ChildStart(actor=f"fake.{name}")
-    return ChildSpec(name=name, start=start, restart=restart, grace_s=GRACE_S, start_timeout_s=START_TIMEOUT_S)
+def child(name: str, restart: RestartType = RestartType.PERMANENT, **more: Any) -> ChildSpec:  # its other fields
+    given = {"grace_s": GRACE_S, "start_timeout_s": START_TIMEOUT_S, **more}
+    return ChildSpec(name=name, start=ChildStart(actor=f"fake.{name}"), restart=restart, **given)
 
 
 def family(
@@ -46,6 +49,7 @@ def family(
     restarts: int = 20,
     period_s: float = 30.0,
     on_limit: OnLimit = OnLimit.ESCALATE,
+    **more: Any,  # whatever else a supervisor's specification takes
 ) -> "Family":
     """Named children are permanent."""
     return Family(
@@ -54,6 +58,7 @@ def family(
             intensity=Intensity(restarts=restarts, period_s=period_s),
             on_limit=on_limit,
             children=tuple(child(c) if isinstance(c, str) else c for c in children),
+            **more,
         )
     )
 
@@ -69,7 +74,7 @@ class Family:
     effects: list[Effect] = field(default_factory=list)  # of the last letter
     performed: list[tuple[float, Effect]] = field(default_factory=list)
     notices: list[Exited] = field(default_factory=list)  # every exit there was
-    start_plans: dict[str, list[str]] = field(default_factory=dict)  # "ok" (the default), "fail" or "hang", in turn
+    start_plans: dict[str, list[str]] = field(default_factory=dict)  # "ok" (the default), "fail", "ignore" or "hang"
     hangs_on_stop: set[str] = field(default_factory=set)
     timers: dict[str, float] = field(default_factory=dict)
     incarnations: Counter[str] = field(default_factory=Counter)
@@ -179,9 +184,10 @@ class Family:
         assert name not in self.alive, f"two lives of {name} at once"
         plan = self.start_plans.get(name, [])
         outcome = plan.pop(0) if plan else "ok"
-        if outcome == "fail":
-            self.log.append(f"!{name}{life}")
-            self.notices.append(Exited(name=name, life=life, cause="error: no start"))
+        if outcome in {"fail", "ignore"}:
+            self.log.append(f"{'!' if outcome == 'fail' else '~'}{name}{life}")
+            cause = "error: no start" if outcome == "fail" else IGNORE
+            self.notices.append(Exited(name=name, life=life, cause=cause))
             self.mail.append(self.notices[-1])
             return
         self.alive[name] = life

@@ -79,7 +79,7 @@ class Carrier:
     def spawn(self, name: str, _life: int, _start: ChildStart) -> None:
         raise TypeError(f"nobody spawns {name} here")
 
-    def stop(self, name: str, _reason: str, _grace_s: float) -> None:
+    def stop(self, name: str, _reason: str, _grace_s: float | None) -> None:
         raise TypeError(f"nobody stops {name} here")
 
     def kill(self, name: str) -> None:

@@ -213,10 +213,10 @@ ERRORS = {
         ["hub.toml:11: workstream[b].detector is \"phy\"; did you mean 'phi'?"],
     ),
     "parameters of another detector": (
-        GOOD + "phi_window = 50\nphi_pause_s = 0.5\n",
+        GOOD + "phi_window = 50\nphi_pause_s = 0.5\nphi_threshold = 8\n",
         [
-            "hub.toml:11: workstream[b].phi_window is given, but the detector is 'deadline'; add `detector = \"phi\"`",
-            "hub.toml:12: workstream[b].phi_pause_s is given, but the detector is 'deadline'; add `detector = \"phi\"`",
+            "hub.toml:11: workstream[b].phi_window is 50, but the detector is 'deadline'; add `detector = \"phi\"`",
+            "hub.toml:12: workstream[b].phi_pause_s is 0.5, but the detector is 'deadline'; add `detector = \"phi\"`",
         ],
     ),
     "a threshold that is none": (

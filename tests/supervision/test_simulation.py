@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
+from alluse_hub.protocols.lifecycle import ChildKind, ChildSpec, ChildStart, SupervisorSpec
 from alluse_hub.protocols.trail import EntryKind
 from alluse_hub.supervision import life
 from alluse_hub.supervision.simulation import Simulation, Weather
+from alluse_hub.supervision.tree import SUPERVISOR_ACTOR, start_of
 from tests.supervision.toys import SHUT_DOWN, Counter, ask, family
 
 ROUGH = Weather(latency_s=(0.0001, 0.3), store_s=(0.001, 0.5), loss=0.1, crash_every_s=3.0)
@@ -161,3 +163,40 @@ def test_the_tree_ends_when_asked() -> None:
     world.advance(10.0)
 
     assert [name for name, actor in world.actors.items() if actor.is_alive] == []
+
+
+def test_a_word_from_outside_reaches_a_restarted_actor_at_once() -> None:
+    world = booted()
+    world.tell("a", ask("add", "before"))
+    world.advance(0.1)
+    world.crash("a")
+    world.advance(0.1)
+    world.tell("a", ask("add", "after"))
+    world.advance(0.1)
+
+    assert world.actors["a"].life.spool.incarnation == 2
+    assert counter(world, "a").heard == ("after",)
+
+
+def test_a_child_that_is_told_to_stop_before_it_is_born_ends_as_soon_as_it_is() -> None:
+    world = Simulation(1, Weather(spawn_s=1.0))
+    world.boot(family("a", "b"))
+    world.advance(0.5)
+    world.tell("hub", SHUT_DOWN)
+    world.advance(0.6)
+
+    assert [entry.message for entry in world.trail.entries if entry.actor == "a"][-1] == "StopAsked"
+    assert [name for name, actor in world.actors.items() if actor.is_alive] == []
+
+
+def test_a_supervisor_whose_specification_is_refused_ends_with_the_word_for_it() -> None:
+    world = Simulation(1)
+    broken = ChildStart(actor=SUPERVISOR_ACTOR, spec={"strategy": "two_for_one"})
+    inner = ChildSpec(name="m", start=broken, kind=ChildKind.SUPERVISOR)
+    world.boot(start_of(SupervisorSpec(children=(inner,))))
+    world.advance(1.0)
+
+    gone = [str(entry.body["cause"]) for entry in world.trail.entries if entry.message == "ChildEnded"]
+    assert gone == ["invalid: invalid_strategy: 'two_for_one'"]
+    assert [entry.message for entry in world.trail.entries if entry.actor == "m"] == ["Failed"]
+    assert world.errors == []

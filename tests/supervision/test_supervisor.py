@@ -1,7 +1,7 @@
 import pytest
 
+from alluse_hub.protocols.children import Fault, FaultReported
 from alluse_hub.protocols.effects import CancelWake, Kill, Record, Send, Spawn, Stop, Wake
-from alluse_hub.protocols.errors import CallerError
 from alluse_hub.protocols.lifecycle import (
     ActorOrderDone,
     ChildEnded,
@@ -15,11 +15,11 @@ from alluse_hub.protocols.lifecycle import (
     RestartType,
     Started,
     Strategy,
-    SupervisorSpec,
     Woken,
 )
 from alluse_hub.protocols.message import Envelope
-from alluse_hub.supervision.supervisor import KILL_MARGIN_S, SELF_GRACE_S, SUPERVISOR
+from alluse_hub.supervision.supervisor import SELF_GRACE_S, SUPERVISOR
+from alluse_hub.supervision.supervisor_plans import KILL_MARGIN_S
 from alluse_hub.testing.family import GRACE_S, START_TIMEOUT_S, child, family
 
 TRANSIENT, TEMPORARY = RestartType.TRANSIENT, RestartType.TEMPORARY
@@ -62,11 +62,6 @@ def test_supervisor_without_children_shows_itself_and_ends_when_asked() -> None:
 
     sup.stop()
     assert sup.effects == [Stop("sup", "shutdown", SELF_GRACE_S)]
-
-
-def test_two_children_of_one_name_are_refused() -> None:
-    with pytest.raises(CallerError, match="given twice: a"):
-        SUPERVISOR.start("sup", SupervisorSpec(children=(child("a"), child("b"), child("a"))))
 
 
 def test_supervisor_whose_own_start_fails_stops_what_it_started_and_says_why() -> None:
@@ -143,6 +138,7 @@ def test_one_for_one_restart_happens_in_the_same_letter_and_is_recorded() -> Non
 
     assert sup.effects == [
         Record(ChildEnded(name="a", life=1, incarnation=1, cause="killed")),
+        Record(FaultReported(fault=Fault.CHILD_TERMINATED, child="a", cause="killed")),
         Record(ChildRestarted(name="a", life=1, cause="killed", count=1)),
         Record(ChildStarted(name="a", life=2)),
         Spawn("a", 2, child("a").start),
@@ -175,14 +171,20 @@ def test_notice_of_an_unknown_child_changes_nothing() -> None:
     assert sup.story == ""
 
 
-def test_child_slow_to_start_keeps_no_sibling_waiting_under_one_for_one() -> None:
-    sup = family("a", "b").up()
+@pytest.mark.parametrize(
+    ("siblings_wait", "story", "states"),
+    [(True, "-a1 -b1 +a2", "a:starting b:down"), (False, "-a1 -b1 +a2 +b2", "a:starting b:up")],
+)
+def test_child_slow_to_start_keeps_its_siblings_waiting_only_if_siblings_wait(
+    siblings_wait: bool, story: str, states: str
+) -> None:
+    sup = family("a", "b", siblings_wait=siblings_wait).up()
     sup.start_plans = {"a": ["hang"]}
 
     sup.crash("a", "b")
 
-    assert sup.story == "-a1 -b1 +a2 +b2"
-    assert sup.states == "a:starting b:up"
+    assert sup.story == story
+    assert sup.states == states
 
 
 def test_each_try_of_a_failed_restart_costs_one_restart() -> None:
@@ -269,5 +271,5 @@ def test_foreign_message_raises() -> None:
 def test_every_message_of_the_union_is_taken() -> None:
     assert {kind.__name__ for kind in SUPERVISOR.accepts} == {
         "Started", "ChildUp", "Exited", "Woken", "StartActor", "StopActor", "RestartActor", "ShutDown", "StopAsked",
-        "PeerUp",
+        "PeerUp", "AddActor", "RemoveActor", "StartMember", "StopMember", "AskChildren", "AskCounts", "AskChildSpec",
     }  # fmt: skip

@@ -20,8 +20,10 @@ from alluse_hub.protocols.lifecycle import (
     Strategy,
 )
 from alluse_hub.protocols.message import Envelope, Message
-from alluse_hub.supervision.supervisor import KILL_MARGIN_S, ORDERS_WAITING_MAX, SUPERVISOR
-from alluse_hub.supervision.supervisor_state import Failure
+from alluse_hub.supervision.supervisor import SUPERVISOR
+from alluse_hub.supervision.supervisor_orders import ORDERS_WAITING_MAX
+from alluse_hub.supervision.supervisor_plans import KILL_MARGIN_S
+from alluse_hub.supervision.supervisor_state import End, Retry
 from alluse_hub.testing.family import GRACE_S, START_TIMEOUT_S, Family, child, family
 
 RUNS = 300
@@ -65,19 +67,21 @@ nature: st.SearchStrategy[Act] = st.one_of(crashes, crashes, letters, letters, p
 nature_and_people: st.SearchStrategy[Act] = st.one_of(nature, nature, orders, ends)
 
 families = st.builds(
-    lambda strategy, kinds, restarts, on_limit: family(
+    lambda strategy, kinds, restarts, on_limit, siblings_wait: family(
         *(child(name, kind) for name, kind in zip(NAMES, kinds, strict=False)),
         strategy=strategy,
         restarts=restarts,
         period_s=10.0,
         on_limit=on_limit,
+        siblings_wait=siblings_wait,
     ),
-    st.sampled_from(Strategy),
+    st.sampled_from([Strategy.ONE_FOR_ONE, Strategy.ONE_FOR_ALL, Strategy.REST_FOR_ONE]),
     st.lists(
         st.sampled_from([RestartType.PERMANENT, RestartType.PERMANENT, *RestartType]), min_size=1, max_size=len(NAMES)
     ),
     st.integers(0, 3),
     st.sampled_from(OnLimit),
+    st.booleans(),
 )
 
 
@@ -136,11 +140,11 @@ def come_to_rest(sup: Family) -> None:
 
 def check_bookkeeping(sup: Family) -> None:
     """No child is in two plans, and nothing that waits can pile up."""
-    planned = [name for plan in sup.state.plans for name in {*plan.stop, *plan.start}]
+    planned = [name for plan in sup.state.plans for name in {*plan.stop[plan.stopped :], *plan.start[plan.started :]}]
     assert len(planned) == len(set(planned))
-    failures = [matter.name for matter in sup.state.waiting if isinstance(matter, Failure)]
-    assert len(failures) == len(set(failures))
-    assert len(sup.state.waiting) - len(failures) <= ORDERS_WAITING_MAX
+    ends = [matter for matter in sup.state.waiting if isinstance(matter, End | Retry)]
+    assert len(ends) == len({(matter.name, matter.life, type(matter)) for matter in ends})
+    assert len(sup.state.waiting) - len(ends) <= ORDERS_WAITING_MAX
 
 
 def check_rest(sup: Family, *, by_hand: frozenset[str] = frozenset()) -> None:

@@ -1,5 +1,6 @@
 import pytest
 
+from alluse_hub.protocols.children import REACHED_MAX_INTENSITY, Fault, FaultReported
 from alluse_hub.protocols.effects import Record, Stop
 from alluse_hub.protocols.lifecycle import (
     ActorOrderDone,
@@ -27,8 +28,10 @@ def test_supervisor_over_its_limit_stops_all_in_reverse_and_ends_with_shutdown()
     sup.end("b", "killed")
     sup.deliver(letters=1)
 
-    assert sup.effects[:3] == [
+    assert sup.effects[:5] == [
         Record(ChildEnded(name="b", life=2, incarnation=2, cause="killed")),
+        Record(FaultReported(fault=Fault.CHILD_TERMINATED, child="b", cause="killed")),
+        Record(FaultReported(fault=Fault.SHUTDOWN, child="b", cause=REACHED_MAX_INTENSITY)),
         Record(GaveUp(child="b", cause="killed")),
         Stop("c", "shutdown", GRACE_S),
     ]

@@ -5,6 +5,7 @@ from alluse_hub.protocols.effects import Send, Stop
 from alluse_hub.protocols.lifecycle import (
     KEEP_WORKSTREAMS,
     ActorOrderDone,
+    OrderError,
     RestartActor,
     RestartType,
     StartActor,
@@ -13,7 +14,9 @@ from alluse_hub.protocols.lifecycle import (
     Strategy,
 )
 from alluse_hub.protocols.message import Message
-from alluse_hub.supervision.supervisor import KILL_MARGIN_S, ORDERS_WAITING_MAX, SELF_GRACE_S
+from alluse_hub.supervision.supervisor import SELF_GRACE_S
+from alluse_hub.supervision.supervisor_orders import ORDERS_WAITING_MAX
+from alluse_hub.supervision.supervisor_plans import KILL_MARGIN_S
 from alluse_hub.testing.family import GRACE_S, child, family
 
 ALL = Strategy.ONE_FOR_ALL
@@ -65,9 +68,8 @@ def test_ending_waits_for_a_child_that_was_already_stopping() -> None:
 
     sup.stop()
     assert sup.story == "-c1"
-    assert sup.answers == [
-        ActorOrderDone(name="b", ok=False, text="sup is ending; nothing is started or stopped by order any more")
-    ]
+    text = "sup is ending; nothing is started or stopped by order any more"
+    assert sup.answers == [ActorOrderDone(name="b", ok=False, text=text, error=OrderError.ENDING)]
 
     sup.pass_time(GRACE_S + KILL_MARGIN_S)
     assert sup.story == "-c1 -b1 -a1"
@@ -137,7 +139,8 @@ def test_order_for_a_stranger_is_refused_and_names_the_children(order: Message) 
 
     sup.say(order)
 
-    assert sup.answers == [ActorOrderDone(name="x", ok=False, text="'x' is not a child of sup; known: a, b")]
+    text = "'x' is not a child of sup; known: a, b"
+    assert sup.answers == [ActorOrderDone(name="x", ok=False, text=text, error=OrderError.NOT_FOUND)]
 
 
 def test_starting_what_is_up_is_refused() -> None:
@@ -145,7 +148,7 @@ def test_starting_what_is_up_is_refused() -> None:
 
     sup.say(StartActor(name="a"))
 
-    assert sup.answers == [ActorOrderDone(name="a", ok=False, text="a is up already")]
+    assert sup.answers == [ActorOrderDone(name="a", ok=False, text="a is up already", error=OrderError.RUNNING)]
 
 
 def test_stopping_what_is_down_is_done_at_once() -> None:
@@ -174,7 +177,13 @@ def test_start_by_order_that_fails_is_told_and_not_tried_again() -> None:
 
     sup.say(StartActor(name="a"))
 
-    assert sup.answers[-1] == ActorOrderDone(name="a", ok=False, text="a did not start: error: no start; it stays down")
+    assert sup.answers[-1] == ActorOrderDone(
+        name="a",
+        ok=False,
+        text="a did not start: error: no start; it stays down",
+        error=OrderError.START_FAILED,
+        cause="error: no start",
+    )
     assert sup.story == "-a1 !a2"
 
 

@@ -126,6 +126,22 @@ def test_a_program_that_is_gone_is_not_watched(detector: DetectorKind) -> None:
 
 
 @BOTH
+def test_a_new_program_is_not_silent_because_the_last_one_was(detector: DetectorKind) -> None:
+    watched = stand(detector).begin().beat(1.0, 5).pass_time(100.0)
+    watched.told.clear()
+
+    watched.begin().beat(1.0, 5).pass_time(100.0)
+
+    assert [type(message) for message in watched.told] == [WentSilent]
+
+
+def test_a_rhythm_that_has_slowed_down_is_learned_although_it_was_judged_silent() -> None:
+    watched = stand(DetectorKind.PHI, heartbeat_timeout_s=30.0).begin().beat(1.0, 100).beat(4.0, 200)
+
+    assert 1 <= len(watched.silences()) < 20
+
+
+@BOTH
 def test_every_line_is_a_sign_of_life(detector: DetectorKind) -> None:
     watched = stand(detector, heartbeat_timeout_s=3.0).begin()
     for _ in range(100):
@@ -255,3 +271,9 @@ def test_a_stall_puts_judgement_off_by_one_period_and_no_more() -> None:
     (silence,) = watched.pass_time(5.0).silences()
 
     assert silence.age_s == 25.0
+
+
+def test_after_a_stall_the_next_is_measured_against_the_new_period() -> None:
+    watched = stand(heartbeat_timeout_s=0.4).begin().stand_still(20.0).look().stand_still(0.4 + 0.15).look()
+
+    assert watched.told == []
