@@ -46,6 +46,10 @@ what the longest takes, which is the recovery of a durable actor from a trail th
 CONFIRM_EXIT_S = 0.005
 """How often the shell looks whether a child that said goodbye is really gone: its files and sockets must be free."""
 
+GOODBYE_S = 0.25
+"""How long a process must be gone before it counts as one of which nobody will say anything: its goodbye may be in the
+mail still, and without that an end in order would pass for a kill."""
+
 ENDED = "ended"
 """The file in ``home/run`` by which the root tells the guardian that its end was asked for, and is no death."""
 
@@ -57,6 +61,7 @@ class _Child:
     address: ActorAddress
     process: processes.Process | None = None
     cause: str = ""
+    lost_since: float | None = None  # found gone, and nobody has said so
 
 
 class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
@@ -267,12 +272,18 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
 
     def _look_at_all(self) -> None:
         for child in list(self._children.values()):
-            if child.process is not None and self._lodging.is_lost(child.process):
+            if child.process is None or not self._lodging.is_lost(child.process):
+                continue
+            if child.lost_since is None:
+                child.lost_since = self.now()
+            if self.now() - child.lost_since >= GOODBYE_S:
                 self._gone(child)
+            else:
+                self._chores.set(f"lost/{child.name}/{child.life}", child.lost_since + GOODBYE_S)
 
     def _do_chore(self, chore: str) -> None:
         what, name, life = chore.split("/")
-        if what == "look":
+        if what in {"look", "lost"}:
             self._look_at_all()
             return
         child = self._children.get(name)
