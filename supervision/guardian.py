@@ -23,7 +23,7 @@ from alluse_hub.supervision.lock import locked
 from alluse_hub.supervision.lodging import DENSE
 from alluse_hub.supervision.restarts import count_restart
 from alluse_hub.supervision.shell import ENDED
-from alluse_hub.supervision.system import ENGINE, SHUTDOWN_S, STOCK, root_of, serve_host
+from alluse_hub.supervision.system import ENGINE, SHUTDOWN_S, STOCK, clear_room, root_of, serve_host
 from alluse_hub.supervision.words import House
 
 START_S = 60.0
@@ -92,6 +92,7 @@ class Guardian:
             return self._watch()
         finally:
             self._end_rest()
+            clear_room(house)
 
     def _await_ready(self) -> bool:
         deadline = time.monotonic() + START_S

@@ -142,9 +142,14 @@ def run_apart(house: House, tree: ChildStart) -> int:
         if root_of(home) is None and asked:
             break
     system.shutdown()
-    if house.base == ENGINE:
-        shutil.rmtree(room_for(home), ignore_errors=True)
+    clear_room(house)
     return 0
+
+
+def clear_room(house: House) -> None:
+    """Remove the sockets of a tree that has ended, however it ended."""
+    if house.base == ENGINE:
+        shutil.rmtree(room_for(Path(house.home)), ignore_errors=True)
 
 
 def root_of(home: Path) -> processes.Process | None:
