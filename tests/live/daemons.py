@@ -1,6 +1,7 @@
 """Real daemons for tests: started in a process of their own, ended for certain."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alluse_hub.supervision import processes
+from alluse_hub.supervision.engine.room import room_for
 
 HOUSE = Path(__file__).parent.parent.parent
 PATIENCE_S = 60.0
@@ -85,6 +87,7 @@ def running(home: Path, *command: str) -> Iterator[Daemon]:
         daemon.process.wait(PATIENCE_S)
         processes.end_all(home)
         end_shims(home)
+        shutil.rmtree(room_for(home), ignore_errors=True)  # a killed guardian could not
 
 
 def end_shims(home: Path) -> None:
