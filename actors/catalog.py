@@ -4,18 +4,18 @@ import importlib
 
 from alluse_hub.actors.board.picture import BoardSpec, WorkstreamKnown
 from alluse_hub.actors.gateway.requests import GatewaySpec
-from alluse_hub.protocols.config_models import HubConfig, WorkstreamConfig
+from alluse_hub.protocols.config_models import HubConfig, Limit, WorkstreamConfig
+from alluse_hub.protocols.ending import EndPlan
 from alluse_hub.protocols.flow import RouterSpec
 from alluse_hub.protocols.lifecycle import (
     CellSpec,
     ChildKind,
     ChildSpec,
     ChildStart,
-    OnLimit,
     ResidentSpec,
     SupervisorSpec,
 )
-from alluse_hub.protocols.message import Message
+from alluse_hub.protocols.message import Fact, Message
 from alluse_hub.protocols.names import (
     AUDITOR,
     BOARD,
@@ -28,8 +28,9 @@ from alluse_hub.protocols.names import (
     WORKSTREAMS,
 )
 from alluse_hub.protocols.rules import CoordinatorSpec
-from alluse_hub.protocols.trail import AuditorSpec
+from alluse_hub.protocols.trail import AuditorSpec, Snapshot
 from alluse_hub.protocols.workstream import MonitorSpec
+from alluse_hub.supervision.supervisor import SUPERVISOR
 from alluse_hub.supervision.tree import CELL_ACTOR, cells_of, start_of, supervisors_of
 
 ACTORS = {
@@ -55,6 +56,9 @@ let go within ``residents.CLOSE_ALL_S``."""
 RESIDENT_START_S = 1.0
 """A cell may take this much longer to start for each monitor in it: recovery reads the trail."""
 
+TOLD_OF_MONITORS: tuple[str, ...] = (COORDINATOR, GATEWAY)
+"""Who is told that a monitor is down, besides the monitors of the workstreams that need it."""
+
 START_TIMEOUT_S = 30.0
 SPEC_SECONDS_MAX = 600.0
 """As much as a child specification takes."""
@@ -65,27 +69,23 @@ SESSION_OPENED = "session_opened"
 
 def tree_of(config: HubConfig, version: str) -> ChildStart:
     """The root of the tree.  The auditor starts first and stops last; the gateway opens when all else is up."""
-    coordination = SupervisorSpec(
-        intensity=config.supervision.coordination,
-        siblings_wait=False,
-        children=(
-            _child(BOARD, board_spec(config)),
-            _child(COORDINATOR, coordinator_spec(config)),
-            _child(ROUTER, router_spec(config)),
-        ),
+    coordination = supervisor_spec(
+        config,
+        config.supervision.coordination,
+        _child(BOARD, board_spec(config)),
+        _child(COORDINATOR, coordinator_spec(config)),
+        _child(ROUTER, router_spec(config)),
     )
-    workstreams = SupervisorSpec(
-        intensity=config.supervision.workstreams,
-        on_limit=OnLimit.PARK,
-        siblings_wait=False,
-        children=monitors(config),
-    )
+    workstreams = supervisor_spec(config, config.supervision.workstreams, *monitors(config), ends_together=True)
     inner = (
-        _child(AUDITOR, AuditorSpec()),
+        _child(
+            AUDITOR,
+            AuditorSpec(hub=config.hub.name, witness=config.trail.witness, witness_key=config.trail.witness_key),
+        ),
         _supervisor(COORDINATION, coordination, grace_s=20.0),
         _supervisor(WORKSTREAMS, workstreams, grace_s=_grace_s(workstreams)),
     )
-    unfinished = start_of(SupervisorSpec(intensity=config.supervision.root, children=inner))
+    unfinished = start_of(SupervisorSpec(children=inner))
     supervisors = supervisors_of(unfinished, ROOT) | {GATEWAY: ROOT}
     gateway = GatewaySpec(
         hub=config.hub.name,
@@ -93,13 +93,34 @@ def tree_of(config: HubConfig, version: str) -> ChildStart:
         workstreams=tuple(workstream.id for workstream in config.workstreams),
         supervisors=supervisors,
         cells=cells_of(unfinished, ROOT),
+        needed_by={each.id: others for each in config.workstreams if (others := needed_by(config, each))},
         flows=tuple(flow.name for flow in config.flows),
         allow_users=config.hub.allow_users,
         control_group=config.hub.control_group,
         trail_reader=READER,
+        shutdown_s=config.hub.shutdown_s,
     )
     children = (*inner, _child(GATEWAY, gateway))
-    return start_of(SupervisorSpec(intensity=config.supervision.root, siblings_wait=False, children=children))
+    end = EndPlan(total_s=config.hub.shutdown_s, intake=(GATEWAY, ROUTER), drain=(ROUTER,), flush=AUDITOR)
+    return start_of(supervisor_spec(config, config.supervision.root, *children, end=end))
+
+
+def supervisor_spec(
+    config: HubConfig, limit: Limit, *children: ChildSpec, ends_together: bool = False, end: EndPlan | None = None
+) -> SupervisorSpec:
+    """As all supervisors of the hub are: a child that is slow keeps no other waiting, one that hangs is found out,
+    restarts are backed off, and what counts against a limit still counts when the supervisor, or the hub, was started
+    again."""
+    return SupervisorSpec(
+        intensity=limit.intensity,
+        on_limit=limit.on_limit,
+        siblings_wait=False,
+        backoff=config.supervision.backoff,
+        keeps_budget=True,
+        ends_together=ends_together,
+        end=end,
+        children=tuple(child.model_copy(update={"liveness": config.supervision.liveness}) for child in children),
+    )
 
 
 def preload() -> None:
@@ -108,6 +129,15 @@ def preload() -> None:
         importlib.import_module(path.rpartition(".")[0])
     importlib.import_module(CELL_ACTOR.rpartition(".")[0])
     importlib.import_module(READER)
+
+
+def durable_facts() -> frozenset[type[Fact]]:
+    """All that any actor folds when it recovers."""
+    cores = [SUPERVISOR]
+    for path in ACTORS.values():
+        module, _, name = path.rpartition(".")
+        cores.append(getattr(importlib.import_module(module), name).core)
+    return frozenset({Snapshot}.union(*(core.facts for core in cores)))
 
 
 def board_spec(config: HubConfig) -> BoardSpec:
@@ -153,8 +183,10 @@ def monitor_spec(config: HubConfig, workstream: WorkstreamConfig) -> MonitorSpec
         python=workstream.python,
         env=workstream.env,
         depends_on=workstream.depends_on,
-        needed_by=tuple(other.id for other in config.workstreams if workstream.id in other.depends_on),
+        needed_by=needed_by(config, workstream),
         intensity=workstream.restart,
+        pause_jitter=config.supervision.backoff.jitter,
+        pause_reset_s=config.supervision.backoff.reset_s,
         detector=workstream.detector,
         heartbeat_timeout_s=workstream.heartbeat_timeout_s,
         phi_threshold=workstream.phi_threshold,
@@ -165,6 +197,10 @@ def monitor_spec(config: HubConfig, workstream: WorkstreamConfig) -> MonitorSpec
         grace_s=workstream.grace_s,
         latency_budget_ms=workstream.latency_budget_ms,
     )
+
+
+def needed_by(config: HubConfig, workstream: WorkstreamConfig) -> tuple[str, ...]:
+    return tuple(other.id for other in config.workstreams if workstream.id in other.depends_on)
 
 
 def monitors(config: HubConfig) -> tuple[ChildSpec, ...]:
@@ -182,6 +218,8 @@ def _cell(name: str, group: tuple[ChildSpec, ...]) -> ChildSpec:
     return ChildSpec(
         name=name,
         start=start_of(CellSpec(residents=residents)),
+        told=tuple(sorted({name for each in group for name in each.told})),
+        told_of=tuple(each.name for each in group),
         grace_s=min(SPEC_SECONDS_MAX, max(each.grace_s for each in group) + CELL_GRACE_MARGIN_S),
         start_timeout_s=min(SPEC_SECONDS_MAX, START_TIMEOUT_S + len(group) * RESIDENT_START_S),
     )
@@ -190,12 +228,14 @@ def _cell(name: str, group: tuple[ChildSpec, ...]) -> ChildSpec:
 def _monitor(config: HubConfig, workstream: WorkstreamConfig) -> ChildSpec:
     start = ChildStart(actor=ACTORS["monitor"], spec=monitor_spec(config, workstream).model_dump(mode="json"))
     grace_s = min(SPEC_SECONDS_MAX, workstream.grace_s + MONITOR_GRACE_MARGIN_S)
-    return ChildSpec(name=workstream.id, start=start, grace_s=grace_s, start_timeout_s=START_TIMEOUT_S)
+    told = (*TOLD_OF_MONITORS, *needed_by(config, workstream))
+    return ChildSpec(name=workstream.id, start=start, grace_s=grace_s, start_timeout_s=START_TIMEOUT_S, told=told)
 
 
 def _grace_s(supervisor: SupervisorSpec) -> float:
-    """Children stop one after the other; their graces add up, within what a specification may say."""
-    return min(SPEC_SECONDS_MAX, 10.0 + sum(child.grace_s for child in supervisor.children))
+    """Children stop side by side, or their graces add up; within what a specification may say."""
+    graces_s = [child.grace_s for child in supervisor.children]
+    return min(SPEC_SECONDS_MAX, 10.0 + (max(graces_s, default=0.0) if supervisor.ends_together else sum(graces_s)))
 
 
 def _supervisor(name: str, spec: SupervisorSpec, grace_s: float) -> ChildSpec:

@@ -113,7 +113,7 @@ def as_toml(config: HubConfig) -> str:
     dump = config.model_dump(by_alias=True, exclude_none=True)
     dump["hub"]["reference"] = False
     names = {"workstreams": "workstream", "flows": "flow", "resources": "resource", "rules": "rule"}
-    blocks = [_table(f"[{section}]", dump[section]) for section in ("hub", "replay", "supervision")]
+    blocks = [_table(f"[{section}]", dump[section]) for section in ("hub", "trail", "replay", "supervision")]
     for field, name in names.items():
         blocks += [_table(f"[[{name}]]", table) for table in dump[field]]
     return "\n".join(blocks)

@@ -18,7 +18,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from alluse_hub import __version__
-from alluse_hub.actors.catalog import READER, preload, tree_of
+from alluse_hub.actors.auditor.shapes import admit
+from alluse_hub.actors.catalog import READER, durable_facts, preload, tree_of
 from alluse_hub.cli import failure, home
 from alluse_hub.cli.client import Answer, Client
 from alluse_hub.cli.config import refused
@@ -28,7 +29,7 @@ from alluse_hub.protocols.config import Base, ConfigError, HubConfig
 from alluse_hub.protocols.errors import CallerError
 from alluse_hub.supervision import processes
 from alluse_hub.supervision.clock import Clock, anchored
-from alluse_hub.supervision.guardian import ANCHOR_EVERY_S, LOOK_S, START_S, is_answering
+from alluse_hub.supervision.guardian import ANCHOR_EVERY_S, BACKSTOP_S, LOOK_S, START_S, is_answering
 from alluse_hub.supervision.lock import locked_inside
 from alluse_hub.supervision.lodging import DENSE
 from alluse_hub.supervision.shared import SharedTree
@@ -56,6 +57,7 @@ class EmbeddedHub:
         self._is_leaving = threading.Event()
         self._has_ended = threading.Event()
         self._error: BaseException | None = None
+        self._patience_s = SHUTDOWN_S
 
     # --- for whoever holds it -----------------------------------------------------------------------------------------
 
@@ -85,6 +87,7 @@ class EmbeddedHub:
             config = self._configured()
             try:
                 held.enter_context(locked_inside(self.home))
+                admit(self.home, durable_facts(), __version__)
             except CallerError as error:
                 raise Failure(failure.CONFLICT, str(error)) from error
             processes.end_all(self.home)
@@ -92,6 +95,7 @@ class EmbeddedHub:
                 (self.home / "run" / stale).unlink(missing_ok=True)
             preload()
             clock = anchored(self.home)
+            self._patience_s = config.hub.shutdown_s + SHUTDOWN_S
             self._thread = threading.Thread(target=self._live, args=(config, clock), name="alluse-hub", daemon=True)
             self._thread.start()
             held.callback(self._end)
@@ -137,9 +141,9 @@ class EmbeddedHub:
         self._is_leaving.set()
         if self._tree is not None:
             self._tree.wake()
-        self._thread.join(2 * SHUTDOWN_S)
+        self._thread.join(self._patience_s)
         if self._thread.is_alive():
-            raise Failure(failure.TIMED_OUT, f"the hub did not end within {2 * SHUTDOWN_S:.0f} s")
+            raise Failure(failure.TIMED_OUT, f"the hub did not end within {self._patience_s:.0f} s")
         if self._error is not None:
             raise Failure(failure.FAILED, f"the hub failed: {self._error}") from self._error
         if not (self.home / "run" / ENDED).exists():
@@ -154,7 +158,7 @@ class EmbeddedHub:
             house = House(str(self.home), clock.offset, READER, __version__, base=DENSE)
             tree = self._tree = SharedTree(house, tree_of(config, __version__))
             try:
-                self._run(tree)
+                self._run(tree, config.hub.shutdown_s)
             finally:
                 tree.close()
         except BaseException as error:  # noqa: BLE001  # the top of a thread: told to whoever holds the hub
@@ -162,9 +166,9 @@ class EmbeddedHub:
         finally:
             self._has_ended.set()
 
-    def _run(self, tree: SharedTree) -> None:
+    def _run(self, tree: SharedTree, shutdown_s: float) -> None:
         while not tree.has_ended and not self._is_leaving.is_set():
             tree.run(self._is_leaving.is_set, ANCHOR_EVERY_S)
             anchored(self.home)
         tree.ask_to_end("its program ends it", keep_workstreams=False)
-        tree.run(bool, SHUTDOWN_S)
+        tree.run(bool, shutdown_s + BACKSTOP_S)

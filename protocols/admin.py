@@ -14,17 +14,19 @@ ask                args                                     result
 ``rules``                                                   rules and how often they fired
 ``progress``                                                the few figures that change with every session
 ``events``         ``limit after type source since text``   events of workstreams, oldest first
-``trail``          ``limit after``                          entries of the trail, oldest first
+``trail``          ``limit after correlation``              entries of the trail, oldest first
 ``entry``          ``id``                                   one entry
 ``check``                                                   whether the trail is whole
 ``why``            ``name``                                 what is so, why, and what led there
 ``summary``                                                 what happened since the first start
-``restart``        ``name reason monitor timeout_s``        a workstream's program, or an actor
+``restart``        ``name reason monitor timeout_s``        a workstream's program, or an actor; with ``dry_run``
+                                                            only what that would do, as ``Foreseen``
 ``stop``           as above                                 likewise; it stays down
 ``start``          as above                                 likewise
 ``maintenance``    ``name on reason timeout_s``             no restarts, no alarms, no commands
 ``flow``           ``name on reason timeout_s``             holds a flow back, or lets it go on
-``shutdown``       ``reason keep_workstreams``              answered at once, then the hub ends in order
+``shutdown``       ``reason keep_workstreams``              answered at once, with ``phases`` and ``within_s``; then
+                                                            the hub ends in order
 =================  =======================================  ==================================================
 
 ``limit`` is at most ``LIMIT_MAX``; ``after`` is the number of the last entry already seen (``leaf`` of an entry).
@@ -65,6 +67,8 @@ class Code(IntEnum):
     WAITING = 8
     TIMED_OUT = 9
     TRAIL_BROKEN = 10
+    OUT_OF_ORDER = 11  # of `serve`: ended as asked, but somebody overran, or it was hurried
+    ENDED_ITSELF = 12  # of `serve`: a limit that stops the hub was reached
 
 
 class Request(Message):
@@ -149,11 +153,13 @@ class TrailRead(Message):
 
 
 class ShutDown(Message):
-    """End the hub in order: intake, workstreams, trail."""
+    """End the hub in order: intake, workstreams, trail.  ``fault``: why the hub itself wants that; empty if a person
+    does."""
 
     by: str
     reason: str
     keep_workstreams: bool = False
+    fault: str = ""
 
 
 class AskBoard(Message):

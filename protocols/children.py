@@ -136,3 +136,18 @@ class AutoShutdownBegun(Fact):
 
     child: str
     cause: str
+
+
+class BudgetUsed(Fact):
+    """The restarts that count against a limit from now on: hub times, newest first.  ``child`` is empty where all
+    children share one budget.  Only of a supervisor that keeps its budgets."""
+
+    child: str
+    times: tuple[float, ...]
+
+
+class PlatformStopped(Fact):
+    """A child used up a budget that the platform is not to run without: the hub ends in order."""
+
+    child: str
+    cause: str

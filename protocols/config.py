@@ -2,8 +2,8 @@
 
 A hub is described by one TOML file, laid over the shipped reference (five workstreams, their flows, rules and
 resources) unless ``[hub] reference = false``: a table with the same id replaces the shipped one, any other is added; of
-``[hub]``, ``[replay]`` and ``[supervision]`` only the keys given are changed.  ``parse`` tells of *every* error at
-once, each with file, line, key, what is wrong and what would be right; unknown keys are errors.
+``[hub]``, ``[trail]``, ``[replay]`` and ``[supervision]`` only the keys given are changed.  ``parse`` tells of *every*
+error at once, each with file, line, key, what is wrong and what would be right; unknown keys are errors.
 
 Pure: reading files, and whether a program exists, is the caller's part.
 """
@@ -18,7 +18,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from alluse_hub.protocols.claims import Mode
 from alluse_hub.protocols.config_checks import RuleCheck, check
-from alluse_hub.protocols.config_models import Base, HubConfig, HubSection, Replay, Supervision, WorkstreamConfig
+from alluse_hub.protocols.config_models import (
+    Base,
+    HubConfig,
+    HubSection,
+    Replay,
+    Supervision,
+    TrailSection,
+    WorkstreamConfig,
+)
 from alluse_hub.protocols.flow import Flow
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.places import Path, line_of, places, within
@@ -41,7 +49,12 @@ __all__ = [
 
 M = TypeVar("M", bound=Message)
 
-SECTIONS: dict[str, type[Message]] = {"hub": HubSection, "replay": Replay, "supervision": Supervision}
+SECTIONS: dict[str, type[Message]] = {
+    "hub": HubSection,
+    "trail": TrailSection,
+    "replay": Replay,
+    "supervision": Supervision,
+}
 TABLES: dict[str, type[Message]] = {"workstream": WorkstreamConfig, "flow": Flow, "resource": Mode, "rule": Rule}
 ADAPTERS: dict[type[Message], TypeAdapter[Any]] = {  # Any: one table for models of several classes
     model: TypeAdapter(model) for model in (*SECTIONS.values(), *TABLES.values())
@@ -71,6 +84,7 @@ def parse(
     wants_base = not (isinstance(reference, dict) and reference.get("reference") is False)
     files = [_open(base.text, base.origin), user] if base is not None and wants_base else [user]
     hub, replay = _section(files, "hub", HubSection), _section(files, "replay", Replay)
+    trail = _section(files, "trail", TrailSection)
     if runs_on is not None:
         hub = hub.model_copy(update={"base": runs_on})
     supervision = _section(files, "supervision", Supervision)
@@ -85,6 +99,7 @@ def parse(
     sound = {name: tuple(item.model for item in items if item.model is not None) for name, items in tables.items()}
     config = HubConfig.model_construct(
         hub=hub,
+        trail=trail,
         replay=replay,
         supervision=supervision,
         workstreams=sound["workstream"],

@@ -5,24 +5,15 @@ How a text becomes these, and what is checked across tables, is in ``config``.
 
 from datetime import date
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 
+from alluse_hub.protocols import detection
 from alluse_hub.protocols.claims import Mode
-from alluse_hub.protocols.detection import (
-    DEVIATION_MIN_S,
-    PAUSE_S,
-    THRESHOLD,
-    WINDOW,
-    DetectorKind,
-    DeviationMin,
-    Pause,
-    Threshold,
-    Window,
-)
 from alluse_hub.protocols.flow import Flow
-from alluse_hub.protocols.lifecycle import RESIDENTS_MAX, ActorName, Intensity
+from alluse_hub.protocols.lifecycle import RESIDENTS_MAX, ActorName, Backoff, Intensity, OnLimit
+from alluse_hub.protocols.liveness import Liveness
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.rules import Rule
 
@@ -46,6 +37,7 @@ class HubSection(Message):
     """``[hub]``.  The owner of the hub's process and root may always ask; ``allow_users`` names others by user name or
     number.  They reach the control socket only if ``control_group``, a group the owner is in, is given as well.
     ``monitors_per_process``: above 1, so many monitors, in the order of the file, share a process, a *cell*.
+    ``shutdown_s``: how long the whole hub may take to end in order; who is slower than its share is killed.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")] = "alluse"
@@ -54,6 +46,16 @@ class HubSection(Message):
     control_group: str = ""
     base: Base = Base.ENGINE
     monitors_per_process: Annotated[int, Field(ge=1, le=RESIDENTS_MAX)] = 1
+    shutdown_s: Annotated[float, Field(ge=1, le=3600)] = 30.0
+
+
+class TrailSection(Message):
+    """``[trail]``.  ``witness``: a program that cosigns every head of the log, at ``unix:`` and the path of its socket;
+    ``witness_key``: its public key, without which whatever it answers is kept, and only the verifier judges it.
+    """
+
+    witness: Annotated[str, Field(pattern=r"^(unix:/.+)?$", max_length=112)] = ""
+    witness_key: Annotated[str, Field(max_length=300)] = ""
 
 
 class Replay(Message):
@@ -70,12 +72,34 @@ class Replay(Message):
     source: str = "ws3"
 
 
-class Supervision(Message):
-    """``[supervision]``: how often each supervisor may restart its children before it gives up, or parks them."""
+class Limit(Intensity):
+    """How often a supervisor may restart its children, and what it does beyond that: *escalate*, *park* or *stop*."""
 
-    root: Intensity = Intensity(restarts=5, period_s=60)
-    coordination: Intensity = Intensity(restarts=5, period_s=60)
-    workstreams: Intensity = Intensity(restarts=5, period_s=60)
+    on_limit: OnLimit = OnLimit.ESCALATE
+
+    @property
+    def intensity(self) -> Intensity:
+        return Intensity(restarts=self.restarts, period_s=self.period_s)
+
+
+class Supervision(Message):
+    """``[supervision]``: a limit for each supervisor, and the pause that all of them make before a restart.
+
+    Where nothing else is said, ``workstreams`` parks.  ``tree``: how often the guardian starts the whole tree again.
+    ``liveness``: when an actor that is up counts as hung, and is ended and started again.
+    """
+
+    tree: Intensity = Intensity()
+    root: Limit = Limit()
+    coordination: Limit = Limit()
+    workstreams: Limit = Limit(on_limit=OnLimit.PARK)
+    backoff: Backoff = Backoff()
+    liveness: Liveness = Liveness()
+
+    @field_validator("workstreams", mode="before")
+    @classmethod
+    def _parks(cls, given: Any) -> Any:  # whatever came from outside
+        return {"on_limit": OnLimit.PARK, **given} if isinstance(given, dict) else given
 
 
 class WorkstreamConfig(Message):
@@ -94,11 +118,11 @@ class WorkstreamConfig(Message):
     depends_on: tuple[str, ...] = ()
     lockstep: bool = False
     heartbeat_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 5.0
-    detector: DetectorKind = DetectorKind.DEADLINE
-    phi_threshold: Threshold = THRESHOLD
-    phi_window: Window = WINDOW
-    phi_deviation_min_s: DeviationMin = DEVIATION_MIN_S
-    phi_pause_s: Pause = PAUSE_S
+    detector: detection.DetectorKind = detection.DetectorKind.DEADLINE
+    phi_threshold: detection.Threshold = detection.THRESHOLD
+    phi_window: detection.Window = detection.WINDOW
+    phi_deviation_min_s: detection.DeviationMin = detection.DEVIATION_MIN_S
+    phi_pause_s: detection.Pause = detection.PAUSE_S
     latency_budget_ms: Annotated[float, Field(gt=0, le=3_600_000)] = 250.0
     start_timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
     grace_s: Annotated[float, Field(gt=0, le=600)] = 5.0
@@ -110,6 +134,7 @@ class HubConfig(Message):
     """Everything together, in the order of the files: the reference first, then what was added."""
 
     hub: HubSection = HubSection()
+    trail: TrailSection = TrailSection()
     replay: Replay = Replay()
     supervision: Supervision = Supervision()
     workstreams: tuple[WorkstreamConfig, ...] = ()

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, PositiveInt, StrictBool, model_validator
 
+from alluse_hub.protocols.ending import EndPlan
+from alluse_hub.protocols.liveness import Liveness
 from alluse_hub.protocols.message import Fact, Json, Message
 
 ActorName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,47}$")]
@@ -54,6 +56,7 @@ class OnLimit(StrEnum):
 
     ESCALATE = "escalate"  # Erlang/OTP's: stop all children, end with `shutdown`, let the parent decide
     PARK = "park"  # stop that child, mark it, go on with the rest until an operator releases it
+    STOP = "stop"  # park that child and end the platform in order: what must not run without it stops with it
 
 
 class Intensity(Message):
@@ -61,6 +64,22 @@ class Intensity(Message):
 
     restarts: Annotated[int, Field(ge=0)] = 5
     period_s: Annotated[float, Field(gt=0)] = 60.0
+
+
+class Backoff(Message):
+    """The pause before a restart, which grows while restarts of one child follow each other in a row.
+
+    The first ``at_once`` restarts of a row wait for nothing; the next ``first_s``, then ``first_s * factor`` and so on,
+    at most ``cap_s``, all in seconds.  ``jitter`` takes away up to that share of each pause, so that what failed at once
+    is not tried at once.  A row is over when the child has been up for ``reset_s``, or when an operator starts it.
+    """
+
+    at_once: Annotated[int, Field(ge=0)] = 1
+    first_s: Annotated[float, Field(gt=0, le=600)] = 0.1
+    factor: Annotated[float, Field(ge=1, le=10)] = 2.0
+    cap_s: Annotated[float, Field(gt=0, le=3600)] = 5.0
+    jitter: Annotated[float, Field(ge=0, le=1)] = 0.2
+    reset_s: Annotated[float, Field(gt=0, le=86_400)] = 30.0
 
 
 class ChildStart(Message):
@@ -78,7 +97,9 @@ class ChildSpec(Message):
     """One child of a supervisor; children start in the order given and stop in reverse.
 
     A supervisor is given as long as it takes to end, unless its ``shutdown`` or ``grace_s`` is said.  So is any start,
-    unless there is a ``start_timeout_s``.
+    unless there is a ``start_timeout_s``.  ``liveness``: how it is found out that it hangs; None: it is not.
+    ``told``: who hears by ``PeerDown`` that it is down and not back at once;
+    ``told_of``: who goes down with it and is meant by that, as the residents of a cell; if empty, the child itself.
     """
 
     name: ActorName
@@ -89,6 +110,9 @@ class ChildSpec(Message):
     shutdown: Shutdown = Shutdown.GRACE
     grace_s: Annotated[float, Field(strict=True, ge=0, le=GRACE_MAX_S)] = 5.0
     start_timeout_s: Annotated[float, Field(gt=0, le=600)] | None = None
+    liveness: Liveness | None = None
+    told: tuple[ActorName, ...] = ()
+    told_of: tuple[ActorName, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -102,6 +126,8 @@ class ChildSpec(Message):
 class SupervisorSpec(Message):
     """``siblings_wait``: nothing else is done while a child starts or stops, as in Erlang/OTP.  If not, and only under
     one_for_one and in pools, each child has a line of its own: one that is slow keeps none of its siblings waiting.
+    ``backoff``: None for a restart at once, as in Erlang/OTP.  ``keeps_budget``: restarts that count are facts, and
+    still count when the supervisor itself, or the whole hub, was started again.
     """
 
     strategy: Strategy = Strategy.ONE_FOR_ONE
@@ -109,6 +135,10 @@ class SupervisorSpec(Message):
     auto_shutdown: AutoShutdown = AutoShutdown.NEVER
     on_limit: OnLimit = OnLimit.ESCALATE
     siblings_wait: bool = True
+    backoff: Backoff | None = None
+    keeps_budget: bool = False
+    ends_together: bool = False  # at its own end: children stop side by side, as a pool's do
+    end: EndPlan | None = None  # of the root: phases, and a deadline for all
     children: tuple[ChildSpec, ...] = ()  # of a pool: the one template
 
 
@@ -147,9 +177,11 @@ class Woken(Message):
 class StopAsked(Message):
     """The parent wants the actor to end.  A core that takes this letter ends itself with ``Stop(own name, ...)``
     when it is ready; for any other the shell ends at once.  With the reason ``KILLED`` it is not a wish: the parent has
-    died, and whoever may still do so ends in order, with that cause."""
+    died, and whoever may still do so ends in order, with that cause.  ``left_s``: it is killed after that, and may share
+    it out among its own; None: as long as its specification says."""
 
     reason: str
+    left_s: Annotated[float, Field(ge=0)] | None = None
 
 
 KEEP_WORKSTREAMS = "keep-workstreams"
@@ -173,6 +205,14 @@ class ChildUp(Message):
     pid: int
 
 
+class ChildCondition(Message):
+    """A child that is up says that it, or something below it, is not as it should be; empty: all is well again."""
+
+    name: str
+    life: PositiveInt
+    degraded: str
+
+
 class Exited(Message):
     """A child has ended.  ``cause``: ``normal``, ``shutdown``, ``killed`` or the text of an error.  Two notices for
     one exit are normal: an orderly child says goodbye, and then its process ends."""
@@ -191,6 +231,35 @@ class PeerUp(Message):
 
     name: str
     incarnation: PositiveInt
+
+
+class ChildState(StrEnum):
+    """How a child stands, as its supervisor sees it.  A process may exist in all but the last three."""
+
+    STARTING = "starting"
+    READY = "ready"
+    DEGRADED = "degraded"  # up, and says itself that something below it or in it is not as it should be
+    HUNG = "hung"  # up, and gives no sign of life
+    STOPPING = "stopping"
+    RESTARTING = "restarting"  # down, and will be tried again
+    PARKED = "parked"  # down until somebody releases it: it used up its budget
+    STOPPED = "stopped"  # down until somebody starts it: stopped by order, ended for good, or had nothing to run
+
+
+class PeerDown(Message):
+    """From its supervisor to those that need an actor: it is down for a while, or until somebody starts it.
+
+    ``standing``: ``restarting``, ``parked`` or ``stopped``; said again when that changes, and to each new incarnation
+    of those that are told.  ``PeerUp`` with a higher incarnation ends it.  ``incarnation``: the last that its
+    supervisor knows of, 0 if none; whoever has heard of a higher one by ``PeerUp`` ignores this.  ``next_try``: hub
+    time of the next start of one that is ``restarting``; None if nothing is planned.
+    """
+
+    name: str
+    incarnation: Annotated[int, Field(ge=0)]
+    standing: ChildState
+    cause: str
+    next_try: float | None = None
 
 
 class StartActor(Message):
@@ -240,16 +309,10 @@ class ActorOrderDone(Message):
     ignored: bool = False
 
 
-class ChildState(StrEnum):
-    STARTING = "starting"
-    UP = "up"
-    STOPPING = "stopping"
-    DOWN = "down"
-    PARKED = "parked"
-
-
 class ChildShown(Message):
-    """One child as its supervisor sees it."""
+    """One child as its supervisor sees it.  ``why``: it is degraded.  ``restart_times``: what it has used of a budget
+    of its own, where there is one: hub times, newest first.  ``next_try``: hub time at which it is started again.
+    """
 
     name: str
     state: ChildState
@@ -259,17 +322,23 @@ class ChildShown(Message):
     restarts: int = 0
     last_exit: str = ""
     since: float = 0.0  # hub time of the last change
+    next_try: float | None = None
+    why: str = ""
+    restart_times: tuple[float, ...] = ()
 
 
 class TreeShown(Message):
-    """From a supervisor to the board, at every change.  ``cell``: it is a cell, and the children are its residents."""
+    """From a supervisor to the board, at every change.  ``cell``: it is a cell, and the children are its residents.
+    ``restart_times``: what is used of the budget that all children share, as of one child's own.
+    """
 
     supervisor: str
     strategy: Strategy
     intensity: Intensity
-    recent_restarts: int
     children: tuple[ChildShown, ...]
     cell: bool = False
+    on_limit: OnLimit = OnLimit.ESCALATE
+    restart_times: tuple[float, ...] = ()
 
 
 # --- facts ---------------------------------------------------------------------------------------------------------
@@ -307,12 +376,14 @@ class ChildEnded(Fact):
 
 
 class ChildRestarted(Fact):
-    """``count`` restarts of this child since its supervisor started."""
+    """``count`` restarts of this child since its supervisor started.  ``pause_s``: how long it waits before the first
+    start, in seconds."""
 
     name: str
     life: PositiveInt
     cause: str
     count: PositiveInt
+    pause_s: float = 0.0
 
 
 class ChildParked(Fact):

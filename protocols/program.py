@@ -53,6 +53,10 @@ class EndProgram(Message):
     grace_s: Annotated[float, Field(gt=0, le=600)]
 
 
+class EndShim(Message):
+    """Its shim does not do as it is told: kill it, and the program with it."""
+
+
 class Dismiss(Message):
     """All that the ended program said is heard; its shim may go."""
 
@@ -77,6 +81,15 @@ class Attached(Message):
     shim_ticks: NonNegativeInt
     adopted: bool
     first_line: PositiveInt = 1
+
+
+class ShimForeign(Message):
+    """The program that runs is held by a shim of a version with which this monitor cannot speak: both are being ended in
+    order, and started anew if they are wanted."""
+
+    pid: PositiveInt
+    protocol: int
+    spoken: tuple[int, ...]
 
 
 class NotRunning(Message):
@@ -128,10 +141,12 @@ class LinesHeard(Message):
 
 
 class WentSilent(Message):
-    """No sign of life for longer than its detector allows.  ``why``: what that judgement rests on."""
+    """No sign of life for longer than its detector allows.  ``why``: what that judgement rests on.  ``halted``: who is
+    stopped, as by SIGSTOP, and so not at work; empty if nobody is."""
 
     age_s: NonNegativeFloat
     why: str = ""
+    halted: str = ""
 
 
 class BeatsBack(Message):
@@ -139,9 +154,10 @@ class BeatsBack(Message):
 
 
 class Looked(Message):
-    """The last sign of life is ``age_s`` seconds old."""
+    """The last sign of life is ``age_s`` seconds old; ``halted`` as with ``WentSilent``, if it is silent."""
 
     age_s: NonNegativeFloat
+    halted: str = ""
 
 
 class ProgramGone(Message):

@@ -51,10 +51,13 @@ class Entry(Message):
 
 
 class AuditorSpec(Message):
-    """How the auditor groups entries into transactions."""
+    """How the auditor groups entries into transactions; the hub's name, which its log has in its own; its witness."""
 
     linger_s: Annotated[float, Field(ge=0, le=1)] = 0.05  # wait for company, unless somebody waits for the entry
     batch_max: Annotated[int, Field(ge=1, le=100_000)] = 2_000  # entries in one transaction
+    hub: str = "alluse"
+    witness: str = ""
+    witness_key: str = ""
 
 
 class TailSpools(Message):
@@ -62,12 +65,13 @@ class TailSpools(Message):
 
 
 class TailBegun(Message):
-    """From the worker: the store is open.  ``migrations``: those applied just now."""
+    """From the worker: the store is open.  ``migrations``: those applied just now; ``key``: its public one."""
 
     sqlite: str
     journal: str
     migrations: tuple[str, ...] = ()
     warning: str = ""
+    key: str = ""
 
 
 class TailFailed(Message):
@@ -108,6 +112,13 @@ class DamageFound(Message):
     offset: NonNegativeInt
 
 
+class WitnessHeard(Message):
+    """From the worker, when it changes: the witness has cosigned ``size`` entries, or refuses to go on, and why."""
+
+    size: NonNegativeInt
+    refusal: str = ""
+
+
 # --- from the auditor ----------------------------------------------------------------------------------------------
 
 
@@ -128,12 +139,14 @@ class Snapshot(Fact):
 
 
 class StoreOpened(Fact):
-    """An incarnation of the auditor opened its store: with which SQLite, how, and what it changed in the schema."""
+    """An incarnation of the auditor opened its store: with which SQLite, how, what it changed in the schema, and the
+    public key of its signatures."""
 
     sqlite: str
     journal: str
     migrations: tuple[str, ...] = ()
     warning: str = ""
+    key: str = ""
 
 
 class Closed(Fact):
@@ -154,6 +167,19 @@ class SpoolDamaged(Fact):
     offset: NonNegativeInt
 
 
+class WitnessAgreed(Fact):
+    """A witness cosigned the first ``size`` entries: for the first time, or again after it had not."""
+
+    size: NonNegativeInt
+
+
+class WitnessRefused(Fact):
+    """A witness did not cosign more than ``size`` entries, or did not answer: ``why``."""
+
+    size: NonNegativeInt
+    why: str
+
+
 # --- what a check finds --------------------------------------------------------------------------------------------
 
 
@@ -165,6 +191,7 @@ class Wholeness(Message):
     gaps: tuple[str, ...] = ()
     doubles: tuple[str, ...] = ()
     unrecorded: tuple[str, ...] = ()  # heard by somebody, but sent by nobody on record
+    witness: str = ""  # what it did last, in words; empty without one
 
     @property
     def is_whole(self) -> bool:

@@ -13,11 +13,15 @@ from alluse_hub.protocols import (
     board,
     children,
     claims,
+    ending,
     flow,
+    foresight,
     health,
     lifecycle,
+    liveness,
     message,
     program,
+    quarantine,
     rules,
     trail,
     workstream,
@@ -46,7 +50,10 @@ def _table(*modules: ModuleType) -> dict[str, type[message.Message]]:
     return kinds
 
 
-KINDS = _table(admin, board, children, claims, flow, health, lifecycle, program, rules, trail, workstream)
+KINDS = _table(
+    admin, board, children, claims, ending, flow, foresight, health, lifecycle, liveness, program, quarantine, rules,
+    trail, workstream,
+)  # fmt: skip
 
 
 def kind_of(body: message.Message) -> str:

@@ -54,6 +54,8 @@ class MonitorSpec(Message):
     pause_first_s: Seconds = 0.1
     pause_factor: Annotated[float, Field(ge=1, le=10)] = 2.0
     pause_cap_s: Seconds = 10.0
+    pause_jitter: Annotated[float, Field(ge=0, le=1)] = 0.0  # of each pause, taken away at most
+    pause_reset_s: Seconds = 30.0  # a program that was up for so long begins a new row of restarts
     detector: DetectorKind = DetectorKind.DEADLINE
     heartbeat_timeout_s: Seconds = 3.0  # the deadline; with phi the longest silence, whatever the rhythm
     phi_threshold: Threshold = THRESHOLD
@@ -214,6 +216,16 @@ class ProgramStarted(Fact):
     count: PositiveInt
 
 
+class ShimReplaced(Fact):
+    """A program was not taken over but ended in order, because its shim speaks ``protocol`` and this version of the hub
+    speaks ``spoken``: a program of before an upgrade or a downgrade that has to begin anew."""
+
+    workstream: str
+    pid: PositiveInt
+    protocol: int
+    spoken: tuple[int, ...]
+
+
 class ProgramGreeted(Fact):
     """The program said hello.  ``base`` is what the hub adds to its event numbers: for one that starts counting afresh
     the highest number heard, for one that remembers what it said 0, or less by as many as were ever lost."""
@@ -236,12 +248,40 @@ class EventsLost(Fact):
 
 
 class ProgramEnded(Fact):
-    """``restarts``: the times, in hub seconds, newest first, that count against the intensity."""
+    """``restarts``: the times, in hub seconds, newest first, that count against the intensity.  ``row``: which restart
+    of a row follows, from 1; 0 if none does.  ``in_hand``: key of the command that it was at when it ended by itself;
+    empty if there was none."""
 
     workstream: str
     pid: int
     cause: str
     restarts: tuple[float, ...] = ()
+    row: int = 0
+    in_hand: str = ""
+
+
+class CommandSetAside(Fact):
+    """A command that no program survived: so many in a row died while they were at it.  It is answered *no*.
+
+    ``events``: ids of the first of ``count`` events that a delivery carries.  ``cause``: of the last death.
+    """
+
+    workstream: str
+    key: str
+    kind: CommandKind
+    command: str
+    events: tuple[str, ...] = ()
+    count: NonNegativeInt = 0
+    deaths: PositiveInt
+    cause: str
+
+    @property
+    def sentence(self) -> str:
+        shown = self.events[:3]
+        more = f" and {self.count - len(shown)} more" if self.count > len(shown) else ""
+        events = f" with {', '.join(shown)}{more}" if shown else ""
+        what = f"{self.command} ({self.key}){events}"
+        return f"{what} is set aside: {self.deaths} programs died over it, the last of: {self.cause}"
 
 
 class ProgramParked(Fact):

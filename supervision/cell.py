@@ -19,7 +19,9 @@ from alluse_hub.protocols.lifecycle import ChildStart
 from alluse_hub.protocols.message import Message
 from alluse_hub.supervision.bell import Bell
 from alluse_hub.supervision.cell_core import CELL
+from alluse_hub.supervision.origins import UNKNOWN, Origin
 from alluse_hub.supervision.parcel import Parcel
+from alluse_hub.supervision.pings import Work
 from alluse_hub.supervision.residents import Residents
 from alluse_hub.supervision.shell import Shell
 from alluse_hub.supervision.spool import Spool
@@ -39,7 +41,7 @@ class CellActor(Shell):
         self._epoll = select.epoll(flags=select.EPOLL_CLOEXEC)
         self._epoll.register(self._bell.fd, select.EPOLLIN)
         self._watched = ThespianWatch([self._epoll.fileno()])
-        self._words: deque[Message] = deque()  # for the cell's own core; each resident says two at most
+        self._words: deque[tuple[Message, Origin]] = deque()  # for the cell's own core; each resident says two at most
         open_spool = partial(Spool.open, self._home / "trail" / "spool")
         self._residents = Residents(self._own, self._home, self, open_spool)
 
@@ -68,12 +70,15 @@ class CellActor(Shell):
     def _watch(self) -> object:
         return None if self._has_ended() else self._watched
 
+    def _work(self) -> Work:
+        return self._residents.work
+
     def _tick(self) -> None:
         if self._life is None or self._life.is_ended:
             return
         self._residents.tick()
         while self._words:
-            self._life.said(self._words.popleft())
+            self._life.said(*self._words.popleft())
         super()._tick()
 
     def _next_due(self) -> float | None:
@@ -90,16 +95,17 @@ class CellActor(Shell):
 
     def _registration(self) -> Register:
         own = super()._registration()
-        return Register(own.name, own.incarnation, own.address, tuple(self._residents.open()))
+        return Register(own.name, own.incarnation, own.address, tuple(self._residents.open()), own.origin)
 
     def _introduce(self, introduction: Introduce) -> None:
         super()._introduce(introduction)
-        self._residents.introduce((name, incarnation) for name, incarnation, _ in introduction.peers)
+        peers = ((name, incarnation) for name, incarnation, _ in introduction.peers)
+        self._residents.introduce(peers, introduction.origin)
 
     # --- what carries the residents, besides the shell's own ----------------------------------------------------------
 
-    def tell(self, word: Message) -> None:
-        self._words.append(word)
+    def tell(self, word: Message, origin: Origin = UNKNOWN) -> None:
+        self._words.append((word, origin))
 
     def wake(self) -> None:
         self._bell.ring()
@@ -117,8 +123,8 @@ class CellActor(Shell):
     # --- ports: residents in place of children -----------------------------------------------------------------------
 
     def spawn(self, name: str, life: int, start: ChildStart) -> None:
-        self._residents.move_in(name, life, start)
+        self._residents.move_in(name, life, start, self._origin_of(name))
 
-    def stop(self, name: str, reason: str, grace_s: float | None) -> None:
+    def stop(self, name: str, reason: str, grace_s: float | None, left_s: float | None) -> None:
         _ = grace_s  # the cell's core waits; nothing in a shared process can be killed alone
-        self._residents.stop(name, reason)
+        self._residents.stop(name, reason, left_s, self._origin_of(name))

@@ -10,6 +10,7 @@ rest goes with the process.  Its picture for the board is put together over ``PI
 quick succession.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -36,6 +37,7 @@ from alluse_hub.protocols.lifecycle import (
 )
 from alluse_hub.protocols.message import Envelope, Message
 from alluse_hub.protocols.names import BOARD
+from alluse_hub.supervision.farewell import passed_on_s
 from alluse_hub.supervision.restarts import SHUTDOWN
 
 LIFE = 1
@@ -56,7 +58,7 @@ class Resident:
     """As the cell sees it.  ``pid`` is the cell's own: they share the process."""
 
     spec: ResidentSpec
-    state: ChildState = ChildState.DOWN
+    state: ChildState = ChildState.STOPPED
     incarnation: int = 0
     pid: int = 0
     last_exit: str = ""
@@ -64,7 +66,7 @@ class Resident:
 
     @property
     def is_alive(self) -> bool:
-        return self.state is not ChildState.DOWN
+        return self.state is not ChildState.STOPPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,6 @@ class Cell:
             supervisor=self.name,
             strategy=Strategy.ONE_FOR_ALL,
             intensity=NO_RESTARTS,
-            recent_restarts=0,
             children=tuple(
                 ChildShown(
                     name=name,
@@ -125,8 +126,8 @@ def decide(state: Cell, letter: Envelope) -> Step:
             return came_up(state, up, letter.at)
         case Exited() as exited:
             return ended(state, exited, letter.at)
-        case StopAsked(reason=reason):
-            return stop_all(state, reason, letter.at)
+        case StopAsked(reason=reason, left_s=left_s):
+            return stop_all(state, reason, letter.at, left_s)
         case Woken(timer="grace"):
             return overdue(state)
         case Woken(timer="picture"):
@@ -148,7 +149,7 @@ def came_up(state: Cell, up: ChildUp, at: float) -> Step:
     resident = state.residents.get(up.name)
     if resident is None or up.name not in state.waiting:
         return Decision(state)
-    moment = resident.state if state.is_ending else ChildState.UP
+    moment = resident.state if state.is_ending else ChildState.READY
     known = replace(resident, state=moment, incarnation=up.incarnation, pid=up.pid, since=at)
     state = replace(state.put(known), waiting=state.waiting - {up.name})
     return changed(state) if state.waiting else pictured(state)
@@ -158,7 +159,7 @@ def ended(state: Cell, exited: Exited, at: float) -> Step:
     resident = state.residents.get(exited.name)
     if resident is None or not resident.is_alive:
         return Decision(state)
-    gone = replace(resident, state=ChildState.DOWN, pid=0, last_exit=exited.cause, since=at)
+    gone = replace(resident, state=ChildState.STOPPED, pid=0, last_exit=exited.cause, since=at)
     state = state.put(gone)
     fact = Record(ChildEnded(name=exited.name, life=LIFE, incarnation=gone.incarnation, cause=exited.cause))
     if not state.is_ending:
@@ -170,8 +171,8 @@ def ended(state: Cell, exited: Exited, at: float) -> Step:
     return pictured(state, fact, end=SHUTDOWN)
 
 
-def stop_all(state: Cell, reason: str, at: float) -> Step:
-    """All at once: they stop side by side, so the longest grace is enough for all."""
+def stop_all(state: Cell, reason: str, at: float, left_s: float | None) -> Step:
+    """All at once: they stop side by side, so the longest grace is enough for all, and each may take what is left."""
     if state.is_ending:
         return Decision(state)
     alive = {name: resident for name, resident in state.residents.items() if resident.is_alive}
@@ -179,8 +180,10 @@ def stop_all(state: Cell, reason: str, at: float) -> Step:
         return Decision(replace(state, is_ending=True), (Stop(state.name, SHUTDOWN, 0.0),))
     stopping = {name: replace(resident, state=ChildState.STOPPING, since=at) for name, resident in alive.items()}
     state = replace(state, is_ending=True, residents=MappingProxyType({**state.residents, **stopping}))
-    longest = max(resident.spec.grace_s for resident in alive.values())
-    stops = tuple(Stop(name, reason, resident.spec.grace_s) for name, resident in alive.items())
+    most_s = math.inf if left_s is None else passed_on_s(left_s)
+    longest = min(most_s, max(resident.spec.grace_s for resident in alive.values()))
+    each_s = None if left_s is None else most_s
+    stops = tuple(Stop(name, reason, min(most_s, each.spec.grace_s), each_s) for name, each in alive.items())
     return pictured(state, Wake("grace", longest), *stops)
 
 

@@ -10,6 +10,7 @@ from thespian.actors import ThespianWatch, WatchMessage
 
 from alluse_hub.protocols.message import Message
 from alluse_hub.supervision.bell import Bell
+from alluse_hub.supervision.pings import Work
 from alluse_hub.supervision.shell import Shell
 from alluse_hub.supervision.workshop import Worker, Workshop
 
@@ -27,6 +28,9 @@ class Leaf(Shell):
 
     def do(self, job: Message) -> None:
         self._workshop.do(job)
+
+    def _work(self) -> Work:
+        return self._workshop.work
 
     def _other(self, message: object) -> None:
         if not isinstance(message, WatchMessage):

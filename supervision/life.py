@@ -7,13 +7,10 @@ the carrier: that is behind ``Ports``.
 The law it keeps: *write, then tell*.  What is not in the spool has not been sent.
 """
 
-import json
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
-
-from pydantic import TypeAdapter
+from typing import Generic, TypeVar
 
 from alluse_hub.protocols import wire
 from alluse_hub.protocols.effects import (
@@ -27,15 +24,22 @@ from alluse_hub.protocols.effects import (
     Send,
     Spawn,
     Stop,
+    Terminate,
     Wake,
+    Watch,
 )
-from alluse_hub.protocols.lifecycle import Booted, ChildStart, DeadLetter, Failed, PeerUp, Started, Woken
+from alluse_hub.protocols.lifecycle import Booted, DeadLetter, Failed, PeerUp, Started, StopAsked, Woken
 from alluse_hub.protocols.message import EntryId, Envelope, Fact, Json, Message
 from alluse_hub.protocols.names import ROOT
-from alluse_hub.protocols.trail import EntryKind, Snapshot, Stored
+from alluse_hub.protocols.quarantine import DiedInHand, LetterSetAside, Suspect
+from alluse_hub.protocols.trail import EntryKind, Stored
+from alluse_hub.supervision.inhand import EXEMPT, Hand
+from alluse_hub.supervision.origins import UNKNOWN, Origin, Origins, unwrapped
 from alluse_hub.supervision.outbox import Held, Outbox, split
 from alluse_hub.supervision.pairs import Inbound
 from alluse_hub.supervision.parcel import Parcel
+from alluse_hub.supervision.ports import Ports, SpoolPort
+from alluse_hub.supervision.recovery import recovered, snapshot_of
 from alluse_hub.supervision.spool import Frame
 from alluse_hub.supervision.timers import Timers
 
@@ -58,7 +62,7 @@ ANY_INCARNATION = 0
 @dataclass(frozen=True, slots=True)
 class Boot:
     """What an actor is told when it is born.  ``home`` is the hub's folder; ``reader`` the class path of the module
-    that recovers facts; ``process`` says which process this is, for the trail."""
+    that recovers facts; ``process`` says which process this is, for the trail; ``origin`` what it is born for."""
 
     name: str
     life: int
@@ -67,30 +71,7 @@ class Boot:
     version: str = ""
     pid: int = 0
     start_ticks: int = 0
-
-
-class SpoolPort(Protocol):
-    """What a life needs of a spool."""
-
-    actor: str
-    incarnation: int
-    n: int
-
-    def write(self, frames: Sequence[Frame], at: float, wall: float) -> int: ...
-
-
-class Ports(Protocol):
-    """What carries a life."""
-
-    def now(self) -> float: ...
-    def wall(self) -> float: ...
-    def post(self, to: str, parcel: Parcel) -> None: ...
-    def spawn(self, name: str, life: int, start: ChildStart) -> None: ...
-    def stop(self, name: str, reason: str, grace_s: float | None) -> None: ...
-    def kill(self, name: str) -> None: ...
-    def do(self, job: Message) -> None: ...
-    def end(self, reason: str) -> None: ...
-    def recover(self, kinds: frozenset[str]) -> tuple[Json | None, list[tuple[str, bytes]]]: ...
+    origin: Origin = UNKNOWN
 
 
 @dataclass(slots=True)
@@ -107,16 +88,23 @@ class Life(Generic[S]):
     core: Core[S]
     spool: SpoolPort
     ports: Ports
+    hand: Hand = field(default_factory=Hand.forgetful)
     state: S = field(init=False)
     _spec: Message = field(init=False)
     _facts: int = 0
     _timers: Timers = field(default_factory=Timers)
-    _timer_cause: dict[str, tuple[str, str]] = field(default_factory=dict)
+    _origins: Origins = field(default_factory=Origins)
     _inbound: Inbound[Parcel] = field(default_factory=Inbound)
     _outbox: Outbox = field(default_factory=Outbox)
     _peers: dict[str, _Peer] = field(default_factory=dict)
     _unknown: dict[str, deque[Parcel]] = field(default_factory=dict)
-    _early: list[tuple[Message, str, str, str]] = field(default_factory=list)
+    _early: list[tuple[Message, str, Origin]] = field(default_factory=list)
+    _in_hand: str = ""  # the letter whose turn it is
+    _receipt: Frame | None = None  # of that letter, until it is written
+    _owed: Origin = UNKNOWN  # what a failure now is due to: the birth until it is up, the order once it is to end
+    _is_new: bool = True  # not up yet
+    registered_as: Origin = UNKNOWN  # what a newborn names as the cause when it makes itself known
+    farewell: Origin = UNKNOWN  # of its own end: the entry in which it decided to end, or failed
     is_open: bool = False
     is_ended: bool = False
 
@@ -128,6 +116,7 @@ class Life(Generic[S]):
             self.failed(f"{INVALID}: {wrong}")
             self.ports.end(f"{INVALID}: {wrong}")
             return
+        self._origins.answers = self.core.answers or {}
         self._spec = self.core.spec.model_validate(self.boot.spec)
         self.state = self.core.start(self.boot.name, self._spec)
         recovered = self._recover()
@@ -137,25 +126,23 @@ class Life(Generic[S]):
             parent=self.boot.parent,
             version=self.boot.version,
         )
-        self._write([_fact(booted)])
+        born = self._owed = self.boot.origin
+        over = self.hand.died_over
+        died = [] if over is None else [_fact(DiedInHand(name=self.boot.name, suspect=over))]
+        self._write([_fact(booted, *born), *died])
         self.is_open = True
-        self._turn(Started(incarnation=self.spool.incarnation, recovered=recovered), self.boot.name, "", "", "")
+        self.registered_as = Origin(self._next_id, born.correlation or self._next_id)
+        self._turn(Started(incarnation=self.spool.incarnation, recovered=recovered), self.boot.name, "", *born)
         early, self._early = self._early, []
-        for body, sender, letter, cause in early:
-            self._turn(body, sender, letter, cause, "")
+        for body, sender, origin in early:
+            self._turn(body, sender, "", *origin)
 
     def _recover(self) -> int:
         """Fold what earlier incarnations left; the number of facts folded."""
-        if self.core.evolve is None:
+        if self.core.evolve is None or not (self.core.recovers is None or self.core.recovers(self.state)):
             return 0
         snapshot, facts = self.ports.recover(frozenset(kind.__name__ for kind in self.core.facts))
-        if snapshot is not None:
-            kept: S = _adapter(self.state).validate_json(json.dumps(snapshot))
-            self.state = kept if self.core.restore is None else self.core.restore(self.state, kept)
-        for kind, body in facts:
-            fact = wire.decode(kind, body)
-            assert isinstance(fact, Fact), f"{kind} is in the trail as a fact"
-            self.state = self.core.evolve(self.state, fact)
+        self.state = recovered(self.core, self.state, snapshot, facts)
         self._facts = len(facts)
         return len(facts)
 
@@ -175,16 +162,22 @@ class Life(Generic[S]):
             self._stored(parcel)
             return
         body = wire.decode(parcel.kind, parcel.body)
-        self._turn(body, parcel.sender, parcel.id, parcel.cause, parcel.correlation)
+        self._turn(body, parcel.sender, parcel.id, parcel.cause, parcel.correlation, parcel.body)
 
-    def said(self, message: Message) -> None:
-        """A word from the actor's own worker, or from its shell about a child."""
+    def said(self, message: Message, origin: Origin = UNKNOWN) -> None:
+        """A word from the actor's own worker, or from its shell about a child; ``origin`` if that knows it.  One
+        without a correlation is no more than what was in hand."""
         if self.is_ended:
             return
+        known = self._origins.of_word(message)
+        if not origin.correlation and known.cause:
+            origin = known
+        if type(message) is StopAsked:
+            self._owed = origin
         if not self.is_open:
-            self._early.append((message, self.boot.name, "", ""))
+            self._early.append((message, self.boot.name, origin))
             return
-        self._turn(message, self.boot.name, "", "", "")
+        self._turn(message, self.boot.name, "", *origin)
 
     def _stored(self, parcel: Parcel) -> None:
         word = wire.decode(parcel.kind, parcel.body)
@@ -198,7 +191,7 @@ class Life(Generic[S]):
         for held in self._outbox.released(n):
             self._go_on(held)
 
-    def introduce(self, name: str, incarnation: int) -> None:
+    def introduce(self, name: str, incarnation: int, origin: Origin = UNKNOWN) -> None:
         """``name`` can be written to; a newer incarnation than the one known is told to the core."""
         known = self._peers.get(name)
         if known is not None and incarnation <= known.incarnation:
@@ -209,9 +202,9 @@ class Life(Generic[S]):
         if name != self.boot.name and PeerUp in self.core.accepts and self._heeds(name):
             peer_up = PeerUp(name=name, incarnation=incarnation)
             if self.is_open and not self.is_ended:
-                self._turn(peer_up, ROOT, "", "", "")
+                self._turn(peer_up, ROOT, "", *origin)
             elif not self.is_open:
-                self._early.append((peer_up, ROOT, "", ""))
+                self._early.append((peer_up, ROOT, origin))
 
     def _heeds(self, name: str) -> bool:
         return not self.is_open or self.core.heeds is None or self.core.heeds(self.state, name)
@@ -221,8 +214,8 @@ class Life(Generic[S]):
         for parcel in self._inbound.overdue(self.ports.now()):
             self._unpack(parcel)
         while not self.is_ended and (timer := self._timers.due(self.ports.now())) is not None:
-            cause, correlation = self._timer_cause.pop(timer, ("", ""))
-            self._turn(Woken(timer=timer), self.boot.name, "", cause, correlation)
+            self._turn(Woken(timer=timer), self.boot.name, "", *self._origins.timer_woke(timer))
+            self._origins.timer_handled()
 
     def next_wake(self) -> float | None:
         """Hub time at which ``tick`` has something to do; None if never."""
@@ -231,8 +224,10 @@ class Life(Generic[S]):
 
     # --- a turn ----------------------------------------------------------------------------------------------------
 
-    def _turn(self, body: Message, sender: str, letter: str, cause: str, correlation: str) -> None:
-        own = f"{self.boot.name}/{self.spool.incarnation}/{self.spool.n + 1}"
+    def _turn(
+        self, body: Message, sender: str, letter: str, cause: str, correlation: str, encoded: bytes = b""
+    ) -> None:
+        own = self._next_id
         envelope = Envelope(
             id=letter or own,
             sender=sender,
@@ -255,23 +250,39 @@ class Life(Generic[S]):
             why = f"{self.boot.name} does not take it"
             self._write([receipt, _fact(DeadLetter(to=self.boot.name, kind=receipt.message, why=why))])
             return
+        if type(body) not in EXEMPT:
+            poison = self.hand.take(sender, receipt.message, encoded or receipt.body, envelope.id, envelope.at)
+            if poison is not None:
+                self._set_aside(receipt, envelope.id, poison)
+                return
+        self._in_hand, self._receipt = envelope.id, receipt
         decision = self.core.decide(self.state, envelope)
         now, rest = split(decision.effects)
         numbered = self._write([receipt], now, envelope.id, envelope.correlation)
+        self._receipt = None
         self.state = decision.state
         if rest:
             self._outbox.hold(Held(self.spool.n, rest, envelope.id, envelope.correlation))
         self._perform(numbered, envelope.id, envelope.correlation)
+        self._in_hand = ""
+        self.hand.put_down()
+        if self._is_new and self.is_ready:
+            self._is_new, self._owed = False, UNKNOWN
         if self._facts >= SNAPSHOT_EVERY and not len(self._outbox) and not self.is_ended:
             self._take_snapshot()
 
+    def _set_aside(self, receipt: Frame, letter: str, poison: Suspect) -> None:
+        why = f"in quarantine: {len(poison.deaths)} incarnations of {self.boot.name} died over it"
+        frames = [receipt, _fact(DeadLetter(to=self.boot.name, kind=poison.kind, why=why), letter)]
+        if self.hand.is_news(poison):
+            frames.append(_fact(LetterSetAside(name=self.boot.name, letter=letter, suspect=poison), letter))
+        self._write(frames)
+
     def _take_snapshot(self) -> None:
-        """By the law of durable actors the live state is what the facts make, as soon as none of them waits."""
         self._facts = 0
         if self.core.evolve is not None:
             fresh = self.core.start(self.boot.name, self._spec)
-            kept = self.state if self.core.restore is None else self.core.restore(fresh, self.state)
-            self._write([_fact(Snapshot(state=_adapter(kept).dump_python(kept, mode="json")))])
+            self._write([_fact(snapshot_of(self.core, fresh, self.state))])
 
     def _go_on(self, held: Held) -> None:
         now, rest = split(held.effects)
@@ -285,8 +296,11 @@ class Life(Generic[S]):
     ) -> list[tuple[Effect, str, bytes]]:
         """Everything of a turn in one write; returns the effects to perform, each with its entry's id and body."""
         numbered: list[tuple[Effect, str, bytes]] = []
-        for effect in effects:
-            entry = str(EntryId(self.boot.name, self.spool.incarnation, self.spool.n + len(frames) + 1))
+        turn = Origin(cause, correlation)
+        own = f"{self.boot.name}/{self.spool.incarnation}"
+        for whole in effects:
+            effect, (cause, correlation) = unwrapped(whole, turn)
+            entry = f"{own}/{self.spool.n + len(frames) + 1}"
             match effect:
                 case Send(to=to, message=message):
                     if self._outbox.is_overtaken(effect):
@@ -297,44 +311,56 @@ class Life(Generic[S]):
                     shown = message.for_trail()
                     kept = body if shown is message else wire.encode(shown)
                     frames.append(Frame(EntryKind.SENT, wire.kind_of(message), kept, to, "", cause, correlation))
-                    numbered.append((effect, entry, body))
+                    numbered.append((whole, entry, body))
                 case Record(fact=fact) | Commit(fact=fact):
                     frames.append(_fact(fact, cause, correlation, power=isinstance(effect, Commit)))
                     self._facts += type(fact) in self.core.facts
                 case Do(job=job):
                     kept = wire.encode(job.for_trail())
                     frames.append(Frame(EntryKind.DID, wire.kind_of(job), kept, "", "", cause, correlation))
-                    numbered.append((effect, entry, b""))
+                    numbered.append((whole, entry, b""))
                 case _:
-                    numbered.append((effect, entry, b""))
+                    numbered.append((whole, entry, b""))
         if frames:
             self.spool.write(frames, self.ports.now(), self.ports.wall())
         return numbered
 
     def _perform(self, numbered: list[tuple[Effect, str, bytes]], cause: str, correlation: str) -> None:
-        for effect, entry, body in numbered:
+        turn = Origin(cause, correlation)
+        for whole, entry, body in numbered:
+            effect, origin = unwrapped(whole, turn)
             match effect:
                 case Send(to=to, message=message):
                     kind = wire.kind_of(message)
                     own = self.spool.incarnation
-                    self._post(to, Parcel(entry, self.boot.name, own, to, 0, 0, kind, body, cause, correlation))
+                    self._post(to, Parcel(entry, self.boot.name, own, to, 0, 0, kind, body, *origin))
                 case Wake(timer=timer, after_s=after_s):
                     self._timers.set(timer, self.ports.now() + after_s)
-                    self._timer_cause[timer] = (cause, correlation)
+                    self._origins.timer_set(timer, origin)
                 case CancelWake(timer=timer):
                     self._timers.cancel(timer)
-                    self._timer_cause.pop(timer, None)
+                    self._origins.timer_cancelled(timer)
                 case Do(job=job):
+                    self._origins.job_given(type(job), origin)
                     self.ports.do(job)
                 case Spawn(name=name, life=life, start=start):
+                    self._origins.child_spawned(name, origin)
                     self.ports.spawn(name, life, start)
                 case Stop(name=name, reason=reason) if name == self.boot.name:
                     self.is_ended = True
+                    self.farewell = origin
                     self.ports.end(reason)
-                case Stop(name=name, reason=reason, grace_s=grace_s):
-                    self.ports.stop(name, reason, grace_s)
+                case Stop(name=name, reason=reason, grace_s=grace_s, left_s=left_s):
+                    self._origins.child_ordered_to_end(name, origin)
+                    self.ports.stop(name, reason, grace_s, left_s)
                 case Kill(name=name):
+                    self._origins.child_ordered_to_end(name, origin)
                     self.ports.kill(name)
+                case Terminate(name=name):
+                    self._origins.child_ordered_to_end(name, origin)
+                    self.ports.terminate(name)
+                case Watch(name=name, liveness=liveness):
+                    self.ports.watch_over(name, liveness)
 
     def _post(self, to: str, parcel: Parcel) -> None:
         peer = self._peers.get(to)
@@ -346,7 +372,21 @@ class Life(Generic[S]):
                 self._write([_fact(DeadLetter(to=to, kind=lost.kind, why="nobody of that name was introduced"))])
             return
         peer.sent += 1
-        self.ports.post(to, parcel._replace(to_incarnation=peer.incarnation, number=peer.sent))
+        self.ports.post(to, parcel.addressed(peer.incarnation, peer.sent))
+
+    @property
+    def _next_id(self) -> str:
+        """Of the entry that is written next."""
+        return f"{self.boot.name}/{self.spool.incarnation}/{self.spool.n + 1}"
+
+    def of_child(self, name: str) -> Origin:
+        """Of what was last done about that child: who carries the life says it to the child."""
+        return self._origins.of_child(name)
+
+    @property
+    def degraded(self) -> str:
+        """Why it is not as it should be, though up; empty if it is."""
+        return "" if self.core.degraded is None or not self.is_open else self.core.degraded(self.state)
 
     @property
     def is_ready(self) -> bool:
@@ -356,9 +396,17 @@ class Life(Generic[S]):
     # --- death -----------------------------------------------------------------------------------------------------
 
     def failed(self, error: str) -> None:
-        """The last entry of a life that raised."""
+        """The last entry of a life that raised; before it the receipt of the letter in hand, if that is not written."""
         self.is_ended = True
-        self._write([_fact(Failed(letter="", error=error[:4_000]))])
+        frames = [] if self._receipt is None else [self._receipt]
+        own = str(EntryId(self.boot.name, self.spool.incarnation, self.spool.n + len(frames) + 1))
+        self.farewell = Origin(own, self._owed.correlation or own)
+        fact = Failed(letter=self._in_hand, error=error[:4_000])
+        self._write([*frames, _fact(fact, self._in_hand or self._owed.cause, self.farewell.correlation)])
+
+    @property
+    def last_word(self) -> Message | None:
+        return None if self.core.last_word is None else self.core.last_word(self.state)
 
     @property
     def held_turns(self) -> int:
@@ -368,7 +416,3 @@ class Life(Generic[S]):
 def _fact(fact: Fact, cause: str = "", correlation: str = "", *, power: bool = False) -> Frame:
     body = wire.encode(fact.for_trail())
     return Frame(EntryKind.FACT, wire.kind_of(fact), body, "", "", cause, correlation, power)
-
-
-def _adapter(state: S) -> TypeAdapter[Any]:  # the state's class is known only at run time
-    return TypeAdapter(type(state))

@@ -40,6 +40,9 @@ class Lodging(Protocol):
     def evict(self, name: str, address: ActorAddress, process: Process | None) -> bool:
         """End a child at once.  Whether it counts as gone already; else the base will say so."""
 
+    def terminate(self, process: Process) -> None:
+        """Have a child asked by the kernel to end."""
+
     def strike(self, process: Process) -> None:
         """A child is gone: take it out of the register."""
 
@@ -77,6 +80,10 @@ class OwnProcess:
         self._send(address, ActorExitRequest())
         return True
 
+    @staticmethod
+    def terminate(process: Process) -> None:
+        processes.kill(process, signal.SIGTERM)
+
     def strike(self, process: Process) -> None:
         processes.strike(self._home, process)
 
@@ -106,6 +113,9 @@ class SharedProcess:
     def evict(self, _name: str, address: ActorAddress, _process: Process | None) -> bool:
         self._send(address, Kill())
         return False
+
+    def terminate(self, process: Process) -> None:
+        """The kernel knows of none of those who share a process."""
 
     def strike(self, process: Process) -> None:
         """It goes on: others live in it."""

@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _Pair(Generic[T]):
+    incarnation: int
     expected: int = 1
     waiting: dict[int, T] = field(default_factory=dict)
     since: float = 0.0
@@ -30,18 +31,22 @@ class _Pair(Generic[T]):
 class Inbound(Generic[T]):
     """Letters on their way in, by sender; an older incarnation of a sender is forgotten when a newer one speaks."""
 
-    _pairs: dict[str, tuple[int, _Pair[T]]] = field(default_factory=dict)
+    _pairs: dict[str, _Pair[T]] = field(default_factory=dict)
+    _has_gaps: bool = False  # some pair may have letters that wait: looked at between any two letters
 
     def take(self, sender: str, incarnation: int, number: int, letter: T, now: float) -> list[T]:
         """The letters that may be heard now, in order; empty if this one has to wait or is a double."""
-        known, pair = self._pairs.get(sender, (0, _Pair[T]()))
-        if incarnation < known:
+        pair = self._pairs.get(sender)
+        if pair is None or incarnation > pair.incarnation:
+            pair = self._pairs[sender] = _Pair(incarnation)
+        elif incarnation < pair.incarnation:
             return []
-        if incarnation > known:
-            pair = _Pair[T]()
-            self._pairs[sender] = (incarnation, pair)
+        if not pair.waiting and number == pair.expected:  # nearly always
+            pair.expected += 1
+            return [letter]
         if number < pair.expected or number in pair.waiting:
             return []
+        self._has_gaps = True
         if not pair.waiting:
             pair.since = now
         pair.waiting[number] = letter
@@ -54,15 +59,20 @@ class Inbound(Generic[T]):
 
     def overdue(self, now: float) -> list[T]:
         """Letters whose missing predecessors are given up at ``now``."""
+        if not self._has_gaps:
+            return []
         ready: list[T] = []
-        for _, pair in self._pairs.values():
+        for pair in self._pairs.values():
             if pair.waiting and now >= pair.since + GAP_WAIT_S:  # the very sum that `next_overdue` promised
                 ready += _skip(pair)
                 pair.since = now
         return ready
 
     def next_overdue(self) -> float | None:
-        waits = [pair.since for _, pair in self._pairs.values() if pair.waiting]
+        if not self._has_gaps:
+            return None
+        waits = [pair.since for pair in self._pairs.values() if pair.waiting]
+        self._has_gaps = bool(waits)
         return min(waits) + GAP_WAIT_S if waits else None
 
 

@@ -46,6 +46,16 @@ def start_ticks(pid: int) -> int:
     return 0 if fields[0] in {b"Z", b"X"} else int(fields[19])
 
 
+def is_stopped(process: Process) -> bool:
+    """Whether it lives and is stopped by a signal, as by SIGSTOP; a debugger that holds it does not count."""
+    try:
+        stat = Path(f"/proc/{process.pid}/stat").read_bytes()
+    except OSError:
+        return False
+    fields = stat[stat.rindex(b")") + 2 :].split()
+    return fields[0] == b"T" and int(fields[19]) == process.ticks
+
+
 def is_alive(process: Process) -> bool:
     return start_ticks(process.pid) == process.ticks != 0
 
@@ -165,6 +175,13 @@ def strike(home: Path, process: Process) -> None:
     """Take a dead process out of the register."""
     with suppress(FileNotFoundError):
         (home / "run" / "procs" / str(process.pid)).unlink()
+
+
+def strike_dead(home: Path) -> None:
+    """Take all that are dead out of the register."""
+    for process in entered(home):
+        if not is_alive(process):
+            strike(home, process)
 
 
 def end_all(home: Path) -> list[Process]:

@@ -28,9 +28,14 @@ from typing import Any, NoReturn, Protocol
 
 from alluse_hub.protocols.effects import Core
 from alluse_hub.protocols.lifecycle import ChildStart, ChildUp, Exited, StopAsked
+from alluse_hub.protocols.liveness import Liveness
 from alluse_hub.protocols.message import Json, Message
-from alluse_hub.supervision.life import Boot, Life, SpoolPort
+from alluse_hub.supervision.handfile import hand_of
+from alluse_hub.supervision.life import Boot, Life
+from alluse_hub.supervision.origins import UNKNOWN, Origin
 from alluse_hub.supervision.parcel import Parcel
+from alluse_hub.supervision.pings import Work
+from alluse_hub.supervision.ports import SpoolPort
 from alluse_hub.supervision.timers import Timers
 from alluse_hub.supervision.workshop import Worker, Workshop
 
@@ -57,7 +62,7 @@ class Carrier(Protocol):
     def wall(self) -> float: ...
     def post(self, to: str, parcel: Parcel) -> None: ...
     def recover_of(self, name: str, kinds: frozenset[str]) -> tuple[Json | None, list[tuple[str, bytes]]]: ...
-    def tell(self, word: Message) -> None: ...
+    def tell(self, word: Message, origin: Origin = UNKNOWN) -> None: ...
     def wake(self) -> None: ...
     def watch(self, fd: int) -> None: ...
     def unwatch(self, fd: int) -> None: ...
@@ -114,11 +119,18 @@ class Resident:
         _ = life, start
         self._refuse(name)
 
-    def stop(self, name: str, reason: str, grace_s: float | None) -> None:
-        _ = reason, grace_s
+    def stop(self, name: str, reason: str, grace_s: float | None, left_s: float | None) -> None:
+        _ = reason, grace_s, left_s
         self._refuse(name)
 
     def kill(self, name: str) -> None:
+        self._refuse(name)
+
+    def terminate(self, name: str) -> None:
+        self._refuse(name)
+
+    def watch_over(self, name: str, liveness: Liveness) -> None:
+        _ = liveness
         self._refuse(name)
 
     def _refuse(self, child: str) -> NoReturn:
@@ -152,13 +164,15 @@ class Residents:
 
     # --- birth -------------------------------------------------------------------------------------------------------
 
-    def move_in(self, name: str, life: int, start: ChildStart) -> None:
+    def move_in(self, name: str, life: int, start: ChildStart, origin: Origin = UNKNOWN) -> None:
         """Boot a resident of this name.  Whatever is wrong with it is told to the cell's core."""
         try:
             shell = _load(start.actor)
-            boot = replace(self._boot, name=name, life=life, spec=start.spec, parent=self._boot.name)
+            boot = replace(self._boot, name=name, life=life, spec=start.spec, parent=self._boot.name, origin=origin)
             resident = Resident(boot, shell.core, self._carrier, self._leave)
-            resident.life = Life(boot, shell.core, self._open_spool(name), resident)
+            spool = self._open_spool(name)
+            hand = hand_of(self._home, name, spool.incarnation, boot.version, resident.now())
+            resident.life = Life(boot, shell.core, spool, resident, hand)
         except Exception as error:  # noqa: BLE001  # it has no spool to leave it in: the cell's has to do
             _shout(error)
             self._carrier.tell(Exited(name=name, life=life, cause=_cause(error)))
@@ -178,11 +192,11 @@ class Residents:
     def hear(self, resident: Resident, parcel: Parcel) -> None:
         self._on(resident, lambda: resident.life.hear(parcel))
 
-    def introduce(self, peers: Iterable[tuple[str, int]]) -> None:
+    def introduce(self, peers: Iterable[tuple[str, int]], origin: Origin = UNKNOWN) -> None:
         """To all residents: the names, with incarnations, that can be written to."""
         known = tuple(peers)
         for resident in list(self._residents.values()):
-            self._on(resident, partial(_introduce, resident.life, known))
+            self._on(resident, partial(_introduce, resident.life, known, origin))
 
     def read(self, fd: int) -> None:
         """A watched descriptor has something; ``hear_words`` is to follow."""
@@ -218,6 +232,13 @@ class Residents:
             resident = self._residents[name]
             resident.due = None
             self._on(resident, resident.life.tick)
+
+    @property
+    def work(self) -> Work:
+        """Of the one whose worker has been at its job for longest; it is named."""
+        all_work = [(each.workshop.work, each.name) for each in self._residents.values() if each.workshop is not None]
+        work, name = max(all_work, key=lambda one: one[0].job_s, default=(Work(), ""))
+        return work._replace(job=f"{work.job} of {name}") if work.job else work
 
     def next_due(self) -> float | None:
         """Hub time at which ``tick`` has something to do; None if never."""
@@ -277,13 +298,13 @@ class Residents:
 
     # --- the end -----------------------------------------------------------------------------------------------------
 
-    def stop(self, name: str, reason: str) -> None:
+    def stop(self, name: str, reason: str, left_s: float | None = None, origin: Origin = UNKNOWN) -> None:
         """Ask it to end."""
         resident = self._residents.get(name)
         if resident is None or resident.has_ended():
             return
         if StopAsked in resident.core.accepts:
-            self._on(resident, lambda: resident.life.said(StopAsked(reason=reason)))
+            self._on(resident, lambda: resident.life.said(StopAsked(reason=reason, left_s=left_s), origin))
         else:
             resident.life.is_ended = True
             resident.end("shutdown")
@@ -337,12 +358,13 @@ class Residents:
     def _tell_end(self, resident: Resident) -> None:
         if not resident.is_told:
             resident.is_told = True
-            self._carrier.tell(Exited(name=resident.name, life=resident.boot.life, cause=resident.cause))
+            end = Exited(name=resident.name, life=resident.boot.life, cause=resident.cause)
+            self._carrier.tell(end, resident.life.farewell)
 
 
-def _introduce(life: Life[Any], peers: Iterable[tuple[str, int]]) -> None:  # as above
+def _introduce(life: Life[Any], peers: Iterable[tuple[str, int]], origin: Origin) -> None:  # as above
     for name, incarnation in peers:
-        life.introduce(name, incarnation)
+        life.introduce(name, incarnation, origin)
 
 
 def _hear_word(resident: Resident) -> None:

@@ -2,16 +2,21 @@
 
 Four decisions, after Erlang/OTP's supervisor(3): the *restart type* says whether a child that ended is started again,
 the *strategy* says who goes down with it, the *intensity* says when trying must stop so that the fault climbs to a
-level that may know better.  The fourth is ours: the *pause* before a program is tried again, which OTP leaves out.
-Supervisors use the first three, and judge by ``is_proper_stop`` whom they stopped; monitors use all but the strategy,
-for the programs of their workstreams.
+level that may know better.  The fourth is ours: the *pause* before the next try, which OTP leaves out.  Supervisors use
+all four, and judge by ``is_proper_stop`` whom they stopped; monitors use all but the strategy, for the programs of
+their workstreams.
+
+A pause has *jitter*, so that what failed together is not tried together, in step, again and again.  It is no dice: the
+share that is taken away comes from a digest of who is tried, which life failed and when, so that the same letters give
+the same pause, in a simulation as in a replay.
 
 Pure: the times come from the letters.
 """
 
 import math
+from hashlib import blake2b
 
-from alluse_hub.protocols.lifecycle import KILLED, Intensity, RestartType, Shutdown, Strategy
+from alluse_hub.protocols.lifecycle import KILLED, Backoff, Intensity, RestartType, Shutdown, Strategy
 
 NORMAL = "normal"
 SHUTDOWN = "shutdown"
@@ -22,6 +27,9 @@ PAUSE_FIRST_S = 0.5
 PAUSE_FACTOR = 2.0
 PAUSE_CAP_S = 30.0
 """The back-off unless told otherwise: 0.5, 1, 2, 4, 8, 16, 30, 30 ... seconds."""
+
+SHARES = 2**64
+"""So many shares of a pause a digest can tell apart."""
 
 
 def is_orderly(cause: str) -> bool:
@@ -99,3 +107,26 @@ def pause_s(
     if (count - 1) * math.log(factor) >= growth_max:
         return cap_s
     return min(first_s * factor ** (count - 1), cap_s)
+
+
+def row_after(row: int, up_s: float, reset_s: float) -> int:
+    """Which restart of a row the next one is, from 1, after ``row`` earlier ones and ``up_s`` seconds of being up.
+
+    A try that failed to start was up for 0 s.
+    """
+    return 1 if up_s >= reset_s else row + 1
+
+
+def jittered_s(pause: float, jitter: float, *seed: object) -> float:
+    """``pause`` seconds less a share of it, from nothing up to ``jitter``, that ``seed`` decides; never more.
+
+    Other seeds, however alike, give other shares, spread evenly.
+    """
+    digest = blake2b("\0".join(map(str, seed)).encode(), digest_size=8).digest()
+    return pause * (1.0 - jitter * int.from_bytes(digest, "big") / SHARES)
+
+
+def backoff_s(backoff: Backoff, row: int, *seed: object) -> float:
+    """Seconds to wait before restart number ``row`` (from 1) of a row; ``seed`` as of ``jittered_s``."""
+    whole = pause_s(row - backoff.at_once, backoff.first_s, backoff.factor, backoff.cap_s)
+    return jittered_s(whole, backoff.jitter, *seed)

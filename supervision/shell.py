@@ -11,7 +11,7 @@ import importlib
 import os
 import sys
 import traceback
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,18 +26,35 @@ from thespian.actors import (
     WakeupMessage,
 )
 
+from alluse_hub.protocols import wire
 from alluse_hub.protocols.admin import ShutDown
 from alluse_hub.protocols.effects import Core
-from alluse_hub.protocols.lifecycle import ChildStart, ChildUp, Exited, StopAsked
+from alluse_hub.protocols.lifecycle import ChildCondition, ChildStart, ChildUp, Exited, StopAsked
+from alluse_hub.protocols.liveness import Liveness
 from alluse_hub.protocols.message import Json, Message
 from alluse_hub.supervision import processes
 from alluse_hub.supervision.clock import Clock
+from alluse_hub.supervision.directory import Directory
+from alluse_hub.supervision.handfile import hand_of, letter_in_hand
 from alluse_hub.supervision.life import Boot, Life
 from alluse_hub.supervision.lodging import EXIT_BROKEN, lodging_on
+from alluse_hub.supervision.offspring import Offspring
+from alluse_hub.supervision.origins import UNKNOWN, Origin
 from alluse_hub.supervision.parcel import Parcel
+from alluse_hub.supervision.pings import Mail, Pings, Work
 from alluse_hub.supervision.spool import Spool
 from alluse_hub.supervision.timers import Timers
-from alluse_hub.supervision.words import BootOrder, Ending, Introduce, NewbornUp, Register, StopOrder
+from alluse_hub.supervision.words import (
+    BootOrder,
+    Condition,
+    Ending,
+    Introduce,
+    NewbornUp,
+    Ping,
+    Pong,
+    Register,
+    StopOrder,
+)
 
 HANDLER_LIMIT_S = 60.0
 """A letter that takes longer hangs, and on the engine the kernel ends the actor: its supervisor decides.  Far above
@@ -51,17 +68,8 @@ GOODBYE_S = 0.25
 mail still, and without that an end in order would pass for a kill."""
 
 ENDED = "ended"
-"""The file in ``home/run`` by which the root tells the guardian that its end was asked for, and is no death."""
-
-
-@dataclass(slots=True)
-class _Child:
-    name: str
-    life: int
-    address: ActorAddress
-    process: processes.Process | None = None
-    cause: str = ""
-    lost_since: float | None = None  # found gone, and nobody has said so
+"""The file in ``home/run`` by which the root tells the guardian that its end was asked for, and is no death, and how it
+went: a ``HubEnded``, or nothing where the end had no plan."""
 
 
 class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
@@ -74,13 +82,14 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
         super().__init__()
         self._life: Life[Any] | None = None  # as above
         self._spool: Spool | None = None
-        self._children: dict[str, _Child] = {}
+        self._children: dict[str, Offspring] = {}
         self._addresses: dict[str, ActorAddress] = {}
+        self._pings = Pings()
         self._chores = Timers()  # the shell's own timers: grace of children, confirmation of exits
-        self._book: dict[str, tuple[int, ActorAddress]] = {}  # root only: who is where
-        self._doors: dict[str, ActorAddress] = {}  # root only: whom to tell; a cell is told for all its residents
+        self._directory = Directory()  # root only
         self._armed: float | None = None
         self._is_announced = False  # the parent knows that it is up
+        self._condition = ""  # as the parent knows it
         self._is_asked = False  # root only: somebody wants the hub to end
 
     # --- Thespian's side ---------------------------------------------------------------------------------------------
@@ -108,11 +117,19 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
                 self._register(message)
             case NewbornUp():
                 self._newborn_up(message, sender)
+            case Condition(name=name, life=life, degraded=why):
+                self._tell_core(ChildCondition(name=name, life=life, degraded=why))
             case Ending():
                 if (child := self._children.get(message.name)) and child.life == message.life:
-                    child.cause = message.cause
+                    child.cause, child.farewell = message.cause, message.origin
+            case Ping():
+                if not self._has_ended():
+                    self.send(self._parent, Pong(message.name, message.life, self._work(), self._mail))
+            case Pong():
+                if (hung := self._pings.answered(*message.told, self.now())) is not None:
+                    self._tell_core(hung)
             case StopOrder():
-                self._stop_ordered(message.reason)
+                self._stop_ordered(message)
             case ChildActorExited():
                 self._child_left(message.childAddress)
             case ActorExitRequest():
@@ -143,6 +160,9 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
             own = self._own
             up = NewbornUp(own.name, own.life, self._life.spool.incarnation, own.pid, own.start_ticks)
             self._tell_parent(up)
+        if self._is_announced and self._life.degraded != self._condition:
+            self._condition = self._life.degraded
+            self._tell_parent(Condition(self._own.name, self._own.life, self._condition))
         due = self._next_due()
         if due is not None and (self._armed is None or due < self._armed):
             self._armed = due
@@ -167,9 +187,11 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
         self._lodging = lodging_on(order.house.base, self._home, self.send)
         own = self._lodging.move_in(order.name, order.parent_pid)
         spool = self._spool = Spool.open(self._home / "trail" / "spool", order.name)
-        boot = Boot(order.name, order.life, order.spec, order.parent, order.house.version, own.pid, own.ticks)
+        version = order.house.version
+        boot = Boot(order.name, order.life, order.spec, order.parent, version, own.pid, own.ticks, order.origin)
         self._own = boot
-        self._life = Life(boot, self.core, spool, self)
+        hand = hand_of(self._home, order.name, spool.incarnation, order.house.version, self.now())
+        self._life = Life(boot, self.core, spool, self, hand)
         self._prepare()
         self._life.open()
         registration = self._registration()
@@ -185,28 +207,20 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
 
     def _registration(self) -> Register:
         assert self._life is not None, "only a booted actor can be written to"
-        return Register(self._own.name, self._life.spool.incarnation, self.myAddress)
+        life = self._life
+        return Register(self._own.name, life.spool.incarnation, self.myAddress, origin=life.registered_as)
 
     def _register(self, newborn: Register) -> None:
         """Root only: tell everybody of the newborn, and the newborn of everybody."""
-        assert self._life is not None, "only the root is registered with, and it boots first"
-        names = ((newborn.name, newborn.incarnation), *newborn.residents)
-        entries = tuple((name, incarnation, newborn.address) for name, incarnation in names)
-        for name, address in self._doors.items():
-            if name not in {self._own.name, newborn.name}:
-                self.send(address, Introduce(entries))
-        self._doors[newborn.name] = newborn.address
-        self._book.update({name: (incarnation, address) for name, incarnation, address in entries})
-        if newborn.name != self._own.name:
-            known = tuple((name, incarnation, address) for name, (incarnation, address) in self._book.items())
-            self.send(newborn.address, Introduce(known))
-        self._introduce(Introduce(entries))
+        for address, introduction in self._directory.enter(newborn, self._own.name):
+            self.send(address, introduction)
+        self._introduce(newborn.introduction)
 
     def _introduce(self, introduction: Introduce) -> None:
         assert self._life is not None, "introductions follow the registration of a booted actor"
         for name, incarnation, address in introduction.peers:
             self._addresses[name] = address
-            self._life.introduce(name, incarnation)
+            self._life.introduce(name, incarnation, introduction.origin)
 
     # --- ports: what the life asks of its carrier --------------------------------------------------------------------
 
@@ -232,28 +246,65 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
     def end(self, reason: str) -> None:
         self._close()
         if self._house.root is None and self._is_asked:
-            (self._home / "run" / ENDED).touch()
-        self._tell_parent(Ending(self._own.name, self._own.life, reason))
+            word = None if self._life is None else self._life.last_word
+            (self._home / "run" / ENDED).write_bytes(b"" if word is None else wire.encode(word))
+        farewell = UNKNOWN if self._life is None else self._life.farewell
+        self._tell_parent(Ending(self._own.name, self._own.life, reason, farewell))
         self.send(self.myAddress, ActorExitRequest())
 
     # --- children ----------------------------------------------------------------------------------------------------
 
     def spawn(self, name: str, life: int, start: ChildStart) -> None:
         address = self.createActor(start.actor)
-        self._children[name] = _Child(name, life, address)
+        self._children[name] = Offspring(name, life, address)
         house = self._house if self._house.root is not None else replace(self._house, root=self.myAddress)
-        self.send(address, BootOrder(name, life, start.spec, self._own.name, os.getpid(), house))
+        origin = self._origin_of(name)
+        self.send(address, BootOrder(name, life, start.spec, self._own.name, os.getpid(), house, origin))
 
-    def stop(self, name: str, reason: str, grace_s: float | None) -> None:
+    def stop(self, name: str, reason: str, grace_s: float | None, left_s: float | None) -> None:
+        self._pings.forget(name)
         if child := self._children.get(name):
-            self.send(child.address, StopOrder(reason))
+            self.send(child.address, StopOrder(reason, left_s, self._origin_of(name)))
             if grace_s is not None:
                 self._chores.set(f"grace/{name}/{child.life}", self.now() + grace_s)
 
     def kill(self, name: str) -> None:
+        self._pings.forget(name)
         child = self._children.get(name)
         if child is not None and self._lodging.evict(name, child.address, child.process):
             self._gone(child)
+
+    def terminate(self, name: str) -> None:
+        self._pings.forget(name)
+        child = self._children.get(name)
+        if child is not None and child.process is not None:
+            self._lodging.terminate(child.process)
+
+    # --- signs of life -----------------------------------------------------------------------------------------------
+
+    def watch_over(self, name: str, liveness: Liveness) -> None:
+        child = self._children.get(name)
+        if child is not None and not self._lodging.is_shared:  # one thread for all: who could ask could be answered
+            self._pings.watch(name, child.life, liveness, self.now())
+            self._look_for_pongs()
+
+    def _look_for_pongs(self) -> None:
+        asked, hung = self._pings.look(self.now(), self._mail)
+        for name, life in asked:
+            self.send(self._children[name].address, Ping(name, life))
+        for word in hung:
+            self._tell_core(word)
+        if (due := self._pings.next_due) is not None:
+            self._chores.set("pongs/all/0", due)
+
+    def _work(self) -> Work:
+        """What the worker is at, if there is one."""
+        return Work()
+
+    @property
+    def _mail(self) -> Mail:
+        count = getattr(self._myRef, "count_mail", None)
+        return Mail() if count is None else Mail(*count())
 
     def _newborn_up(self, up: NewbornUp, address: ActorAddress) -> None:
         child = self._children.get(up.name)
@@ -283,38 +334,41 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
 
     def _do_chore(self, chore: str) -> None:
         what, name, life = chore.split("/")
+        child = self._children.get(name)
         if what in {"look", "lost"}:
             self._look_at_all()
+        elif what == "pongs":
+            self._look_for_pongs()
+        elif child is None or child.life != int(life):
             return
-        child = self._children.get(name)
-        if child is None or child.life != int(life):
-            return
-        if what == "grace":
+        elif what == "grace":
             child.cause = child.cause or "killed: it did not end within its grace"
             self.kill(name)
         else:
             self._confirm(child)
 
-    def _confirm(self, child: _Child) -> None:
+    def _confirm(self, child: Offspring) -> None:
         """A goodbye comes before the process has ended; its files and sockets are free only after."""
         if child.process is not None and not self._lodging.is_gone(child.process):
             self._chores.set(f"exit/{child.name}/{child.life}", self.now() + CONFIRM_EXIT_S)
         else:
             self._gone(child)
 
-    def _gone(self, child: _Child) -> None:
+    def _gone(self, child: Offspring) -> None:
         del self._children[child.name]
+        self._pings.forget(child.name)
         if child.process is not None:
             self._lodging.strike(child.process)
-        self._tell_core(Exited(name=child.name, life=child.life, cause=child.cause or "killed"))
+        farewell = child.farewell if child.farewell.cause else Origin(letter_in_hand(self._home, child.name))
+        self._tell_core(Exited(name=child.name, life=child.life, cause=child.cause or "killed"), farewell)
 
     # --- death -------------------------------------------------------------------------------------------------------
 
-    def _stop_ordered(self, reason: str) -> None:
+    def _stop_ordered(self, order: StopOrder) -> None:
         if self._life is None or self._life.is_ended:
             return
         if StopAsked in self.core.accepts:
-            self._life.said(StopAsked(reason=reason))
+            self._life.said(StopAsked(reason=order.reason, left_s=order.left_s), order.origin)
         else:
             self._life.is_ended = True
             self.end("shutdown")
@@ -340,6 +394,8 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
         try:
             self._close()
         finally:
+            if self._life is not None:
+                self._life.hand.close()
             if self._spool is not None:
                 self._spool.close()
 
@@ -350,7 +406,11 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
         if self._house.root is not None:  # the root's parent is no actor and reads no mail
             self.send(self._parent, word)
 
-    def _tell_core(self, message: Message) -> None:
+    def _tell_core(self, message: Message, origin: Origin = UNKNOWN) -> None:
         assert self._life is not None, "only a booted actor has children"
         if type(message) in self.core.accepts:
-            self._life.said(message)
+            self._life.said(message, origin)
+
+    def _origin_of(self, child: str) -> Origin:
+        assert self._life is not None, "only a booted actor has children"
+        return self._life.of_child(child)

@@ -17,37 +17,23 @@ from typing import Any, Protocol
 
 from alluse_hub.protocols import wire
 from alluse_hub.protocols.effects import Core
-from alluse_hub.protocols.lifecycle import KILLED, ChildStart, ChildUp, Exited, StopAsked
+from alluse_hub.protocols.lifecycle import KILLED, ChildCondition, ChildStart, ChildUp, Exited, StopAsked
+from alluse_hub.protocols.liveness import Liveness
 from alluse_hub.protocols.message import Json, Message
 from alluse_hub.protocols.names import AUDITOR, GUARDIAN, ROOT
+from alluse_hub.supervision.hangs import Hangs
+from alluse_hub.supervision.inhand import HAND_BYTES, Hand, letter_in
 from alluse_hub.supervision.life import ANY_INCARNATION, Boot, Life
 from alluse_hub.supervision.memory import MemoryTrail
+from alluse_hub.supervision.origins import UNKNOWN, Origin
 from alluse_hub.supervision.parcel import Parcel
-
-SPAWN_S = 0.015
-"""Time from a fork to an open mail, as measured on real processes."""
-
-EXIT_S = 0.005
-"""Time from an actor's last word to its parent's notice."""
+from alluse_hub.supervision.weather import Weather as Weather  # noqa: PLC0414  # said twice, it is exported
 
 STORE_AGAIN_S = 0.05
 """How long a commit waits before it looks again for an auditor that has died."""
 
 STEPS_MAX = 20_000_000
 """A run that takes more has lost its way."""
-
-
-@dataclass(frozen=True, slots=True)
-class Weather:
-    """How unkind the world is.  Times in seconds; ``loss`` is the share of letters that never arrive."""
-
-    spawn_s: float = SPAWN_S
-    exit_s: float = EXIT_S
-    latency_s: tuple[float, float] = (0.0002, 0.002)
-    store_s: tuple[float, float] = (0.002, 0.01)
-    work_s: tuple[float, float] = (0.0, 0.0005)
-    loss: float = 0.0
-    crash_every_s: float = 0.0  # mean time between crashes of a random leaf actor; 0 for never
 
 
 class Worker(Protocol):
@@ -66,6 +52,10 @@ class WorkerContext:
 
 
 WorkerFactory = Callable[[WorkerContext], Worker]
+
+
+class VanishedError(BaseException):
+    """Raised by a core under test: its process is gone, as after ``os._exit``."""
 
 
 class Moment(Enum):
@@ -92,6 +82,7 @@ class Simulated:
     armed: float | None = None
     is_alive: bool = True
     is_announced: bool = False
+    condition: str = ""  # as its parent knows it
 
     def now(self) -> float:
         return self.world.now
@@ -105,13 +96,21 @@ class Simulated:
     def spawn(self, name: str, life: int, start: ChildStart) -> None:
         self.world.spawn(self, name, life, start)
 
-    def stop(self, name: str, reason: str, grace_s: float | None) -> None:
+    def stop(self, name: str, reason: str, grace_s: float | None, left_s: float | None) -> None:
         if (child := self.children.get(name)) is not None:
-            self.world.order_stop(child, reason, grace_s)
+            self.world.order_stop(child, reason, grace_s, left_s)
 
     def kill(self, name: str) -> None:
         if (child := self.children.get(name)) is not None:
             self.world.end(child, KILLED)
+
+    def terminate(self, name: str) -> None:
+        """Who hangs does not hear it."""
+        if not self.world.hangs.is_hung(self.children[name]):
+            self.kill(name)
+
+    def watch_over(self, name: str, liveness: Liveness) -> None:
+        self.world.hangs.watch(self, self.children[name], liveness)
 
     def do(self, job: Message) -> None:
         assert self.worker is not None, f"{self.name} has no worker for a {type(job).__name__}"
@@ -148,8 +147,11 @@ class Simulation:
         self._serial = 0
         self.probes: dict[str, list[Message]] = {}
         self._last_on: dict[tuple[str, str], float] = {}
+        self._hands: dict[str, bytearray] = {}
+        self.hangs = Hangs(self)
         if self.weather.crash_every_s:
             self._plan_crash()
+        self.hangs.plan()
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
@@ -215,7 +217,7 @@ class Simulation:
             return
         actor = self.actors.get(to)
         if actor is not None and actor.is_alive and actor.life.is_open:
-            self._guard(actor, lambda: actor.life.hear(parcel))
+            self.guard(actor, lambda: actor.life.hear(parcel))
 
     def _power(self, actor: str, incarnation: int, n: int) -> None:
         """The auditor's answer to a commit."""
@@ -228,7 +230,7 @@ class Simulation:
             return
         actor = self.actors.get(name)
         if actor is not None and actor.life.spool.incarnation == incarnation:
-            self._guard(actor, lambda: actor.life.committed(n))
+            self.guard(actor, lambda: actor.life.committed(n))
 
     # --- actors -------------------------------------------------------------------------------------------------------
 
@@ -249,8 +251,11 @@ class Simulation:
         core, spec = self.cast(name, start)
         self._serial += 1
         actor = Simulated(self, name, parent, self._serial, number, core, None)  # type: ignore[arg-type]  # next line
-        boot = Boot(name, number, spec, GUARDIAN if parent is None else parent.name)
-        actor.life = Life(boot, core, self.trail.spool(name), actor)
+        origin = UNKNOWN if parent is None else parent.life.of_child(name)
+        boot = Boot(name, number, spec, GUARDIAN if parent is None else parent.name, origin=origin)
+        spool = self.trail.spool(name)
+        hand = Hand(self._hands.setdefault(name, bytearray(HAND_BYTES)), spool.incarnation, "", self.now)
+        actor.life = Life(boot, core, spool, actor, hand)
         return actor
 
     def _born(self, actor: Simulated, start: ChildStart) -> None:
@@ -261,48 +266,52 @@ class Simulation:
         if (factory := self._workers.get(start.actor)) is not None:
             spec = actor.core.spec.model_validate(start.spec)
             actor.worker = factory(WorkerContext(actor.name, self.home, spec, lambda word: self._said(actor, word)))
-        self._guard(actor, actor.life.open)
+        self.guard(actor, actor.life.open)
         if actor.is_alive:
             self._introduce(actor)
 
     def _introduce(self, newborn: Simulated) -> None:
-        incarnation = newborn.life.spool.incarnation
+        incarnation, origin = newborn.life.spool.incarnation, newborn.life.registered_as
         for other in list(self.actors.values()):
             if other.is_alive and other is not newborn:
-                self._introduce_to(newborn, other.name, other.life.spool.incarnation)
-                self._introduce_to(other, newborn.name, incarnation)
+                self._introduce_to(newborn, other.name, other.life.spool.incarnation, origin)
+                self._introduce_to(other, newborn.name, incarnation, origin)
         for probe in self.probes:
             self._introduce_to(newborn, probe, 1)
         self._introduce_to(newborn, newborn.name, incarnation)
 
-    def _introduce_to(self, actor: Simulated, name: str, incarnation: int) -> None:
-        self._guard(actor, lambda: actor.life.introduce(name, incarnation))
+    def _introduce_to(self, actor: Simulated, name: str, incarnation: int, origin: Origin = UNKNOWN) -> None:
+        self.guard(actor, lambda: actor.life.introduce(name, incarnation, origin))
 
     def _said(self, actor: Simulated, word: Message) -> None:
         when = max(self.now + self._between(self.weather.work_s), self._last_on.get((actor.name, ""), 0.0))
         self._last_on[actor.name, ""] = when
-        self.at(when, lambda: self._guard(actor, lambda: actor.life.said(word)))
+        self.at(when, lambda: self.guard(actor, lambda: actor.life.said(word)))
 
-    def tell_core(self, actor: Simulated, word: Message) -> None:
+    def tell_core(self, actor: Simulated, word: Message, origin: Origin = UNKNOWN) -> None:
         """A word from the actor's shell."""
         if actor.is_alive and type(word) in actor.core.accepts:
-            self.at(self.now, lambda: self._guard(actor, lambda: actor.life.said(word)))
+            self.at(self.now, lambda: self.guard(actor, lambda: actor.life.said(word, origin)))
 
     def witness(self, actor: Simulated, moment: Moment, cause: str = "") -> None:
         """For those who watch from outside."""
 
-    def _guard(self, actor: Simulated, act: Callable[[], None]) -> None:
+    def guard(self, actor: Simulated, act: Callable[[], None]) -> None:
         """Run one turn of an actor; what it raises ends it, as the shell would."""
-        if not actor.is_alive:
+        if not actor.is_alive or self.hangs.holds(actor, act):
             return
         try:
             act()
+        except VanishedError:
+            self.end(actor, KILLED)
+            return
         except Exception as error:  # noqa: BLE001  # the simulation's one place that catches everything
             self.errors.append(f"seed {self.seed}, {actor.name} at {self.now:.3f}: {type(error).__name__}: {error}")
             actor.life.failed(repr(error))
             self.end(actor, f"error: {error}")
             return
         self._announce(actor)
+        self._tell_condition(actor)
         self._arm(actor)
 
     def _announce(self, actor: Simulated) -> None:
@@ -315,6 +324,12 @@ class Simulation:
             up = ChildUp(name=actor.name, life=actor.life_number, incarnation=incarnation, pid=actor.serial)
             self.tell_core(actor.parent, up)
 
+    def _tell_condition(self, actor: Simulated) -> None:
+        if actor.is_announced and actor.parent is not None and actor.life.degraded != actor.condition:
+            actor.condition = actor.life.degraded
+            word = ChildCondition(name=actor.name, life=actor.life_number, degraded=actor.condition)
+            self.tell_core(actor.parent, word)
+
     def _arm(self, actor: Simulated) -> None:
         due = actor.life.next_wake() if actor.is_alive and not actor.life.is_ended else None
         if due is not None and (actor.armed is None or due < actor.armed):
@@ -324,15 +339,17 @@ class Simulation:
     def _tick(self, actor: Simulated, armed: float) -> None:
         if actor.armed == armed:
             actor.armed = None
-        self._guard(actor, actor.life.tick)
+        self.guard(actor, actor.life.tick)
 
     # --- endings ------------------------------------------------------------------------------------------------------
 
-    def order_stop(self, child: Simulated, reason: str, grace_s: float | None) -> None:
+    def order_stop(self, child: Simulated, reason: str, grace_s: float | None, left_s: float | None = None) -> None:
         if not child.is_alive:
             return
         if StopAsked in child.core.accepts:
-            self.at(self.now, lambda: self._guard(child, lambda: child.life.said(StopAsked(reason=reason))))
+            asked = StopAsked(reason=reason, left_s=left_s)
+            origin = UNKNOWN if child.parent is None else child.parent.life.of_child(child.name)
+            self.at(self.now, lambda: self.guard(child, lambda: child.life.said(asked, origin)))
             if grace_s is not None:
                 self.at(self.now + grace_s, lambda: self.end(child, "killed: it did not end within its grace"))
         else:
@@ -357,7 +374,8 @@ class Simulation:
         parent = actor.parent
         if parent is not None:
             gone = Exited(name=actor.name, life=actor.life_number, cause=cause)
-            self.at(self.now + self.weather.exit_s, lambda: self.tell_core(parent, gone))
+            farewell = actor.life.farewell if actor.life.farewell.cause else Origin(letter_in(self._hands[actor.name]))
+            self.at(self.now + self.weather.exit_s, lambda: self.tell_core(parent, gone, farewell))
 
     def orphaned(self, child: Simulated) -> None:
         """Its parent has died; the kernel ends it too."""

@@ -54,6 +54,7 @@ _MAGIC = b"HUBt"
 _VERSION = 1
 _POWER = 1  # flag: the actor waits for this entry to be safe against a power cut
 _BODY = b',"body":'
+_ENVELOPE = json.JSONDecoder()
 
 _CODES = {EntryKind.HEARD: 1, EntryKind.FACT: 2, EntryKind.SENT: 3, EntryKind.DID: 4}
 _KINDS = {code: kind.value for kind, code in _CODES.items()}
@@ -171,7 +172,8 @@ class Spool:
         ``at``: hub time, ``wall``: seconds since 1970, both of the turn.  Raises TrailError if not all is written;
         then ``n`` counts the whole frames that are in the file, and nothing stands behind them.
         """
-        packed = [_pack(frame, self.n + i, at, wall) for i, frame in enumerate(frames, start=1)]
+        times = f'"at":{at!r},"wall":{wall!r}'
+        packed = [_pack(frame, n, times) for n, frame in enumerate(frames, start=self.n + 1)]
         data = b"".join(packed)
         if self._size_bytes + len(data) > FILE_BYTES_MAX:
             raise TrailError(
@@ -186,8 +188,10 @@ class Spool:
             raise self._failed(f"{written} of {len(data)} bytes written")
         self._size_bytes += written
         self.n += len(packed)
-        if any(frame.power for frame in frames):
-            self._ring()
+        for frame in frames:
+            if frame.power:
+                self._ring()
+                break
         return self.n
 
     def _ring(self) -> None:
@@ -259,16 +263,17 @@ def read(path: Path, offset: int = 0, after_n: int = 0, *, entries_max: int | No
     return ReadResult(entries, offset, 0)
 
 
-def _pack(frame: Frame, n: int, at: float, wall: float) -> bytes:
-    """Joined from ready pieces: the body is never parsed here."""
+def _pack(frame: Frame, n: int, times: str) -> bytes:
+    """Joined from ready pieces, ``times`` among them: the body is never parsed here."""
+    kind, message, content, to, letter, cause, correlation, power = frame
     text = (
-        f'{{"message":{quote(frame.message)},"to":{quote(frame.to)},"letter":{quote(frame.letter)},'
-        f'"cause":{quote(frame.cause)},"correlation":{quote(frame.correlation)},"at":{at!r},"wall":{wall!r}'
+        f'{{"message":{quote(message)},"to":{quote(to)},"letter":{quote(letter)},'
+        f'"cause":{quote(cause)},"correlation":{quote(correlation)},{times}'
     ).encode()
-    body = b"".join((text, _BODY, frame.body, b"}")) if frame.body else text + b"}"
+    body = b"".join((text, _BODY, content, b"}")) if content else text + b"}"
     if len(body) > FRAME_BYTES_MAX:
-        raise CallerError(f"a {frame.message} of {len(body)} bytes; an entry takes {FRAME_BYTES_MAX}")
-    head = _HEAD.pack(_MAGIC, _VERSION, _CODES[frame.kind], _POWER if frame.power else 0, len(body), n)
+        raise CallerError(f"a {message} of {len(body)} bytes; an entry takes {FRAME_BYTES_MAX}")
+    head = _HEAD.pack(_MAGIC, _VERSION, _CODES[kind], _POWER if power else 0, len(body), n)
     return b"".join((head, _SUM.pack(zlib.crc32(body, zlib.crc32(head))), body))
 
 
@@ -287,19 +292,19 @@ def _unpack(buffer: bytes, start: int, n: int) -> tuple[int, SpoolEntry | None]:
     if _SUM.unpack_from(buffer, head_end)[0] != zlib.crc32(json_text, zlib.crc32(buffer[start:head_end])):
         return 0, None
     envelope, _, body = json_text.partition(_BODY)  # the envelope's texts are quoted, so the first match is the border
-    fields = json.loads(envelope + b"}" if body else envelope)
+    fields, _ = _ENVELOPE.raw_decode((envelope + b"}" if body else envelope).decode())
     return size, SpoolEntry(
-        n=n,
-        kind=_KINDS[code],
-        message=fields["message"],
-        to=fields["to"],
-        letter=fields["letter"],
-        cause=fields["cause"],
-        correlation=fields["correlation"],
-        at=fields["at"],
-        wall=fields["wall"],
-        power=bool(flags & _POWER),
-        body=body[:-1].decode(),
+        n,
+        _KINDS[code],
+        fields["message"],
+        fields["to"],
+        fields["letter"],
+        fields["cause"],
+        fields["correlation"],
+        fields["at"],
+        fields["wall"],
+        bool(flags & _POWER),
+        body[:-1].decode(),
     )
 
 

@@ -20,23 +20,23 @@ releases it, and neither a failed first start nor a restart of its group brings 
 Time windows are exact, where OTP counts in whole seconds.
 """
 
+from functools import reduce
 from typing import get_args
 
 from alluse_hub.protocols.admin import ShutDown
-from alluse_hub.protocols.children import REACHED_MAX_INTENSITY, AutoShutdownBegun, Fault, FaultReported
-from alluse_hub.protocols.effects import CancelWake, Core, Decision, Effect, Kill, Record, Stop
+from alluse_hub.protocols.children import AutoShutdownBegun, Fault
+from alluse_hub.protocols.effects import CancelWake, Core, Decision, Effect, Kill, Record, Send, Stop
+from alluse_hub.protocols.foresight import Foresee
 from alluse_hub.protocols.lifecycle import (
     IGNORE,
     KEEP_WORKSTREAMS,
     KILLED,
     AutoShutdown,
+    ChildCondition,
     ChildEnded,
-    ChildParked,
-    ChildRestarted,
     ChildState,
     ChildUp,
     Exited,
-    GaveUp,
     OrderError,
     PeerUp,
     RestartActor,
@@ -48,13 +48,32 @@ from alluse_hub.protocols.lifecycle import (
     SupervisorSpec,
     Woken,
 )
+from alluse_hub.protocols.liveness import Hung
 from alluse_hub.protocols.message import Envelope, Message
 from alluse_hub.protocols.names import BOARD
 from alluse_hub.protocols.states import replace
-from alluse_hub.supervision.restarts import SHUTDOWN, count_restart, is_orderly, should_restart
+from alluse_hub.supervision.farewell import passed_on_s
+from alluse_hub.supervision.restarts import SHUTDOWN, is_orderly, should_restart
 from alluse_hub.supervision.roster import Roster
 from alluse_hub.supervision.specs import refusal
-from alluse_hub.supervision.supervisor_orders import Step, answer, asked, order_taken, refuse, refuse_for_end
+from alluse_hub.supervision.supervisor_end import (
+    TIMER,
+    Word,
+    begun,
+    concluded,
+    intake_advanced,
+    is_drained,
+    last_word,
+    overrun,
+    takes_part,
+    told_anew,
+    waited,
+    word_taken,
+)
+from alluse_hub.supervision.supervisor_foreseen import foreseen
+from alluse_hub.supervision.supervisor_hung import cause_of, found_hung, term_ignored, watched
+from alluse_hub.supervision.supervisor_orders import Step, answer, asked, order_taken, refuse
+from alluse_hub.supervision.supervisor_origins import due_to, noted, owed
 from alluse_hub.supervision.supervisor_plans import (
     advanced,
     ending_advanced,
@@ -63,18 +82,33 @@ from alluse_hub.supervision.supervisor_plans import (
     start_awaited_no_more,
     stop_reported,
 )
+from alluse_hub.supervision.supervisor_restarts import (
+    FACTS,
+    end,
+    evolve,
+    give_up,
+    pause_over,
+    preceded,
+    reported,
+    restarted,
+    restore,
+    resumed,
+)
 from alluse_hub.supervision.supervisor_shown import SHOW, pictured
 from alluse_hub.supervision.supervisor_state import (
+    PAUSE,
+    UP,
     Ask,
     Child,
     End,
-    Ending,
     Matter,
     Order,
     Plan,
+    Resume,
     Retry,
     Supervisor,
 )
+from alluse_hub.supervision.supervisor_told import conditions_noted, told
 
 SELF_GRACE_S = 5.0
 """For the supervisor's own end; its children are gone by then."""
@@ -83,6 +117,7 @@ START_TIMEOUT = "start_timeout"
 """The cause of a start that was killed because it was not up in time."""
 
 ASKS: frozenset[type[Message]] = frozenset(get_args(Ask))
+WORDS: frozenset[type[Message]] = frozenset(get_args(Word))
 
 
 def start(name: str, spec: Message) -> Supervisor:
@@ -90,14 +125,18 @@ def start(name: str, spec: Message) -> Supervisor:
     assert isinstance(spec, SupervisorSpec), "the shell validates the specification"
     if spec.strategy is Strategy.SIMPLE_ONE_FOR_ONE:
         return Supervisor(name=name, spec=spec, children=Roster(), template=spec.children[0])
-    return Supervisor(name=name, spec=spec, children=Roster.of(Child(child) for child in spec.children))
+    born = Supervisor(name=name, spec=spec, children=Roster.of(Child(child) for child in spec.children))
+    return reduce(Supervisor.acquainted, spec.children, born)
 
 
 def decide(state: Supervisor, letter: Envelope) -> Step:
-    step = pictured(state, settled(heard(state, letter), letter.at), letter)
+    step = conditions_noted(state, settled(noted(heard(state, letter), letter), letter))
+    step = pictured(state, told(state, step, letter.body), letter)
     now = step.state.ending
     if now is not None and now.is_over and not (state.ending is not None and state.ending.is_over):
-        return Decision(step.state, (*step.effects, Stop(state.name, now.cause, SELF_GRACE_S)))
+        step = concluded(step, letter.at)
+        goes = owed(Stop(state.name, now.cause, SELF_GRACE_S), now.origin, letter)
+        return Decision(step.state, (*step.effects, goes))
     return step
 
 
@@ -109,14 +148,26 @@ def heard(state: Supervisor, letter: Envelope) -> Step:
             return came_up(state, up, letter.at)
         case Exited() as exited:
             return ended(state, exited, letter.at)
+        case Hung() as hung:
+            return found_hung(state, hung, letter.at)
         case Woken(timer=timer):
-            return Decision(state) if timer == SHOW else overran(state, timer)
-        case StopAsked(reason=reason):
-            return end(state, SHUTDOWN, KILLED) if reason == KILLED else end(state, reason, SHUTDOWN)
-        case ShutDown(keep_workstreams=keeps):
-            return end(state, KEEP_WORKSTREAMS if keeps else SHUTDOWN, SHUTDOWN)
-        case PeerUp():
-            return Decision(state)
+            return waited(state, letter.at) if timer == TIMER else overran(state, timer)
+        case ChildCondition() as word:
+            return Decision(conditioned(state, word, letter.at))
+        case StopAsked(reason=reason) if reason == KILLED:
+            return end(state, SHUTDOWN, KILLED)
+        case StopAsked(reason=reason, left_s=left_s):
+            return end(state, reason, SHUTDOWN, None if left_s is None else letter.at + passed_on_s(left_s))
+        case ShutDown(keep_workstreams=keeps) as order:
+            reason = KEEP_WORKSTREAMS if keeps else SHUTDOWN
+            plan = state.spec.end
+            return end(state, reason, SHUTDOWN) if plan is None else begun(state, plan, order, reason, letter.at)
+        case word if isinstance(word, Word):
+            return Decision(word_taken(state, word, letter.sender))
+        case Foresee() as ask:
+            return Decision(state, (Send(letter.sender, foreseen(decide, state, ask, letter.at)),))
+        case PeerUp(name=name, incarnation=incarnation):
+            return told_anew(state.meet(name, incarnation), name, letter.at)
         case ask if isinstance(ask, Ask):
             return asked(state, letter.sender, ask)
         case other:
@@ -130,10 +181,22 @@ def came_up(state: Supervisor, up: ChildUp, at: float) -> Step:
     child = state.find(up.name)
     if child is None or child.life != up.life or child.state not in {ChildState.STARTING, ChildState.STOPPING}:
         return Decision(state)
+    state = state.meet(up.name, up.incarnation)
     known = replace(child, incarnation=up.incarnation, pid=up.pid)
     if child.state is ChildState.STOPPING or child.is_overdue:
         return Decision(state.put(known))  # too late: it has been told to go
-    return Decision(state.put(replace(known, state=ChildState.UP, since=at)), start_awaited_no_more(child))
+    effects = (*start_awaited_no_more(child), *watched(child))
+    return Decision(state.put(replace(known, state=ChildState.READY, since=at, up_at=at)), effects)
+
+
+def conditioned(state: Supervisor, word: ChildCondition, at: float) -> Supervisor:
+    child = state.find(word.name)
+    if child is None or child.life != word.life or child.state not in UP or child.why == word.degraded:
+        return state
+    child = replace(child, why=word.degraded)
+    if child.state is ChildState.HUNG or child.state is child.up_state:
+        return state.put(child)
+    return state.put(replace(child, state=child.up_state, since=at))
 
 
 def ended(state: Supervisor, exited: Exited, at: float) -> Step:
@@ -142,12 +205,14 @@ def ended(state: Supervisor, exited: Exited, at: float) -> Step:
     if child is None or child.life != exited.life or not child.is_alive:
         return Decision(state)
     was = child.state
-    cause = START_TIMEOUT if child.is_overdue and was is ChildState.STARTING else exited.cause
-    gone = replace(child, state=ChildState.DOWN, pid=0, last_exit=cause, since=at, is_overdue=False)
+    cause = START_TIMEOUT if child.is_overdue and was is ChildState.STARTING else cause_of(child, exited.cause)
+    gone = child.ended(cause, at)
     fact = Record(ChildEnded(name=child.name, life=child.life, incarnation=child.incarnation, cause=cause))
     match was:
         case ChildState.STOPPING:
-            return preceded(stop_awaited_no_more(child, fact), stop_done(state.put(gone), gone, cause))
+            late = overrun(state.put(gone), child, cause, at)
+            effects = (*stop_awaited_no_more(child, fact), *late.effects)
+            return preceded(effects, stop_done(late.state, gone, cause))
         case ChildState.STARTING:
             effects = (*start_awaited_no_more(child), fact)
             return preceded(effects, not_up(state.put(gone), gone, cause))
@@ -182,7 +247,7 @@ def not_up(state: Supervisor, child: Child, cause: str) -> Step:
 def ignored(state: Supervisor, plan: Plan, child: Child) -> Step:
     """It had nothing to run: it stays down, and all goes on."""
     state = state.forget(child.name) if child.is_temporary or state.template is not None else state
-    if isinstance(plan.matter, Order):
+    if isinstance(plan.matter, Order) and plan.started + 1 == len(plan.start):
         text = f"{child.name} had nothing to run; it stays down"
         return Decision(state.drop(plan), (answer(plan.matter, text, ignored=True),))
     return Decision(passed(state, plan))
@@ -200,7 +265,7 @@ def not_started(state: Supervisor, plan: Plan, child: Child, cause: str) -> Step
             text = f"{child.name} did not start: {cause}; it {'stays down' if is_known else 'is not taken in'}"
             after = state.drop(plan) if is_known else state.drop(plan).forget(child.name)
             return Decision(after, (refuse(order, OrderError.START_FAILED, text, cause),))
-        case None if not state.parks:
+        case None if state.escalates:
             return preceded((report,), give_up(state, child, cause, f"failed_to_start_child: {child.name}: {cause}"))
         case _ if child.is_temporary or state.spec.strategy is Strategy.ONE_FOR_ONE:
             return Decision(retry(passed(state, plan), child, cause), (report,))
@@ -217,10 +282,16 @@ def retry(state: Supervisor, child: Child, cause: str) -> Supervisor:
 
 def overran(state: Supervisor, timer: str) -> Step:
     """Killed children need no further timer: the signal cannot be refused, and ``Exited`` follows."""
-    _, name, _ = timer.split(" ")
+    if timer == SHOW:
+        return Decision(state)
+    what, name, _ = timer.split(" ")
+    if what == PAUSE:
+        return Decision(pause_over(state, timer))
     child = state.find(name)
     if child is not None and timer == child.start_timer and child.state is ChildState.STARTING:
         return Decision(state.put(replace(child, is_overdue=True)), (Kill(name),))
+    if child is not None and timer == child.hung_timer:
+        return term_ignored(state, child)
     if child is not None and timer == child.stop_timer and child.state is ChildState.STOPPING:
         return Decision(state, (Kill(name),))
     return Decision(state)
@@ -229,28 +300,34 @@ def overran(state: Supervisor, timer: str) -> Step:
 # --- taking up what waits ------------------------------------------------------------------------------------------
 
 
-def settled(step: Step, at: float) -> Step:
+def settled(step: Step, letter: Envelope) -> Step:
     """All that can be done now without waiting for a child.
 
     Ends, because each step takes a matter off the line, takes a plan or the end one further, or makes it wait for a
     child; and only letters bring matters.
     """
     state, effects = step.state, list(step.effects)
-    while (further := next_step(state, at)) is not None:
+    while (further := next_step(state, letter)) is not None:
         state = further.state
         effects += further.effects
     return Decision(state, tuple(effects))
 
 
-def next_step(state: Supervisor, at: float) -> Step | None:
+def next_step(state: Supervisor, letter: Envelope) -> Step | None:
+    at = letter.at
     if state.ending is not None:
-        return ending_advanced(state, state.ending, at)
+        step = ending_advanced(state, state.ending, at)
+        return None if step is None else due_to(state.ending.origin, step, letter)
+    if (step := intake_advanced(state, at)) is not None:
+        return step
+    if state.farewell is not None and is_drained(state):
+        return end(state, state.farewell.reason, SHUTDOWN)
     for plan in state.plans:
         step = advanced(state, plan, at)
         if step is not None:
-            return step
+            return due_to(plan.origin, step, letter)
     matter = state.next_matter
-    return None if matter is None else taken_up(state.take(matter), matter, at)
+    return None if matter is None else due_to(matter.origin, taken_up(state.take(matter), matter, at), letter)
 
 
 def taken_up(state: Supervisor, matter: Matter, at: float) -> Step:
@@ -259,6 +336,8 @@ def taken_up(state: Supervisor, matter: Matter, at: float) -> Step:
             return order_taken(state, matter)
         case End():
             return end_taken(state, matter, at)
+        case Resume():
+            return Decision(resumed(state, matter))
         case Retry():
             child = state.find(matter.name)
             if child is None or child.life != matter.life or not child.is_restarting:
@@ -280,33 +359,6 @@ def end_taken(state: Supervisor, found: End, at: float) -> Step:
     return preceded(reports, significance_weighed(state, child, found.cause))
 
 
-def restarted(state: Supervisor, child: Child, matter: End | Retry, at: float) -> Step:
-    """A restart of the child and of whom the strategy restarts with it, if the intensity allows one more."""
-    times, is_broken = count_restart(
-        child.restart_times if state.parks else state.restart_times, at, state.spec.intensity
-    )
-    if is_broken:
-        return park(state, child, matter, at) if state.parks else over_limit(state, child, matter.cause)
-    child = replace(child, restarts=child.restarts + 1)
-    if state.parks:
-        state = state.put(replace(child, restart_times=times))
-    else:
-        state = replace(state.put(child), restart_times=times)
-    group = state.group(child.name)
-    others = tuple(name for name in reversed(group) if name != child.name)
-    plan = Plan(matter, stop=others, start=state.revived(group))
-    fact = ChildRestarted(name=child.name, life=child.life, cause=matter.cause, count=child.restarts)
-    return Decision(state.begin(plan), (Record(fact),))
-
-
-def park(state: Supervisor, child: Child, matter: End | Retry, at: float) -> Step:
-    state = state.put(replace(child, state=ChildState.PARKED, restart_times=(), since=at))
-    if isinstance(matter, Retry):
-        # Its group was stopped for the restart that now fails for good; the others go on without it.
-        state = state.begin(Plan(matter, start=state.revived(state.group(child.name))))
-    return Decision(state, (Record(ChildParked(name=child.name, cause=matter.cause)),))
-
-
 def significance_weighed(state: Supervisor, child: Child, cause: str) -> Step:
     """A child has ended by itself, and for good: the supervisor may have to go with it."""
     if not child.spec.significant or state.spec.auto_shutdown is AutoShutdown.NEVER:
@@ -318,42 +370,20 @@ def significance_weighed(state: Supervisor, child: Child, cause: str) -> Step:
     return preceded((Record(fact),), end(state, SHUTDOWN, SHUTDOWN))
 
 
-# --- the end -------------------------------------------------------------------------------------------------------
-
-
-def over_limit(state: Supervisor, child: Child, cause: str) -> Step:
-    report = reported(Fault.SHUTDOWN, child, REACHED_MAX_INTENSITY)
-    return preceded((report,), give_up(state.put(child), child, cause, SHUTDOWN))
-
-
-def give_up(state: Supervisor, child: Child, cause: str, own_cause: str) -> Step:
-    return preceded((Record(GaveUp(child=child.name, cause=cause)),), end(state, SHUTDOWN, own_cause))
-
-
-def end(state: Supervisor, reason: str, cause: str) -> Step:
-    """Leaves all plans; what is alive is then stopped in reverse order, whatever it was about to do."""
-    if state.ending is not None:
-        return Decision(state)
-    matters = (*(plan.matter for plan in state.plans), *state.waiting)
-    refusals = tuple(refuse_for_end(state, matter) for matter in matters if isinstance(matter, Order))
-    line = state.order[::-1]
-    return Decision(replace(state, plans=(), waiting=(), ending=Ending(reason, cause, line)), refusals)
-
-
-def reported(fault: Fault, child: Child, cause: str) -> Record:
-    return Record(FaultReported(fault=fault, child=child.name, cause=cause))
-
-
-def preceded(effects: tuple[Effect, ...], step: Step) -> Step:
-    return Decision(step.state, effects + step.effects)
-
-
 SUPERVISOR = Core(
     start=start,
     decide=decide,
     spec=SupervisorSpec,
-    accepts=frozenset({Started, ChildUp, Exited, Woken, ShutDown, StopAsked, PeerUp, *ASKS}),
+    accepts=frozenset(
+        {Started, ChildUp, ChildCondition, Exited, Hung, Woken, ShutDown, StopAsked, PeerUp, Foresee, *WORDS, *ASKS}
+    ),
     ready=lambda state: state.has_started,
-    heeds=lambda _state, name: name == BOARD,
+    heeds=lambda state, name: name == BOARD or state.heeds(name) or takes_part(state, name),
     refuses=refusal,
+    evolve=evolve,
+    facts=FACTS,
+    restore=restore,
+    recovers=lambda state: state.spec.keeps_budget,
+    degraded=lambda state: state.degraded,
+    last_word=last_word,
 )

@@ -12,6 +12,7 @@ from alluse_hub.protocols.children import (
     AskChildren,
     AskChildSpec,
     AskCounts,
+    BudgetUsed,
     ChildListed,
     ChildrenCounted,
     ChildrenListed,
@@ -21,7 +22,7 @@ from alluse_hub.protocols.children import (
     StartMember,
     StopMember,
 )
-from alluse_hub.protocols.effects import Decision, Send
+from alluse_hub.protocols.effects import Decision, Effect, Record, Send
 from alluse_hub.protocols.lifecycle import (
     KEEP_WORKSTREAMS,
     ActorOrderDone,
@@ -97,19 +98,42 @@ def child_ordered(state: Supervisor, order: Order, child: Child) -> Step:
     match order.ask:
         case StopActor(reason=reason):
             return Decision(state.begin(Plan(order, stop=(name,), reason=reason)))
+        case StartActor() | RestartActor() if child.next_try is not None:
+            return tried_at_once(state, order, child)
         case _ if child.is_restarting:
             return Decision(state, (refuse(order, OrderError.RESTARTING, f"{name} is being restarted already"),))
         case RestartActor():
             # It is back in a moment: what outlives an actor, as a monitor's program does, is left for its next life.
             return Decision(state.begin(Plan(order, stop=(name,), start=(name,), reason=KEEP_WORKSTREAMS)))
         case StartActor() if not child.runs:
-            return Decision(state.put(replace(child, restart_times=())).begin(Plan(order, start=(name,))))
+            released = state.put(replace(child, restart_times=(), row=0))
+            return Decision(released.begin(Plan(order, start=(name,))), budget_released(state, child))
         case RemoveActor() if not child.runs:
-            return Decision(state.forget(name), (answer(order, f"{name} is forgotten"),))
+            effects = (*budget_released(state, child), answer(order, f"{name} is forgotten"))
+            return Decision(state.forget(name), effects)
         case StartActor():
             return Decision(state, (refuse(order, OrderError.RUNNING, f"{name} is up already"),))
         case _:
             return Decision(state, (refuse(order, OrderError.RUNNING, f"{name} is up; stop it first"),))
+
+
+def tried_at_once(state: Supervisor, order: Order, child: Child) -> Step:
+    """It waits for its next try, and somebody does not.  If that fails, its supervisor goes on as after any failure;
+    so it is carried out as a restart, whichever of the two was ordered."""
+    released = state.put(replace(child, row=0))
+    group = released.group(child.name)
+    others = tuple(name for name in reversed(group) if name != child.name)
+    restart = Order(order.asker, RestartActor(name=child.name), child.name)
+    return Decision(released.begin(Plan(restart, stop=others, start=released.revived(group))))
+
+
+def budget_changed(state: Supervisor, name: str, times: tuple[float, ...]) -> tuple[Effect, ...]:
+    """To be recorded where budgets are kept: that of the child, or the one that all share."""
+    return (Record(BudgetUsed(child=name if state.parks else "", times=times)),) if state.spec.keeps_budget else ()
+
+
+def budget_released(state: Supervisor, child: Child) -> tuple[Effect, ...]:
+    return budget_changed(state, child.name, ()) if child.restart_times else ()
 
 
 def addition_ordered(state: Supervisor, order: Order, spec: Json) -> Step:

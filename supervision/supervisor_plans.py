@@ -12,8 +12,9 @@ from alluse_hub.protocols.effects import CancelWake, Decision, Effect, Kill, Rec
 from alluse_hub.protocols.lifecycle import KILLED, ChildStarted, ChildState, RestartActor, Shutdown
 from alluse_hub.protocols.states import replace
 from alluse_hub.supervision.restarts import NORMAL, ORDERLY_PREFIX, is_proper_stop
+from alluse_hub.supervision.supervisor_end import allowed_s, flush_advanced, is_flushing
 from alluse_hub.supervision.supervisor_orders import Step, done
-from alluse_hub.supervision.supervisor_state import Child, Ending, Order, Plan, Supervisor
+from alluse_hub.supervision.supervisor_state import UP, Child, Ending, Order, Plan, Supervisor
 
 KILL_MARGIN_S = 2.0
 """How much later than the shell the supervisor itself kills a child that does not end: the shell goes first."""
@@ -26,7 +27,7 @@ def advanced(state: Supervisor, plan: Plan, at: float) -> Step | None:
     if plan.to_start is not None:
         child = state.child(plan.to_start)
         if child.is_alive:
-            return Decision(passed(state, plan)) if child.state is ChildState.UP else None
+            return Decision(passed(state, plan)) if child.state in UP else None
         return spawned(state, child, at)
     effects = (done(plan.matter),) if isinstance(plan.matter, Order) else ()
     return Decision(state.drop(plan), effects)
@@ -44,15 +45,22 @@ def stop_advanced(state: Supervisor, plan: Plan, name: str, at: float) -> Step |
     state = state.swap(plan, replace(plan, stopped=plan.stopped + 1))
     if child is None:
         return Decision(state)
+    waited = pause_awaited_no_more(child)
+    if child.next_try is not None:
+        state = state.released(name)
     comes_back = isinstance(plan.matter, Order) and isinstance(plan.matter.ask, RestartActor)
     is_forgotten = state.template is not None or (child.is_temporary and child.life > 0)
-    after = state.forget(name) if is_forgotten and not comes_back else state.put(child.cleared)
-    return Decision(after, found_dead(child))
+    left = replace(child.cleared, awaits=plan.awaits)
+    after = state.forget(name) if is_forgotten and not comes_back else state.put(left)
+    return Decision(after, (*waited, *found_dead(child)))
 
 
 def spawned(state: Supervisor, child: Child, at: float) -> Step:
-    born = replace(child.cleared, state=ChildState.STARTING, life=child.life + 1, incarnation=0, pid=0, since=at)
+    born = replace(
+        child.cleared, state=ChildState.STARTING, life=child.life + 1, incarnation=0, pid=0, since=at, up_s=0.0, why=""
+    )
     effects: tuple[Effect, ...] = (
+        *pause_awaited_no_more(child),
         Record(ChildStarted(name=born.name, life=born.life)),
         Spawn(born.name, born.life, born.spec.start),
     )
@@ -63,7 +71,10 @@ def spawned(state: Supervisor, child: Child, at: float) -> Step:
 
 def stopped(state: Supervisor, child: Child, reason: str, at: float) -> Step:
     effects = start_awaited_no_more(child) if child.state is ChildState.STARTING else ()
+    share = allowed_s(state, child, at)
     match child.spec.shutdown:
+        case _ if share is not None:
+            effects += (Stop(child.name, reason, share, share), Wake(child.stop_timer, share + KILL_MARGIN_S))
         case Shutdown.BRUTAL_KILL:
             effects += (Kill(child.name),)
         case Shutdown.INFINITY:
@@ -71,11 +82,15 @@ def stopped(state: Supervisor, child: Child, reason: str, at: float) -> Step:
         case Shutdown.GRACE:
             grace_s = child.spec.grace_s
             effects += (Stop(child.name, reason, grace_s), Wake(child.stop_timer, grace_s + KILL_MARGIN_S))
-    return Decision(state.put(replace(child, state=ChildState.STOPPING, since=at)), effects)
+    return Decision(state.put(replace(child, state=ChildState.STOPPING, since=at, allowed_s=share)), effects)
 
 
 def start_awaited_no_more(child: Child) -> tuple[Effect, ...]:
     return () if child.spec.start_timeout_s is None else (CancelWake(child.start_timer),)
+
+
+def pause_awaited_no_more(child: Child) -> tuple[Effect, ...]:
+    return () if child.next_try is None else (CancelWake(child.pause_timer),)
 
 
 # --- judging those that were to stop -------------------------------------------------------------------------------
@@ -107,9 +122,18 @@ def ending_advanced(state: Supervisor, ending: Ending, at: float) -> Step | None
         return None
     if ending.stopped == len(ending.line):
         return Decision(replace(state, ending=replace(ending, is_over=True)))
-    child = state.find(ending.line[ending.stopped])
+    if state.spec.ends_together and any(child.is_alive for child in state.children):
+        told = (child for child in state.children if child.is_alive and child.state is not ChildState.STOPPING)
+        child = next(told, None)
+        return None if child is None else stopped(state, child, ending.reason, at)
+    name = ending.line[ending.stopped]
+    if (step := flush_advanced(state, name, at)) is not None:
+        return step
+    child = state.find(name)
     if child is not None and child.is_alive:
-        return None if child.state is ChildState.STOPPING else stopped(state, child, ending.reason, at)
+        if child.state is ChildState.STOPPING or is_flushing(state, name):
+            return None
+        return stopped(state, child, ending.reason, at)
     state = replace(state, ending=replace(ending, stopped=ending.stopped + 1))
     return Decision(state, () if child is None else found_dead(child))
 

@@ -29,7 +29,7 @@ def pictured(before: Supervisor, step: Step, letter: Envelope) -> Step:
     is_over = now.ending is not None and now.ending.is_over
     is_time = len(now.children) <= SHOWN_AT_ONCE_MAX or is_over or letter.body == Woken(timer=SHOW)
     if asks_for_picture(letter.body) or (is_changed and is_time):
-        shown = Send(BOARD, now.shown(letter.at))
+        shown = Send(BOARD, now.shown())
         return Decision(replace(now, is_unshown=False), (*step.effects, shown))
     if is_changed and not now.is_unshown:
         return Decision(replace(now, is_unshown=True), (*step.effects, Wake(SHOW, SHOW_EVERY_S)))

@@ -13,7 +13,9 @@ a line of its own, and no child is ever in two plans.
 State and questions about it; the decisions stand in ``supervisor``.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import reduce
 
 from alluse_hub.protocols.children import (
     AddActor,
@@ -39,11 +41,25 @@ from alluse_hub.protocols.lifecycle import (
     TreeShown,
 )
 from alluse_hub.protocols.states import replace
-from alluse_hub.supervision.restarts import SHUTDOWN, affected, recent
+from alluse_hub.supervision.farewell import Farewell
+from alluse_hub.supervision.origins import UNKNOWN, Origin
+from alluse_hub.supervision.restarts import SHUTDOWN, affected, should_restart
 from alluse_hub.supervision.roster import Roster
 
-ALIVE = frozenset({ChildState.STARTING, ChildState.UP, ChildState.STOPPING})
+UP = frozenset({ChildState.READY, ChildState.DEGRADED, ChildState.HUNG})
+"""States of a child that was started and was not told to stop."""
+
+ALIVE = UP | {ChildState.STARTING, ChildState.STOPPING}
 """States in which a process may exist."""
+
+ILL = frozenset({ChildState.DEGRADED, ChildState.HUNG, ChildState.RESTARTING, ChildState.PARKED})
+"""States of a child that its supervisor's own parent hears of."""
+
+PAUSE = "pause"
+"""How the timers of pauses begin."""
+
+ILL_SHOWN = 5
+"""Such children named to the parent; more are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +67,7 @@ class Child:
     """One child.  ``life`` counts the tries to start it; ``restarts`` the restarts it was the reason for."""
 
     spec: ChildSpec
-    state: ChildState = ChildState.DOWN
+    state: ChildState = ChildState.STOPPED
     life: int = 0
     incarnation: int = 0  # of this life; 0 until it is up
     pid: int = 0
@@ -60,8 +76,16 @@ class Child:
     last_exit: str = ""
     since: float = 0.0
     is_overdue: bool = False  # killed because it was not up in time
+    allowed_s: float | None = None  # how long it may take to stop, where a deadline says so
     is_unjudged: bool = False  # it ended by itself, and that waits in line
-    is_restarting: bool = False  # a try to restart it failed, and the next waits in line
+    is_restarting: bool = False  # a try to restart it failed, and the next waits in line or for its time
+    next_try: float | None = None  # hub time at which its pause is over
+    awaits: str = ""  # it went down with this sibling, and is started with it when that one's pause is over
+    row: int = 0  # restarts one after the other, with no quiet time between
+    up_at: float = 0.0  # hub time at which this life came up
+    up_s: float = 0.0  # how long the life that ended was up
+    why: str = ""  # it says that it is degraded
+    hung: str = ""  # why it was judged so
 
     @property
     def name(self) -> str:
@@ -95,30 +119,67 @@ class Child:
         return f"stop {self.name} {self.life}"
 
     @property
+    def pause_timer(self) -> str:
+        return f"{PAUSE} {self.name} {self.life}"
+
+    @property
+    def hung_timer(self) -> str:
+        return f"hung {self.name} {self.life}"
+
+    def ended(self, cause: str, at: float) -> "Child":
+        """With this life over; how long it was up is what the next pause goes by."""
+        up_s = at - self.up_at if self.state in UP else 0.0
+        gone = replace(self, state=ChildState.STOPPED, pid=0, last_exit=cause, since=at)
+        return replace(gone, is_overdue=False, hung="", up_s=up_s, why="")
+
+    @property
     def cleared(self) -> "Child":
         """What waits in line about it is no matter any more."""
-        return replace(self, is_unjudged=False, is_restarting=False)
+        return replace(self, is_unjudged=False, is_restarting=False, next_try=None, awaits="")
+
+    @property
+    def up_state(self) -> ChildState:
+        """Of one that is up and gives signs of life."""
+        return ChildState.DEGRADED if self.why else ChildState.READY
+
+    @property
+    def standing(self) -> ChildState:
+        """As others see it: one that is down, and will be tried again without anybody's order, is restarting."""
+        if self.state is not ChildState.STOPPED:
+            return self.state
+        is_due = self.is_unjudged and should_restart(self.spec.restart, self.last_exit)
+        return ChildState.RESTARTING if self.is_restarting or self.awaits or is_due else ChildState.STOPPED
 
     def shown(self) -> ChildShown:
         return ChildShown(
             name=self.name,
-            state=self.state,
+            state=self.standing,
             restart=self.spec.restart,
             incarnation=self.incarnation,
             pid=self.pid,
             restarts=self.restarts,
             last_exit=self.last_exit,
             since=self.since,
+            next_try=self.next_try,
+            why=self.why,
+            restart_times=self.restart_times,
         )
+
+
+def told_of(spec: ChildSpec) -> tuple[str, ...]:
+    """Who is meant when others are told that the child is down."""
+    return spec.told_of or (spec.name,)
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Life number ``life`` of a child, which was up, ended by itself."""
+    """Life number ``life`` of a child, which was up, ended by itself.  ``origin``, here and below: the letter it came
+    with."""
 
     name: str
     life: int
     cause: str
+    origin: Origin = field(default=UNKNOWN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +189,17 @@ class Retry:
     name: str
     life: int
     cause: str
+    origin: Origin = field(default=UNKNOWN, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """The pause after the end of life number ``life`` of a child is over: it is started, and who awaits it."""
+
+    name: str
+    life: int
+    cause: str
+    origin: Origin = field(default=UNKNOWN, compare=False)
 
 
 Ask = (
@@ -151,9 +223,10 @@ class Order:
     asker: str
     ask: Ask
     name: str
+    origin: Origin = field(default=UNKNOWN, compare=False)
 
 
-Matter = End | Retry | Order
+Matter = End | Retry | Resume | Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +242,7 @@ class Plan:
     reason: str = SHUTDOWN  # said to those that are stopped
     stopped: int = 0
     started: int = 0
+    awaits: str = ""  # those that are stopped are started again with this one, when its pause is over
 
     @property
     def to_stop(self) -> str | None:
@@ -180,6 +254,10 @@ class Plan:
         """Who is started next, or just now, when all are stopped."""
         return self.start[self.started] if self.started < len(self.start) else None
 
+    @property
+    def origin(self) -> Origin:
+        return UNKNOWN if self.matter is None else self.matter.origin
+
     def touches(self, name: str) -> bool:
         return name in self.stop[self.stopped :] or name in self.start[self.started :]
 
@@ -189,7 +267,8 @@ class Ending:
     """The supervisor ends: what it tells its children, and with what cause it goes itself.
 
     ``line``: the children in the order in which they stop, of which ``stopped`` have been dealt with.  A pool stops its
-    members together: ``left`` of them are still there, and ``faults`` counts improper ends by cause.
+    members together: ``left`` of them are still there, and ``faults`` counts improper ends by cause.  ``until``: hub
+    time by which all are to have ended, if there is a deadline.
     """
 
     reason: str
@@ -199,6 +278,8 @@ class Ending:
     left: int | None = None
     faults: tuple[tuple[str, int], ...] = ()
     is_over: bool = False
+    until: float | None = None
+    origin: Origin = field(default=UNKNOWN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +295,13 @@ class Supervisor:
     plans: tuple[Plan, ...] = ()
     waiting: tuple[Matter, ...] = ()
     ending: Ending | None = None
+    farewell: Farewell | None = None  # of the root: it was told to end, in phases
     has_started: bool = False  # every child was started once, or is left down for a stated reason
     is_unshown: bool = False  # something has changed since the last picture for the board
+    ill: Mapping[str, ChildState] = field(default_factory=dict)  # children that are not as they should be
+    degraded: str = ""  # the same in words
+    met: Mapping[str, int] = field(default_factory=dict)  # of those that others are told of: highest incarnation
+    listeners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # who is told: the children it is told of
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -223,7 +309,12 @@ class Supervisor:
 
     @property
     def parks(self) -> bool:
+        """Whether each child has a budget of its own."""
         return self.spec.on_limit is OnLimit.PARK
+
+    @property
+    def escalates(self) -> bool:
+        return self.spec.on_limit is OnLimit.ESCALATE
 
     @property
     def siblings_wait(self) -> bool:
@@ -248,10 +339,32 @@ class Supervisor:
         return replace(self, children=self.children.put(child))
 
     def add(self, child: Child) -> "Supervisor":
-        return replace(self, children=self.children.add(child))
+        return replace(self, children=self.children.add(child)).acquainted(child.spec)
+
+    def acquainted(self, spec: ChildSpec) -> "Supervisor":
+        """With who is to be told of that child."""
+        if not spec.told:
+            return self
+        met = {name: self.met.get(name, 0) for name in told_of(spec)}
+        listeners = {name: (*self.listeners.get(name, ()), spec.name) for name in spec.told}
+        return replace(self, met={**self.met, **met}, listeners={**self.listeners, **listeners})
 
     def forget(self, name: str) -> "Supervisor":
         return replace(self, children=self.children.remove(name))
+
+    def heeds(self, name: str) -> bool:
+        """Whether that actor's new incarnations matter to those that are told of our children, or to us."""
+        return name in self.met or name in self.listeners
+
+    def meet(self, name: str, incarnation: int) -> "Supervisor":
+        if incarnation <= self.met.get(name, incarnation):
+            return self
+        return replace(self, met={**self.met, name: incarnation})
+
+    def released(self, name: str) -> "Supervisor":
+        """Nobody awaits that child any more."""
+        freed = (replace(child, awaits="") for child in self.children if child.awaits == name)
+        return replace(self, children=reduce(Roster.put, freed, self.children))
 
     def begin(self, plan: Plan) -> "Supervisor":
         return replace(self, plans=(*self.plans, plan))
@@ -288,13 +401,12 @@ class Supervisor:
             c.name for c in children if c.state is not ChildState.PARKED and not (c.is_temporary and c.life > 0)
         )
 
-    def shown(self, at: float) -> TreeShown:
-        intensity = self.spec.intensity
-        budgets = [child.restart_times for child in self.children] if self.parks else [self.restart_times]
+    def shown(self) -> TreeShown:
         return TreeShown(
             supervisor=self.name,
             strategy=self.spec.strategy,
-            intensity=intensity,
-            recent_restarts=sum(len(recent(times, at, intensity.period_s)) for times in budgets),
+            intensity=self.spec.intensity,
             children=tuple(child.shown() for child in self.children),
+            on_limit=self.spec.on_limit,
+            restart_times=self.restart_times,
         )

@@ -23,10 +23,11 @@ from alluse_hub.protocols.names import GUARDIAN, ROOT
 from alluse_hub.supervision import processes
 from alluse_hub.supervision.engine.base import open_system
 from alluse_hub.supervision.engine.room import room_for
+from alluse_hub.supervision.host_line import ASK_S, PULSE_S, HostEnd
 from alluse_hub.supervision.lodging import DENSE
 from alluse_hub.supervision.shared import ROOT_LIFE, SharedTree
 from alluse_hub.supervision.tree import cells_of
-from alluse_hub.supervision.words import BootOrder, House, order_to_end
+from alluse_hub.supervision.words import BootOrder, House, Ping, order_to_end
 
 BASE = "multiprocTCPBase"
 """Thespian's name for its stock base."""
@@ -35,6 +36,9 @@ STOCK = "stock"
 ENGINE = "engine"
 
 ASKED = "asked to end"
+
+DOORBELL = signal.SIGUSR1
+"""Tells a host of orders on its line; by itself it orders nothing, and SIGTERM nothing at all."""
 
 SHUTDOWN_S = 60.0
 """How long the tree may take to end in order before the guardian ends it."""
@@ -94,53 +98,51 @@ def opened(house: House) -> ActorSystem:
     return ActorSystem(BASE, {"Admin Port": free_port()}, logDefs=logging_to(home))
 
 
-def run(house: House, tree: ChildStart) -> int:
-    """Start the system and the root; wait for SIGTERM (end in order) or for the root's end.  Returns an exit status."""
-    return run_shared(house, tree) if house.base == DENSE else run_apart(house, tree)
+def run(house: House, tree: ChildStart, line: HostEnd) -> int:
+    """Start the system and the root; wait for an order to end, or for the root's end.  Returns an exit status."""
+    return run_shared(house, tree, line) if house.base == DENSE else run_apart(house, tree, line)
 
 
-def run_shared(house: House, tree: ChildStart) -> int:
+def run_shared(house: House, tree: ChildStart, line: HostEnd) -> int:
     """The tree in this process, which stands in the register in the place of the root's."""
     home = Path(house.home)
-    asked: deque[int] = deque()
+    rung: deque[int] = deque()
 
-    def ask(number: int, _frame: object) -> None:
-        asked.append(number)
+    def ring(number: int, _frame: object) -> None:
+        rung.append(number)
         hub.wake()
 
     processes.enter(home, ROOT)
     hub = SharedTree(house, tree, logging_to(home))
-    for number in (signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(number, ask)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(DOORBELL, ring)
     while not hub.has_ended:
-        hub.run(lambda: bool(asked))
-        while asked:
-            hub.ask_to_end(ASKED, keep_workstreams=asked.popleft() == signal.SIGUSR1)
+        hub.run(lambda: bool(rung), PULSE_S)
+        rung.clear()
+        for keeps in line.orders():
+            hub.ask_to_end(ASKED, keep_workstreams=keeps)
+        line.pulse()
     hub.close()
     return 0
 
 
-def run_apart(house: House, tree: ChildStart) -> int:
+def run_apart(house: House, tree: ChildStart, line: HostEnd) -> int:
     home = Path(house.home)
-    bell_in, bell_out = os.pipe()
     system = opened(house)
     root = system.createActor(tree.actor)
     system.tell(root, BootOrder(ROOT, ROOT_LIFE, tree.spec, GUARDIAN, 0, house))
-    os.set_blocking(bell_out, False)
-    signal.set_wakeup_fd(bell_out)
-    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
-    signal.signal(signal.SIGUSR1, lambda _number, _frame: None)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # not before: Thespian's processes would inherit it
+    signal.signal(DOORBELL, lambda _number, _frame: None)
     asked = 0
     while True:
-        ready, _, _ = select.select([bell_in], [], [], ENDED_LOOK_S if asked else None)
-        signals = os.read(bell_in, 64) if ready else b""
-        for number in signals:
-            if number in {signal.SIGTERM, signal.SIGUSR1}:
-                asked += 1
-                keeps = number == signal.SIGUSR1
-                system.tell(root, order_to_end(asked, ASKED, keep_workstreams=keeps))
-        if root_of(home) is None and asked:
+        select.select([line.line], [], [], ENDED_LOOK_S if asked else PULSE_S)
+        for keeps in line.orders():
+            asked += 1
+            system.tell(root, order_to_end(asked, ASKED, keep_workstreams=keeps))
+        if asked and root_of(home) is None:
             break
+        if not asked and system.ask(root, Ping(ROOT, ROOT_LIFE), ASK_S) is not None:
+            line.pulse()
     system.shutdown()
     clear_room(house)
     return 0
@@ -168,7 +170,7 @@ def settle_memory() -> None:
     gc.set_threshold(GARBAGE_OBJECTS)
 
 
-def serve_host(house: House, tree: ChildStart) -> None:
+def serve_host(house: House, tree: ChildStart, line: HostEnd) -> None:
     """The whole life of a forked host; never returns."""
     status = 1
     try:
@@ -176,7 +178,7 @@ def serve_host(house: House, tree: ChildStart) -> None:
         processes.name_process("hub:host")
         processes.enter(Path(house.home), "host")
         settle_memory()
-        status = run(house, tree)
+        status = run(house, tree, line)
     except BaseException as error:  # noqa: BLE001  # a forked child must never return into its parent's code
         sys.stderr.write(f"the host ended: {type(error).__name__}: {error}\n")
     finally:

@@ -12,7 +12,9 @@ from alluse_hub.protocols.admin import ShutDown
 from alluse_hub.protocols.message import Json
 from alluse_hub.protocols.names import GUARDIAN, ROOT
 from alluse_hub.supervision.life import ANY_INCARNATION
+from alluse_hub.supervision.origins import UNKNOWN, Origin
 from alluse_hub.supervision.parcel import Parcel
+from alluse_hub.supervision.pings import Mail, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class BootOrder:
     parent: str
     parent_pid: int
     house: House
+    origin: Origin = UNKNOWN  # what it is born for
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,12 @@ class Register:
     incarnation: int
     address: ActorAddress
     residents: tuple[tuple[str, int], ...] = ()
+    origin: Origin = UNKNOWN  # its first letter
+
+    @property
+    def introduction(self) -> "Introduce":
+        names = ((self.name, self.incarnation), *self.residents)
+        return Introduce(tuple((name, incarnation, self.address) for name, incarnation in names), self.origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,7 @@ class Introduce:
     """Root to everybody, at every (re)start of an actor."""
 
     peers: tuple[tuple[str, int, ActorAddress], ...]
+    origin: Origin = UNKNOWN  # as the newborn registered with
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +79,51 @@ class NewbornUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """Child to parent, when it changes: why it is degraded; empty if all is well."""
+
+    name: str
+    life: int
+    degraded: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ending:
     """Child to parent: it is about to end, and why."""
 
     name: str
     life: int
     cause: str
+    origin: Origin = UNKNOWN  # the entry in which it decided to end, or failed
 
 
 @dataclass(frozen=True, slots=True)
 class StopOrder:
     reason: str
+    left_s: float | None = None
+    origin: Origin = UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Parent to child: give a sign of life.  No control message: it waits its turn."""
+
+    name: str
+    life: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """Child to parent, in answer."""
+
+    name: str
+    life: int
+    work: Work
+    mail: Mail
+
+    @property
+    def told(self) -> tuple[str, int, Work, Mail]:
+        return self.name, self.life, self.work, self.mail
 
 
 def order_to_end(number: int, reason: str, *, keep_workstreams: bool) -> Parcel:

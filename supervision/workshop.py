@@ -11,6 +11,7 @@ has it read.
 
 import queue
 import threading
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from alluse_hub.protocols.message import Message
+from alluse_hub.supervision.pings import Work
 
 JOBS_MAX = 10_000
 """Jobs that may wait for the worker; more means it is stuck, and the actor fails rather than grow."""
@@ -86,6 +88,7 @@ class Workshop:
         self._is_closed = False
         self._mailbox = threading.get_ident()
         self._given = 0  # jobs, to the thread
+        self._in_hand: tuple[Message, float] | None = None  # of the thread, and when it began
         self._done = 0
         self._is_reading = False  # the mailbox looks afterwards, and need not be rung
         self._thread: threading.Thread | None = None
@@ -109,12 +112,14 @@ class Workshop:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
+            self._in_hand = job, time.monotonic()
             try:
                 self._worker.do(job)
             except BaseException as error:  # noqa: BLE001  # handed to the mailbox, which fails the actor
                 self._said.append(error)
                 self._ring()
                 return
+            self._in_hand = None
             self._done += 1
             if self._prompt is not None:
                 self._ring()
@@ -157,6 +162,15 @@ class Workshop:
     def waiting(self) -> int:
         """Words that have not been heard."""
         return len(self._said)
+
+    @property
+    def work(self) -> Work:
+        """What the thread is at.  Inline there is nothing: whoever could ask would have to wait."""
+        in_hand = self._in_hand
+        if in_hand is None:
+            return Work()
+        job, began = in_hand
+        return Work(type(job).__name__, time.monotonic() - began, self._jobs.qsize())
 
     def close(self) -> None:
         """What was asked of the worker before is still done, within ``CLOSE_S``; once."""

@@ -24,6 +24,9 @@ from alluse_hub.cli import failure
 from alluse_hub.cli.main import parser
 from alluse_hub.protocols import admin
 from alluse_hub.protocols.config import SECTIONS, TABLES, parse
+from alluse_hub.protocols.config_models import Limit
+from alluse_hub.protocols.lifecycle import Backoff, Intensity
+from alluse_hub.protocols.liveness import Liveness
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.wire import KINDS
 from tests.pages import COMMANDS, PAGES, README, Row, blocks, name_of, quoted, section, table
@@ -121,6 +124,15 @@ def models_in(form: object) -> Iterator[type[Message]]:
         yield from models_in(part)
 
 
+INLINE: dict[type[Message], str] = {
+    Intensity: "An intensity",
+    Limit: "A limit",
+    Backoff: "A back-off",
+    Liveness: "Signs of life",
+}
+"""Tables that stand in a line of another, and the headings under which they are told."""
+
+
 def tables_of(name: str, model: type[BaseModel], form: str) -> dict[str, Fields]:
     """Every table that ``model`` and what is inside it can be written as, with the default of each key."""
     found: dict[str, Fields] = {form.format(name): {}}
@@ -130,7 +142,7 @@ def tables_of(name: str, model: type[BaseModel], form: str) -> dict[str, Fields]
         found[form.format(name)][shown] = "required" if field.is_required() else plain(default)
         for inner in models_in(field.annotation):
             many = get_origin(field.annotation) is tuple
-            found |= tables_of(f"{name}.{shown}", inner, "`[[{}]]`") if many else tables_of("", inner, "An intensity")
+            found |= tables_of(f"{name}.{shown}", inner, "`[[{}]]`") if many else tables_of("", inner, INLINE[inner])
     return found
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from alluse_hub.protocols.effects import Core, Decision, Do, Record, Send
+from alluse_hub.protocols.ending import Flush, Flushed
 from alluse_hub.protocols.errors import TrailError
 from alluse_hub.protocols.lifecycle import PeerUp, Started
 from alluse_hub.protocols.message import Envelope, Message
@@ -30,15 +31,20 @@ from alluse_hub.protocols.trail import (
     TailBegun,
     TailFailed,
     TailSpools,
+    WitnessAgreed,
+    WitnessHeard,
+    WitnessRefused,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Auditor:
-    """``marks``: per actor, how far its newest incarnation that waited for anything is stored."""
+    """``marks``: per actor, how far its newest incarnation that waited for anything is stored.  ``flushes_for``: who
+    waits to hear that the store has all."""
 
     name: str
     marks: Mapping[str, Mark] = field(default_factory=lambda: MappingProxyType({}))
+    flushes_for: str = ""
 
 
 def start(name: str, _spec: Message) -> Auditor:
@@ -49,8 +55,8 @@ def decide(state: Auditor, letter: Envelope) -> Decision[Auditor]:
     match letter.body:
         case Started():
             return Decision(state, (Do(TailSpools()),))
-        case TailBegun(sqlite=sqlite, journal=journal, migrations=migrations, warning=warning):
-            opened = StoreOpened(sqlite=sqlite, journal=journal, migrations=migrations, warning=warning)
+        case TailBegun(sqlite=sqlite, journal=journal, migrations=migrations, warning=warning, key=key):
+            opened = StoreOpened(sqlite=sqlite, journal=journal, migrations=migrations, warning=warning, key=key)
             return Decision(state, (Record(opened),))
         case Ingested(marks=marks):
             return acknowledge(state, marks)
@@ -65,6 +71,15 @@ def decide(state: Auditor, letter: Envelope) -> Decision[Auditor]:
         case DamageFound(actor=actor, incarnation=incarnation, n=n, offset=offset):
             damaged = SpoolDamaged(actor=actor, incarnation=incarnation, n=n, offset=offset)
             return Decision(state, (Record(damaged),))
+        case Flush():
+            return Decision(replace(state, flushes_for=letter.sender), (Do(Flush()),))
+        case Flushed() if state.flushes_for:
+            return Decision(replace(state, flushes_for=""), (Send(state.flushes_for, Flushed()),))
+        case Flushed():
+            return Decision(state)  # asked for twice
+        case WitnessHeard(size=size, refusal=why):
+            fact = WitnessRefused(size=size, why=why) if why else WitnessAgreed(size=size)
+            return Decision(state, (Record(fact),))
         case TailFailed(error=error):
             raise TrailError(error)
         case other:
@@ -92,5 +107,18 @@ CORE = Core(
     start=start,
     decide=decide,
     spec=AuditorSpec,
-    accepts=frozenset({Started, TailBegun, TailFailed, Ingested, PeerUp, SpoolEnded, DamageFound}),
+    accepts=frozenset(
+        (
+            Started,
+            TailBegun,
+            TailFailed,
+            Ingested,
+            PeerUp,
+            SpoolEnded,
+            DamageFound,
+            WitnessHeard,
+            Flush,
+            Flushed,
+        )
+    ),
 )

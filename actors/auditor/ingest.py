@@ -18,8 +18,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from alluse_hub.actors.auditor.checkpoints import Notary
 from alluse_hub.actors.auditor.store import Place, Row, Store
 from alluse_hub.actors.auditor.watch import Watch, watch
+from alluse_hub.protocols.ending import Flushed
 from alluse_hub.protocols.errors import TrailError
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.trail import AuditorSpec, Closed, DamageFound, EntryKind, Ingested, Mark, SpoolEnded
@@ -46,35 +48,66 @@ class Tail:
 
 
 class Ingest:
-    """Runs in one thread; ``stop`` may be called from another.  ``own``: the auditor's name."""
+    """Runs in one thread; ``stop`` may be called from another.  ``own``: the auditor's name.
+
+    Without a ``notary`` nothing is signed.
+    """
 
     def __init__(
-        self, directory: Path, store: Store, own: str, spec: AuditorSpec, deliver: Callable[[Message], None]
+        self,
+        directory: Path,
+        store: Store,
+        own: str,
+        spec: AuditorSpec,
+        deliver: Callable[[Message], None],
+        notary: Notary | None = None,
     ) -> None:
         self._directory = directory
         self._store = store
         self._own = own
         self._spec = spec
         self._deliver = deliver
+        self._notary = notary
         self._tails: dict[str, Tail] = {}
         self._newest: dict[str, int] = {}
         self._dirty: dict[str, None] = {}  # an ordered set: file names in turn
         self._stop = threading.Event()
+        self._flush = threading.Event()
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._watch: Watch = watch(directory)
+        if notary and notary.cosigner:
+            notary.cosigner.ring = self._watch.ring
 
     def run(self) -> None:
         """Until ``stop``.  Raises TrailError and OSError; what is not stored then is stored by the next one."""
         self._begin()
         while not self._stop.is_set():
             self.round()
-            # A ring for ``stop`` may have been taken while lingering: then nothing would end a wait.
-            if not self._dirty and not self._stop.is_set():
-                self._notice(self._watch.wait(None))
+            if self._dirty or self._stop.is_set():
+                continue
+            # A ring may have been taken while lingering: then nothing would end a wait.
+            if self._flush.is_set():
+                self._empty()
+            else:
+                self._notice(self._watch.wait(self._notary.wait_s() if self._notary else None))
         deadline = time.monotonic() + FAREWELL_S
         self._notice(None)
         while self._dirty and time.monotonic() < deadline:
             self.round()
+        if self._notary:
+            self._notary.seal()
+
+    def flush(self) -> None:
+        """From any thread: have it told when all that the spools hold by now is stored."""
+        self._flush.set()
+        self._watch.ring()
+
+    def _empty(self) -> None:
+        self._flush.clear()
+        self._notice(None)
+        while self._dirty and not self._stop.is_set():
+            self.round()
+        self._deliver(Flushed())
 
     def stop(self) -> None:
         """From any thread, before ``close``."""
@@ -83,6 +116,8 @@ class Ingest:
 
     def close(self) -> None:
         """After ``run`` has returned."""
+        if self._notary and self._notary.cosigner:
+            self._notary.cosigner.close()
         self._watch.close()
 
     def round(self) -> None:
@@ -94,6 +129,8 @@ class Ingest:
             self._keep(batch)
         if not self._dirty:
             self._tell_ends()
+        if self._notary:
+            self._notary.turn()
 
     # --- finding ---------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,21 @@ released is never changed; a new wish is a new step.  Readers look at the store 
 a step may add tables, columns and indexes, and takes nothing away that ``query`` reads for recovery.
 """
 
+import itertools
+import logging
+
 from sqlite_utils import Database, Migrations
+
+from alluse_hub.actors.auditor.leaves import ENTRY_COLUMNS, leaf_hashes
+from alluse_hub.actors.auditor.merkle import Tree
+from alluse_hub.actors.auditor.reader import IS_LIFE, LIFE_OF
+from alluse_hub.actors.auditor.stored_tree import PUT_TILE
+from alluse_hub.protocols.errors import TrailError
+
+HASHED_AT_A_TIME = 25_600
+"""Entries; a whole number of tiles, so that each of them is written once."""
+
+log = logging.getLogger(__name__)
 
 MIGRATIONS = Migrations("trail")
 
@@ -79,3 +93,30 @@ def running_counts(db: Database) -> None:
         "INSERT INTO counts (actor, kind, message, entries)"
         " SELECT actor, kind, message, count(*) FROM entries GROUP BY actor, kind, message"
     )
+
+
+@MIGRATIONS()
+def lives(db: Database) -> None:
+    """Starts and ends of each actor and program by its name, so that the last is found without a look at the others."""
+    db.execute(f"CREATE INDEX entries_lives ON entries ({LIFE_OF}) WHERE {IS_LIFE}")
+
+
+@MIGRATIONS()
+def merkle_tree(db: Database) -> None:
+    """Tiles of the tree over the entries, and what was signed over it.  Entries that are there already are hashed:
+    some seconds for a million."""
+    db.table("tiles").create(
+        {"level": int, "place": int, "hashes": bytes}, pk=("level", "place"), not_null={"hashes"}, strict=True
+    )
+    db.table("checkpoints").create({"size": int, "note": str}, pk="size", not_null={"note"}, strict=True)
+    rows = db.conn.execute(f"SELECT leaf, {ENTRY_COLUMNS} FROM entries ORDER BY leaf")  # noqa: S608  # no value in it
+    tree = Tree()
+    while some := list(itertools.islice(rows, HASHED_AT_A_TIME)):
+        if some[-1][0] != tree.size + len(some):
+            raise TrailError(
+                f"entries are missing before the one at place {some[-1][0]} of the store, so no tree can be built over"
+                " it; bring back a backup"
+            )
+        tree, tiles = tree.grown(leaf_hashes(row[1:] for row in some))
+        db.conn.executemany(PUT_TILE, tiles)
+        log.info("a tree is built over the trail's entries: %d so far", tree.size)

@@ -8,10 +8,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydantic_core import from_json
+
 from alluse_hub.actors.auditor.bindings import sqlite3
-from alluse_hub.actors.auditor.reader import Tails, at_one_moment, reading
+from alluse_hub.actors.auditor.reader import IS_LIFE, LIFE_OF, Tails, at_one_moment, reading
 from alluse_hub.actors.auditor.wholeness import wholeness
 from alluse_hub.protocols.errors import CallerError
+from alluse_hub.protocols.lifecycle import Failed
 from alluse_hub.protocols.message import EntryId, Json
 from alluse_hub.protocols.trail import Entry, EntryKind, Snapshot
 from alluse_hub.supervision.spool import SpoolEntry, SpoolName
@@ -41,6 +44,7 @@ __all__ = [
     "counts",
     "entry",
     "facts_of",
+    "lives",
     "recover",
     "tail",
     "wholeness",
@@ -151,11 +155,13 @@ def tail(
     kind: EntryKind | None = None,
     workstream: str = "",
     since: float | None = None,
+    correlation: str = "",
 ) -> Page:
     """The newest ``limit`` stored entries, or the first ones after ``after_leaf``, that fit all filters; oldest first.
 
     Looks at ``WINDOW_LEAVES`` entries at most; a page that is not full may be asked on.  ``workstream``: entries whose
     body names it, and those of the actor of that name.  ``since``: seconds since 1970, as good as the wall clock is.
+    ``correlation``: only what began with that letter, of whatever age.
     """
     _check(limit)
     with reading(home) as connection:
@@ -166,11 +172,15 @@ def tail(
         last = newest if after_leaf is None else min(newest, after_leaf + WINDOW_LEAVES)
         if since is not None:
             first = max(first, _leaf_before(connection, since, newest))
+        if correlation and after_leaf is None:
+            first = 0  # its index has only what is asked for
         # The unary plus keeps an index from being used: only one of them yields entries in order of leaf.
-        filters = [("+actor", actor), ("message", message), ("+subject" if message else "subject", workstream)]
+        is_found = bool(correlation)
+        filters = [("correlation", correlation), ("+actor", actor), ("+message" if is_found else "message", message)]
+        filters.append(("+subject" if message or is_found else "subject", workstream))
         filters.append(("+kind", kind.value if kind else ""))
         used = [(column, value) for column, value in filters if value]
-        where = "".join(f" AND {column} = ?" for column, _ in used)
+        where = "".join(f" AND {column} = ?" for column, _ in used) + (" AND correlation <> ''" if is_found else "")
         order = "DESC" if after_leaf is None else "ASC"
         sql = f"{_SELECT} WHERE leaf > ? AND leaf <= ?{where} ORDER BY leaf {order} LIMIT ?"
         rows = connection.execute(sql, (first, last, *(value for _, value in used), limit)).fetchall()
@@ -215,11 +225,18 @@ def by_message(home: Path, names: Sequence[str], limit: int = 100) -> list[Entry
     return sorted(found, key=lambda item: -item.leaf)[:limit]
 
 
-def correlated(home: Path, correlation: str, limit: int = 1_000) -> list[Entry]:
-    """Everything that began with one letter, in order: the first ``limit`` entries."""
+def correlated(home: Path, correlation: str, limit: int = 1_000, messages: Sequence[str] = ()) -> list[Entry]:
+    """Everything that began with one letter, or of that only these kinds of message: the first ``limit`` entries."""
     _check(limit)
-    sql = f"{_SELECT} WHERE correlation = ? AND correlation <> '' ORDER BY leaf LIMIT ?"
-    return _rows(home, sql, (correlation, limit))
+    only = f" AND +message IN ({_marks(messages)})" if messages else ""
+    sql = f"{_SELECT} WHERE correlation = ? AND correlation <> ''{only} ORDER BY leaf LIMIT ?"
+    return _rows(home, sql, (correlation, *messages, limit))
+
+
+def lives(home: Path, name: str, limit: int = 1) -> list[Entry]:
+    """The newest starts and ends of an actor, or of the program of a workstream; newest first."""
+    _check(limit)
+    return _rows(home, f"{_SELECT} WHERE {IS_LIFE} AND {LIFE_OF} = ? ORDER BY leaf DESC LIMIT ?", (name, limit))
 
 
 def counts(home: Path) -> list[Count]:
@@ -276,7 +293,7 @@ def _effects(connection: sqlite3.Connection, found: Entry) -> list[Entry]:
             below = _entry(row)
             if below.id not in effects and below.id != found.id:
                 effects[below.id] = below
-                if below.kind in {EntryKind.SENT, EntryKind.HEARD}:
+                if below.kind in {EntryKind.SENT, EntryKind.HEARD} or below.message == Failed.__name__:
                     letters.append(below.id)
     return sorted(effects.values(), key=lambda item: item.leaf)
 
@@ -304,14 +321,15 @@ def _lookup(connection: sqlite3.Connection, letter: str) -> Entry | None:
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:  # SQLite's rows know no types
+    """Not validated again: all of it was, before it was written."""
     actor, incarnation, n, kind, message, peer, letter, cause, correlation, at, wall, power, leaf, body = row
-    return Entry(
+    return Entry.model_construct(
         actor=actor,
         incarnation=incarnation,
         n=n,
         kind=EntryKind(kind),
         message=message,
-        body=json.loads(body) if body else {},
+        body=from_json(body) if body else {},
         to=peer,
         letter=letter,
         cause=cause,

@@ -22,8 +22,12 @@ BUSY_TIMEOUT_S = 10.0
 """How long to wait for the auditor; only while it makes the store or with a rollback journal."""
 
 SCHEMA_SET = "trail"
-KNOWN_STEPS = frozenset({"entries_and_spools", "running_counts"})
+KNOWN_STEPS = frozenset({"entries_and_spools", "running_counts", "merkle_tree", "lives"})
 """The steps of ``migrations``; it alone needs the library that runs them."""
+
+IS_LIFE = "message IN ('ChildStarted', 'ChildEnded', 'ProgramStarted', 'ProgramEnded')"
+LIFE_OF = "coalesce(json_extract(body, '$.name'), json_extract(body, '$.workstream'))"
+"""Starts and ends, and of whom: the index of that name is used only by questions that say it to the letter."""
 
 T = TypeVar("T")
 Tails = dict[SpoolName, list[SpoolEntry]]

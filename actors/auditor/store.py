@@ -19,7 +19,10 @@ from sqlite_utils import Database
 
 from alluse_hub.actors.auditor import bindings
 from alluse_hub.actors.auditor.bindings import sqlite3
+from alluse_hub.actors.auditor.leaves import ENTRY_COLUMNS
+from alluse_hub.actors.auditor.leftover import refuse_leftover_log
 from alluse_hub.actors.auditor.migrations import MIGRATIONS
+from alluse_hub.actors.auditor.stored_tree import StoredTree, last_leaf, newest, put_checkpoint
 from alluse_hub.protocols.errors import TrailError
 from alluse_hub.supervision.spool import SpoolName, sync_directory
 
@@ -28,8 +31,6 @@ BUSY_TIMEOUT_S = 30.0
 
 AUTOCHECKPOINT_PAGES = 8_000
 """About 32 MB of log; fewer and longer checkpoints halve the stalls of SQLite's 1,000 pages."""
-
-ENTRY_COLUMNS = "actor, incarnation, n, kind, message, peer, letter, cause, correlation, at, wall, power, subject, body"
 
 INSERT_ENTRY = f"INSERT INTO entries ({ENTRY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  # no value in it
 
@@ -87,6 +88,7 @@ class Store:
         self.migrations = migrations
         self.warning = warning
         self._db = database
+        self.tree = StoredTree(database.conn)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -99,6 +101,7 @@ class Store:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         except OSError as error:
             raise TrailError(f"cannot make {path}: {error}; is the disk writable, with space left?") from error
+        refuse_leftover_log(path)
         with told(path):
             connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)
             try:
@@ -108,10 +111,22 @@ class Store:
                 pending = tuple(migration.name for migration in MIGRATIONS.pending(database))
                 MIGRATIONS.apply(database)
                 sync_directory(path.parent)
+                with database.atomic():  # entries and tree of one moment
+                    store = cls(path, database, pending, warning)
+                    store.refuse_altered()
             except BaseException:
                 connection.close()
                 raise
-        return cls(path, database, pending, warning)
+        return store
+
+    def refuse_altered(self) -> None:
+        """Raises TrailError if entries have been added or taken away at the end by somebody else."""
+        entries, hashed = last_leaf(self._db.conn), self.tree.now.size
+        if entries != hashed:
+            raise TrailError(
+                f"{self.path} was altered: it has {entries} entries where its tree has {hashed}; keep it as evidence,"
+                " look with `trail verify`, and bring back a backup"
+            )
 
     @property
     def journal(self) -> str:
@@ -136,6 +151,7 @@ class Store:
         with told(self.path), self._db.atomic():
             execute = self._db.conn.executemany
             execute(INSERT_ENTRY, rows)
+            grown = self.tree.grow(rows)
             execute(
                 PUT_SPOOL,
                 [(*name, str(name), place.offset, place.n, place.power_n) for name, place in places.items()],
@@ -143,6 +159,17 @@ class Store:
             execute(ADD_COUNT, [(*key, count) for key, count in counts.items()])
             if closed:
                 execute(CLOSE_SPOOL, [(*name, str(name)) for name in closed])
+        self.tree.now = grown
+
+    def newest_checkpoint(self) -> str:
+        """The last note, empty before the first."""
+        with told(self.path):
+            return newest(self._db.conn)
+
+    def keep_checkpoint(self, size: int, note: str) -> None:
+        """On disk when it returns.  A note of the same size gives way."""
+        with told(self.path), self._db.atomic():
+            put_checkpoint(self._db.conn, size, note)
 
     def close(self) -> None:
         self._db.close()

@@ -6,14 +6,15 @@ told were power-safe; their letters then show as unrecorded, which is the truth.
 """
 
 import itertools
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from alluse_hub.actors.auditor.bindings import sqlite3
 from alluse_hub.actors.auditor.reader import Tails, at_one_moment
 from alluse_hub.protocols.message import EntryId
-from alluse_hub.protocols.trail import EntryKind, Wholeness
+from alluse_hub.protocols.trail import EntryKind, Wholeness, WitnessAgreed, WitnessRefused
 from alluse_hub.supervision.spool import SpoolEntry, SpoolName
 
 FINDINGS_MAX = 100
@@ -37,6 +38,11 @@ _DOUBLES = """
     SELECT n, count(*) FROM entries WHERE actor = ? AND incarnation = ? GROUP BY n HAVING count(*) > 1 LIMIT ?
 """
 
+_WITNESS = (
+    "SELECT message, body FROM entries INDEXED BY entries_facts"
+    " WHERE kind = 'fact' AND actor = 'auditor' AND message IN (?, ?) ORDER BY incarnation DESC, n DESC LIMIT 1"
+)
+
 Missing = dict[str, str]
 """Letters, by id, with the receipt of somebody who heard them."""
 
@@ -50,6 +56,7 @@ class Findings:
     gaps: list[str] = field(default_factory=list)
     doubles: list[str] = field(default_factory=list)
     missing: Missing = field(default_factory=dict)
+    witness: str = ""
 
 
 def wholeness(home: Path) -> Wholeness:
@@ -67,6 +74,7 @@ def wholeness(home: Path) -> Wholeness:
         incarnations=sum(1 for last in found.last.values() if last),
         gaps=tuple(found.gaps[:FINDINGS_MAX]),
         doubles=tuple(found.doubles[:FINDINGS_MAX]),
+        witness=found.witness,
         unrecorded=tuple(
             f"{letter} was heard ({receipt}), but nobody sent it"
             for letter, receipt in itertools.islice(missing.items(), FINDINGS_MAX)
@@ -79,6 +87,7 @@ def _look(connection: sqlite3.Connection | None) -> Findings:
     found = Findings()
     if connection is None:
         return found
+    found.witness = _witness(connection)
     for actor, incarnation, entries, numbers, first, last in connection.execute(_RUNS).fetchall():
         name = SpoolName(actor, incarnation)
         found.entries += entries
@@ -94,14 +103,40 @@ def _look(connection: sqlite3.Connection | None) -> Findings:
         if found.last.get(name, 0) < n:
             found.gaps.append(_gap(name, found.last.get(name, 0), n + 1))
             found.last[name] = n
+    found.missing = _unsent(connection, found.last)
+    return found
+
+
+def _unsent(connection: sqlite3.Connection, last: Mapping[SpoolName, int]) -> Missing:
+    """Letters heard that the store does not show as sent.  The numbers of those sent are marked, an octet each: one
+    pass over them costs less than a look for each letter."""
+    sent = {f"{name.actor}/{name.incarnation}": bytearray(n + 1) for name, n in last.items()}
+    for actor, incarnation, n in connection.execute("SELECT actor, incarnation, n FROM entries WHERE kind = 'sent'"):
+        sent[f"{actor}/{incarnation}"][n] = 1
+    missing: Missing = {}
     heard = connection.execute(
         "SELECT letter, actor, incarnation, n FROM entries WHERE kind = 'heard' AND letter <> ''"
     )
-    for letter, *receipt in heard:
-        own = "/".join(map(str, receipt))
-        if letter != own and len(found.missing) < MISSING_MAX and not _is_sent(connection, letter):
-            found.missing[letter] = own
-    return found
+    for letter, actor, incarnation, n in heard:
+        sender, _, number = letter.rpartition("/")
+        marks = sent.get(sender)
+        if marks is not None and number.isdecimal() and int(number) < len(marks) and marks[int(number)]:
+            continue
+        own = f"{actor}/{incarnation}/{n}"
+        if letter != own and len(missing) < MISSING_MAX:
+            missing[letter] = own
+    return missing
+
+
+def _witness(connection: sqlite3.Connection) -> str:
+    """What became of the witness last, in words; empty if none was ever asked."""
+    row = connection.execute(_WITNESS, (WitnessAgreed.__name__, WitnessRefused.__name__)).fetchone()
+    if row is None:
+        return ""
+    fact = json.loads(row[1])
+    if row[0] == WitnessAgreed.__name__:
+        return f"it cosigns since the trail had {fact['size']} entries"
+    return f"it has not cosigned more than {fact['size']} entries: {fact['why']}"
 
 
 def _go_on(found: Findings, name: SpoolName, items: Iterable[SpoolEntry]) -> None:

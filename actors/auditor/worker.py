@@ -6,14 +6,22 @@ a supervisor that starts it anew is the one remedy, and nothing is lost by it.
 
 import threading
 import traceback
+from typing import TYPE_CHECKING
 
-from alluse_hub.actors.auditor import bindings
+from alluse_hub.actors.auditor import bindings, keys
+from alluse_hub.actors.auditor.checkpoints import Notary
+from alluse_hub.actors.auditor.head import Head
 from alluse_hub.actors.auditor.ingest import FAREWELL_S, Ingest
+from alluse_hub.actors.auditor.notes import NoteError, Vkey
 from alluse_hub.actors.auditor.store import Store
+from alluse_hub.protocols.ending import Flush
 from alluse_hub.protocols.errors import TrailError
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.trail import AuditorSpec, TailBegun, TailFailed, TailSpools
 from alluse_hub.supervision.workshop import Context
+
+if TYPE_CHECKING:  # as below
+    from alluse_hub.actors.auditor.cosigning import Cosigner
 
 CLOSE_S = FAREWELL_S + 0.4
 """Waited for the thread's last round; the leaf itself waits 2 s."""
@@ -35,6 +43,8 @@ class AuditorWorker:
         match job:
             case TailSpools():
                 self._thread.start()
+            case Flush():
+                self._flush()
             case other:
                 raise TypeError(f"an auditor's worker does not do {type(other).__name__}")
 
@@ -49,21 +59,48 @@ class AuditorWorker:
         if self._ingest and not self._thread.is_alive():
             self._ingest.close()
 
+    def _flush(self) -> None:
+        with self._starting:
+            if self._ingest:
+                self._ingest.flush()  # else the store is not open yet: it is asked for again
+
+    def _cosigner(self, store: Store) -> "Cosigner | None":
+        """Raises TrailError for a key that is none."""
+        spec = self._spec
+        if not spec.witness:
+            return None
+        try:
+            key = Vkey.parse(spec.witness_key) if spec.witness_key else None
+        except NoteError as error:
+            raise TrailError(f"trail.witness_key: {error}") from error
+        from alluse_hub.actors.auditor.cosigning import Cosigner  # noqa: PLC0415  # brings http and ssl: 60 ms of a start
+
+        return Cosigner(store, spec.witness, key, self._context.deliver)
+
     def _tail(self) -> None:
         trail = self._context.home / "trail"
         try:
             store = Store.open(trail / "trail.db")
             try:
+                head = Head(trail / "head")
+                signer = keys.for_trail(
+                    self._context.home, self._spec.hub, is_new=not head.read() and not store.newest_checkpoint()
+                )
+                notary = Notary(store, head, signer, cosigner=self._cosigner(store))
+                notary.begin()
                 with self._starting:
                     if self._closed:
                         return
-                    self._ingest = Ingest(trail / "spool", store, self._context.name, self._spec, self._context.deliver)
+                    self._ingest = Ingest(
+                        trail / "spool", store, self._context.name, self._spec, self._context.deliver, notary
+                    )
                 self._context.deliver(
                     TailBegun(
                         sqlite=bindings.version_text(),
                         journal=store.journal,
                         migrations=store.migrations,
                         warning=store.warning,
+                        key=str(signer.vkey),
                     )
                 )
                 self._ingest.run()

@@ -9,8 +9,9 @@ The word is the first that fits:
 
 ==============  ==================================================================================================
 ``starting``    some workstream that is meant to run has not got beyond ``starting``, and nothing is worse
-``critical``    an actor that all others need (auditor, coordinator, router) is not up, or the number is below 40
-``degraded``    an actor is not up, or a workstream is hung, in error or parked, or the number is below 80
+``critical``    an actor that all others need (auditor, coordinator, router) is not up, or is hung, or the number is
+                below 40
+``degraded``    an actor is not up, or is hung, or a workstream is hung, in error or parked, or the number is below 80
 ``healthy``     otherwise
 ==============  ==================================================================================================
 
@@ -27,6 +28,10 @@ from alluse_hub.protocols.names import AUDITOR, COORDINATOR, ROUTER
 NEEDED_BY_ALL = frozenset({AUDITOR, COORDINATOR, ROUTER})
 NOT_MEANT_TO_RUN = frozenset({Status.MAINTENANCE, Status.STOPPED, Status.STOPPING})
 ILL = frozenset({Status.HUNG, Status.ERROR, Status.PARKED})
+NOT_UP = frozenset(ChildState) - {ChildState.READY, ChildState.DEGRADED, ChildState.STOPPING}
+SAID = frozenset({ChildState.HUNG, ChildState.RESTARTING, ChildState.PARKED})
+"""States of an actor that say more than that it is not up."""
+
 HEALTHY_FROM = 80.0
 CRITICAL_BELOW = 40.0
 
@@ -49,7 +54,7 @@ def system_health(board: Board, now: float) -> SystemHealth:
         heard = board.pulses.get(known.id)
         if heard is None:
             healths[known.id] = 0.0
-            if board.child_state(known.id) not in {ChildState.DOWN, ChildState.PARKED}:  # those are told below
+            if board.child_state(known.id) not in NOT_UP - {ChildState.STARTING}:  # those are told below
                 starting.append(known.id)
             continue
         pulse = heard.pulse
@@ -63,12 +68,9 @@ def system_health(board: Board, now: float) -> SystemHealth:
             starting.append(known.id)
         elif pulse.status in ILL:
             ill.append(f"{known.id} is {pulse.status.value}: {pulse.why}")
-    down = [
-        child.name
-        for tree in board.trees.values()
-        for child in tree.children
-        if child.state in {ChildState.DOWN, ChildState.PARKED, ChildState.STARTING}
-    ]
+    down = {
+        child.name: child.state for tree in board.trees.values() for child in tree.children if child.state in NOT_UP
+    }
     least = min(healths.values(), default=100.0)
     mean = sum(healths.values()) / len(healths) if healths else 100.0
     word, why = _word((least + mean) / 2, healths, down, ill, starting)
@@ -76,10 +78,10 @@ def system_health(board: Board, now: float) -> SystemHealth:
 
 
 def _word(
-    score: float, healths: dict[str, float], down: list[str], ill: list[str], starting: list[str]
+    score: float, healths: dict[str, float], down: dict[str, ChildState], ill: list[str], starting: list[str]
 ) -> tuple[str, str]:
     needed = [name for name in down if name in NEEDED_BY_ALL]
-    causes = [*(f"{name} is not up" for name in [*needed, *(n for n in down if n not in needed)]), *ill]
+    causes = [*(_is_down(name, down[name]) for name in [*needed, *(n for n in down if n not in needed)]), *ill]
     if starting and not needed and not ill:
         return "starting", f"waiting for {', '.join(starting)}"
     if needed or score < CRITICAL_BELOW:
@@ -87,6 +89,10 @@ def _word(
     if causes or score < HEALTHY_FROM:
         return "degraded", "; ".join(causes) or _lowest(healths)
     return "healthy", "all that is meant to run runs"
+
+
+def _is_down(name: str, state: ChildState) -> str:
+    return f"{name} is {state.value}" if state in SAID else f"{name} is not up"
 
 
 def _lowest(healths: dict[str, float]) -> str:

@@ -16,6 +16,9 @@ from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.rules import RulesShown
 from alluse_hub.protocols.states import replace
 
+GONE = frozenset({ChildState.STOPPED, ChildState.RESTARTING, ChildState.PARKED})
+"""States without a process."""
+
 CLOSED_MAX = 50
 """Closed conflicts on the board, the latest; all of them are in the trail."""
 
@@ -108,12 +111,12 @@ def with_subtree(trees: dict[str, TreeShown], shown: TreeShown) -> dict[str, Tre
     trees = trees | {shown.supervisor: shown}
     for child in shown.children:
         below = trees.get(child.name)
-        if below is not None and child.state in {ChildState.DOWN, ChildState.PARKED}:
+        if below is not None and child.state in GONE:
             trees = with_subtree(trees, below.model_copy(update={"children": tuple(map(_gone, below.children))}))
     return trees
 
 
 def _gone(child: ChildShown) -> ChildShown:
     """A parked child stays parked: nothing else is known of it."""
-    state = child.state if child.state is ChildState.PARKED else ChildState.DOWN
-    return child.model_copy(update={"state": state, "pid": 0})
+    state = child.state if child.state is ChildState.PARKED else ChildState.STOPPED
+    return child.model_copy(update={"state": state, "pid": 0, "next_try": None, "why": ""})

@@ -9,11 +9,14 @@ from pydantic import JsonValue
 
 from alluse_hub.actors.board.health import system_health
 from alluse_hub.actors.board.picture import Board, WorkstreamKnown
-from alluse_hub.protocols.lifecycle import ChildShown, ChildState
+from alluse_hub.protocols.lifecycle import ChildShown, ChildState, Intensity, OnLimit
 from alluse_hub.protocols.message import Json, Message
 from alluse_hub.protocols.names import ROOT
+from alluse_hub.supervision.restarts import recent
 
 M = TypeVar("M", bound=Message)
+
+UP = frozenset({ChildState.READY, ChildState.DEGRADED})
 
 
 def view(board: Board, name: str, args: Json, now: float) -> Json:
@@ -60,7 +63,7 @@ def _hub(board: Board, now: float) -> Json:
         "health": health.score,
         "health_least": health.least,
         "health_mean": health.mean,
-        "actors_up": sum(child.state is ChildState.UP for child in children),
+        "actors_up": sum(child.state in UP for child in children),
         "actors": len(children),
         "restarts": sum(child.restarts for child in children),
         "conflicts_open": len(board.conflicts.open),
@@ -95,7 +98,7 @@ def _status_of(board: Board, name: str, now: float) -> Json:
         return {"now": now, "board_version": board.version, "workstream": _workstream(board, known, now)}
     child = board.child(name)
     if child is not None:
-        return {"now": now, "board_version": board.version, "actor": _actor(board, child)}
+        return {"now": now, "board_version": board.version, "actor": _actor(board, child, now)}
     if name in {ROOT, board.spec.hub}:
         return {"now": now, "board_version": board.version, "hub": _hub(board, now)}
     return {}
@@ -108,7 +111,7 @@ def _workstream(board: Board, known: WorkstreamKnown, now: float) -> Json:
         "name": known.name,
         "depends_on": list(known.depends_on),
         "needed_by": [other.id for other in board.spec.workstreams if known.id in other.depends_on],
-        "monitor": _actor(board, child) if child else {"state": "unknown"},
+        "monitor": _actor(board, child, now) if child else {"state": "unknown"},
     }
     heard = board.pulses.get(known.id)
     if heard is None:
@@ -119,9 +122,23 @@ def _workstream(board: Board, known: WorkstreamKnown, now: float) -> Json:
     return shown | pulse | {"heard_s": round(max(0.0, now - heard.at), 3)}
 
 
-def _actor(board: Board, child: ChildShown) -> Json:
-    """Of a cell, who lives in it; of who lives in one, which."""
+def _child(child: ChildShown, now: float) -> Json:
+    """With times as they are told to people, in seconds from now."""
     shown = _json(child)
+    del shown["restart_times"]
+    shown["next_try_s"] = round(max(0.0, child.next_try - now), 3) if child.next_try is not None else None
+    return shown
+
+
+def _used(times: tuple[float, ...], limit: Intensity, now: float) -> Json:
+    """Of a budget: the restarts that count, and how many seconds from now one of them will not any more."""
+    counted = recent(times, now, limit.period_s)
+    return {"used": len(counted), "frees_s": round(counted[-1] + limit.period_s - now, 3) if counted else None}
+
+
+def _actor(board: Board, child: ChildShown, now: float) -> Json:
+    """Of a cell, who lives in it; of who lives in one, which."""
+    shown = _child(child, now)
     tree = board.trees.get(child.name)
     if tree is not None and tree.cell:
         shown["residents"] = [resident.name for resident in tree.children]
@@ -137,7 +154,9 @@ def _subtree(board: Board, name: str, now: float) -> Json:
         return {"name": name, "children": []}
     children: list[JsonValue] = []
     for child in tree.children:
-        below: Json = _json(child) | {"age_s": round(max(0.0, now - child.since), 3)}
+        below: Json = _child(child, now) | {"age_s": round(max(0.0, now - child.since), 3)}
+        if tree.on_limit is OnLimit.PARK:
+            below["own_budget"] = _used(child.restart_times, tree.intensity, now)
         heard = board.pulses.get(child.name)
         if heard is not None:
             below["program"] = {
@@ -153,7 +172,8 @@ def _subtree(board: Board, name: str, now: float) -> Json:
         "name": name,
         "strategy": tree.strategy.value,
         "intensity": _json(tree.intensity),
-        "recent_restarts": tree.recent_restarts,
+        "on_limit": tree.on_limit.value,
+        "budget": _used(tree.restart_times, tree.intensity, now) if tree.on_limit is not OnLimit.PARK else None,
         "cell": tree.cell,
         "children": children,
     }
@@ -215,7 +235,7 @@ def _why(board: Board, name: str, now: float) -> Json:
             return {"now": now, "kind": "flow", "flow": _json(flow)}
     child = board.child(name)
     if child is not None:
-        return {"now": now, "kind": "actor", "actor": _actor(board, child)}
+        return {"now": now, "kind": "actor", "actor": _actor(board, child, now)}
     if name in {ROOT, board.spec.hub}:
         return {"now": now, "kind": "hub", "hub": _hub(board, now)}
     return {}

@@ -43,9 +43,10 @@ def issue(turn: Turn, match: Match, tell: Tell, key: str) -> None:
         parameters=parameters,
         deadline_s=tell.deadline_s,
     )
-    if turn.state.presence.get(tell.workstream) == "out":
-        _done(turn, issued, ok=False, error=f"{tell.workstream} is out")
+    if why := turn.unreachable(tell.workstream, tell.deadline_s):
+        _done(turn, issued, ok=False, error=why)
         return
+    turn.requested(tell.workstream)
     turn.record(issued)
     if issued in first_of_each(turn, issued.workstream):
         say(turn, issued, committed=True)
@@ -89,6 +90,7 @@ def no_answer(turn: Turn, key: str) -> None:
         return
     tries = turn.state.tries.get(timer_of(key), 0)
     if tries > TRIES_MAX:
+        turn.unanswered(issued.workstream, f"no answer to {issued.command} after {tries} tries")
         fail_all(turn, issued.workstream, f"no answer after {tries} tries")
         return
     # The timer was set behind the Commit that the command waited for, so it need not wait again.

@@ -4,13 +4,13 @@ Every letter makes one ``Turn``.  What must survive is in the ledger and changes
 short, the next one either decides a round afresh, of which nothing was sent, or goes on with what was decided.
 """
 
-from alluse_hub.actors.coordinator import claiming, commands, directives, operators, rounds, views
+from alluse_hub.actors.coordinator import claiming, commands, directives, operators, reach, rounds, views
 from alluse_hub.actors.coordinator.ledger import FACTS
 from alluse_hub.actors.coordinator.state import Coordinator, Turn, evolved, restored, start
 from alluse_hub.protocols.claims import Clock, DirectiveAck, PlaceClaim, WithdrawClaim
 from alluse_hub.protocols.effects import Core, Decision
 from alluse_hub.protocols.flow import Consider, Present
-from alluse_hub.protocols.lifecycle import PeerUp, Started, Woken
+from alluse_hub.protocols.lifecycle import PeerDown, PeerUp, Started, Woken
 from alluse_hub.protocols.message import Envelope
 from alluse_hub.protocols.names import BOARD
 from alluse_hub.protocols.rules import CoordinatorSpec, RoundAbandoned
@@ -31,8 +31,10 @@ def decide(state: Coordinator, letter: Envelope) -> Decision[Coordinator]:
         case Consider() as shown:
             rounds.consider(turn, shown)
         case CommandReply() as reply:
+            reach.answered(turn, reply.workstream)
             commands.answered(turn, reply)
         case DirectiveAck() as ack:
+            reach.answered(turn, ack.resource.partition("/")[0])
             directives.acknowledged(turn, ack)
         case PlaceClaim() as asked:
             operators.place(turn, letter.sender, asked)
@@ -40,7 +42,10 @@ def decide(state: Coordinator, letter: Envelope) -> Decision[Coordinator]:
             operators.withdraw(turn, letter.sender, asked)
         case Present() as word:
             _present(turn, word)
-        case PeerUp(name=name):
+        case PeerDown() as word:
+            reach.went_down(turn, word)
+        case PeerUp(name=name, incarnation=incarnation):
+            reach.came_up(turn, name, incarnation)
             _peer_up(turn, name)
             is_board_new = name == BOARD
         case Woken(timer=timer):
@@ -125,6 +130,7 @@ COORDINATOR: Core[Coordinator] = Core(
             Started,
             Woken,
             PeerUp,
+            PeerDown,
             Consider,
             Present,
             CommandReply,

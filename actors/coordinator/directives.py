@@ -27,6 +27,9 @@ FIRST_PAUSE_S = 2.0
 TRIES_MAX = 3
 """Times a directive is said again, with pauses of 2, 4, 8 and 16 s, before its round stops waiting for it."""
 
+PATIENCE_S = FIRST_PAUSE_S * (2 ** (TRIES_MAX + 1) - 1)
+"""All these pauses together: how long a round waits for a directive."""
+
 SLOWEST_PAUSE_S = 300.0
 """After that the pauses grow up to this."""
 
@@ -87,8 +90,8 @@ def _issue(turn: Turn, ruling: Ruling, *, loosens: bool, above: int = 0) -> None
     turn.record(issued)
     turn.forget(timer_of(mode.resource))
     say(turn, mode.resource, committed=loosens)
-    if turn.state.presence.get(mode.workstream) == "out":
-        fail(turn, mode.resource, f"{mode.workstream} is out")
+    if why_not := turn.unreachable(mode.workstream, PATIENCE_S):
+        fail(turn, mode.resource, why_not)
 
 
 def _parameters(ruling: Ruling, fence: int, why: str) -> Json:

@@ -15,6 +15,7 @@ from alluse_hub.protocols.effects import CancelWake, Commit, Decision, Effect, R
 from alluse_hub.protocols.message import Fact, Message
 from alluse_hub.protocols.rules import ActsCommitted, CoordinatorSpec
 from alluse_hub.protocols.states import replace
+from alluse_hub.supervision.breaker import Breaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Coordinator:
     ledger: Ledger = field(default_factory=Ledger)
     presence: dict[str, str] = field(default_factory=dict)  # of programs, as their monitors say
     tries: dict[str, int] = field(default_factory=dict)  # of what is being said again, by timer
+    breakers: dict[str, Breaker] = field(default_factory=dict)  # towards the monitors
     lapse_at: float | None = None  # hub time of the armed lapse
 
 
@@ -86,6 +88,26 @@ class Turn:
 
     def cancel(self, timer: str) -> None:
         self._at_once.append(CancelWake(timer))
+
+    def unreachable(self, workstream: str, within_s: float) -> str:
+        """Why nobody there would answer within so many seconds; empty if somebody may."""
+        if self.state.presence.get(workstream) == "out":
+            return f"{workstream} is out"
+        breaker = self.state.breakers.get(workstream)
+        if breaker is None or not breaker.refuses(self.at) or breaker.is_back_within(within_s, self.at):
+            return ""
+        return breaker.why(workstream, self.at)
+
+    def unanswered(self, workstream: str, reason: str) -> None:
+        """A request to it came to its end without an answer."""
+        breaker = self.state.breakers.get(workstream, Breaker()).unanswered(self.at, reason)
+        self.state = replace(self.state, breakers={**self.state.breakers, workstream: breaker})
+
+    def requested(self, workstream: str) -> None:
+        """A request to it is made."""
+        breaker = self.state.breakers.get(workstream)
+        if breaker is not None and (asked := breaker.asked(self.at)) is not breaker:
+            self.state = replace(self.state, breakers={**self.state.breakers, workstream: asked})
 
     def tried(self, timer: str) -> int:
         """Counts one more try; returns how many there were before."""

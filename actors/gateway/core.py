@@ -4,7 +4,9 @@ Reading waits for the board at most ``board_timeout_s``; an order waits for its 
 order is committed, so that a trail that does not answer cannot keep a person waiting for ever.  Pure.
 """
 
-from alluse_hub.actors.gateway.orders import Order, Refusal, order
+from dataclasses import replace
+
+from alluse_hub.actors.gateway.orders import Order, Refusal, order, unless_nobody_is_there
 from alluse_hub.actors.gateway.requests import OPEN_MAX, Gateway, GatewaySpec, Open
 from alluse_hub.protocols.admin import (
     MIXED_ASKS,
@@ -22,8 +24,10 @@ from alluse_hub.protocols.admin import (
 )
 from alluse_hub.protocols.board import BoardShown
 from alluse_hub.protocols.effects import CancelWake, Commit, Core, Decision, Do, Effect, Record, Send, Wake
+from alluse_hub.protocols.ending import PHASES, CloseIntake, IntakeClosed
 from alluse_hub.protocols.flow import FlowOrderDone
-from alluse_hub.protocols.lifecycle import ActorOrderDone, Started, Woken
+from alluse_hub.protocols.foresight import Foreseen
+from alluse_hub.protocols.lifecycle import ActorOrderDone, PeerDown, PeerUp, Started, Woken
 from alluse_hub.protocols.message import Envelope, Json, Message
 from alluse_hub.protocols.names import BOARD
 from alluse_hub.protocols.workstream import OrderDone
@@ -42,22 +46,30 @@ def decide(state: Gateway, letter: Envelope) -> Decision[Gateway]:
             fact = PeopleTurnedAway(uid=word.uid, user=word.user, pid=word.pid, count=word.count)
             return Decision(state, (Record(fact),))
         case Asked() as asked:
-            return take(state, asked)
+            return take(state, asked, letter.at)
         case BoardShown(request=request, view=view):
             return shown(state, request, view)
+        case PeerDown(name=name) as word:
+            return went_down(state.with_breaker(name, state.breaker(name).down(word, letter.at)), name, letter.at)
+        case PeerUp(name=name, incarnation=incarnation):
+            return Decision(state.with_breaker(name, state.breaker(name).up(incarnation)))
         case OrderDone(workstream=name, ok=ok, text=text):
-            return done(state, f"program:{name}", ok=ok, text=text)
+            return done(answered(state, letter.sender), f"program:{name}", ok=ok, text=text)
         case ActorOrderDone(name=name, ok=ok, text=text):
-            return done(state, f"actor:{name}", ok=ok, text=text)
+            return done(answered(state, letter.sender), f"actor:{name}", ok=ok, text=text)
         case FlowOrderDone(flow=name, ok=ok, text=text):
-            return done(state, f"flow:{name}", ok=ok, text=text)
+            return done(answered(state, letter.sender), f"flow:{name}", ok=ok, text=text)
+        case Foreseen() as told:
+            return foreseen(state, told)
         case Woken(timer=timer):
-            return late(state, timer)
+            return late(state, timer, letter.at)
+        case CloseIntake(left_s=left_s):
+            return Decision(replace(state, ends_by=letter.at + left_s), (Send(letter.sender, IntakeClosed()),))
         case other:
             raise TypeError(f"a gateway does not take {type(other).__name__}")
 
 
-def take(state: Gateway, asked: Asked) -> Decision[Gateway]:
+def take(state: Gateway, asked: Asked, at: float) -> Decision[Gateway]:
     if len(state.open) >= OPEN_MAX:
         return _refuse(state, asked, Refusal(Code.CONFLICT, "too many requests are open", "ask again in a moment"))
     if asked.ask in VIEWS or asked.ask in MIXED_ASKS:
@@ -66,27 +78,48 @@ def take(state: Gateway, asked: Asked) -> Decision[Gateway]:
             state.holding(Open(asked.request, asked.ask, asked.args, asked.user)),
             (Wake(asked.request, state.spec.board_timeout_s), Send(BOARD, question)),
         )
+    if asked.ask in ORDERS and state.ends_by is not None:
+        return too_late(state, asked, max(0.0, state.ends_by - at))
     if asked.ask in ORDERS:
-        return give(state, asked)
+        return give(state, asked, at)
     known = ", ".join(sorted((*VIEWS, *MIXED_ASKS, *ORDERS)))
     return _refuse(state, asked, Refusal(Code.USAGE, f"{asked.ask!r} cannot be asked", f"known: {known}"))
 
 
-def give(state: Gateway, asked: Asked) -> Decision[Gateway]:
+def give(state: Gateway, asked: Asked, at: float) -> Decision[Gateway]:
     wanted = order(state, asked.ask, asked.args, asked.user)
+    if isinstance(wanted, Order):
+        wanted = unless_nobody_is_there(state, wanted, at)
     if isinstance(wanted, Order) and wanted.about and (other := state.about(wanted.about)) is not None:
         text = f"{other.ask} of {wanted.about.partition(':')[2]} by {other.user} is still under way"
         wanted = Refusal(Code.CONFLICT, text, "wait for it, or look with `status`")
     if isinstance(wanted, Refusal):
         return _refuse(state, asked, wanted)
+    if wanted.is_foresight:
+        held = Open(asked.request, asked.ask, asked.args, asked.user, wanted.about)
+        return Decision(state.holding(held), (Wake(asked.request, wanted.timeout_s), Send(wanted.to, wanted.message)))
     given = OrderGiven(ask=asked.ask, args=asked.args, by=asked.user, allowed=True)
     write: Effect = Commit(given) if wanted.loosens else Record(given)
     if not wanted.about:
-        told = Do(Answer(request=asked.request, ok=True, result={"text": wanted.text}))
+        result = shutdown_told(state, "ends") if asked.ask == "shutdown" else {"text": wanted.text}
+        told = Do(Answer(request=asked.request, ok=True, result=result))
         return Decision(state, (write, told, Send(wanted.to, wanted.message)))
-    held = Open(asked.request, asked.ask, asked.args, asked.user, wanted.about)
+    held = Open(asked.request, asked.ask, asked.args, asked.user, wanted.about, wanted.to)
     deadline = Wake(asked.request, wanted.timeout_s)
+    state = state.with_breaker(wanted.to, state.breaker(wanted.to).asked(at))
     return Decision(state.holding(held), (deadline, write, Send(wanted.to, wanted.message)))
+
+
+def shutdown_told(state: Gateway, what: str) -> Json:
+    return {"text": f"the hub {what}", "phases": list(PHASES), "within_s": state.spec.shutdown_s}
+
+
+def too_late(state: Gateway, asked: Asked, left_s: float) -> Decision[Gateway]:
+    if asked.ask == "shutdown":
+        told = Answer(request=asked.request, ok=True, result=shutdown_told(state, "ends already"))
+        return Decision(state, (Do(told),))
+    text = f"the hub ends, within {left_s:.0f} s, and takes no more orders"
+    return _refuse(state, asked, Refusal(Code.CONFLICT, text, "give it to the next one, when `serve` says it is ready"))
 
 
 def _refuse(state: Gateway, asked: Asked, refusal: Refusal) -> Decision[Gateway]:
@@ -119,6 +152,34 @@ def shown(state: Gateway, request: str, view: Json) -> Decision[Gateway]:
     return Decision(after, (CancelWake(request), Do(Answer(request=request, ok=True, result=view))))
 
 
+def foreseen(state: Gateway, told: Foreseen) -> Decision[Gateway]:
+    held = state.about(f"foreseen:{told.name}")
+    if held is None:
+        return Decision(state)  # its deadline has passed, and the person was told
+    touched = dict.fromkeys((told.name, *told.goes_down, *told.comes_back, *told.below))
+    needed: Json = {name: list(needs) for name in touched if (needs := state.spec.needed_by.get(name))}
+    result = told.model_dump(mode="json") | {"needed_by": needed}
+    answer = Answer(request=held.request, ok=True, result=result)
+    return Decision(state.without(held.request), (CancelWake(held.request), Do(answer)))
+
+
+def answered(state: Gateway, who: str) -> Gateway:
+    return state.with_breaker(who, state.breaker(who).answered())
+
+
+def went_down(state: Gateway, name: str, at: float) -> Decision[Gateway]:
+    """Whoever waits for its answer is told that there will be none."""
+    if not state.breaker(name).refuses(at):
+        return Decision(state)  # it speaks of an incarnation that is over
+    effects: list[Effect] = []
+    for held in [held for held in state.open.values() if held.to == name]:
+        state = state.without(held.request)
+        text = f"{state.breaker(name).why(name, at)}; whether {held.ask} is done is not known"
+        answer = Answer(request=held.request, ok=False, code=Code.CONFLICT, message=text, hint="look with `status`")
+        effects += [CancelWake(held.request), Do(answer)]
+    return Decision(state, tuple(effects))
+
+
 def done(state: Gateway, about: str, *, ok: bool, text: str) -> Decision[Gateway]:
     held = state.about(about)
     if held is None:
@@ -131,10 +192,13 @@ def done(state: Gateway, about: str, *, ok: bool, text: str) -> Decision[Gateway
     return Decision(state.without(held.request), (CancelWake(held.request), Do(answer)))
 
 
-def late(state: Gateway, request: str) -> Decision[Gateway]:
+def late(state: Gateway, request: str, at: float) -> Decision[Gateway]:
     held = state.open.get(request)
     if held is None:
         return Decision(state)
+    if held.to:
+        breaker = state.breaker(held.to).unanswered(at, f"the last was to {held.ask} {held.about.partition(':')[2]}")
+        state = state.with_breaker(held.to, breaker)
     what, hint = (
         (f"{held.ask} of {held.about.partition(':')[2]} is not done yet", "it may still be; look with `status`")
         if held.about
@@ -149,6 +213,20 @@ GATEWAY = Core(
     decide=decide,
     spec=GatewaySpec,
     accepts=frozenset(
-        {Started, Woken, Asked, TurnedAway, BoardShown, OrderDone, ActorOrderDone, FlowOrderDone},
+        {
+            Started,
+            Woken,
+            Asked,
+            TurnedAway,
+            BoardShown,
+            OrderDone,
+            ActorOrderDone,
+            FlowOrderDone,
+            CloseIntake,
+            Foreseen,
+            PeerDown,
+            PeerUp,
+        },
     ),
+    heeds=lambda state, name: name in state.spec.workstreams or name in state.breakers,
 )

@@ -10,7 +10,8 @@ from difflib import get_close_matches
 from alluse_hub.actors.gateway.requests import Gateway
 from alluse_hub.protocols.admin import ORDER_TIMEOUT_MAX_S, ORDER_TIMEOUT_S, Code, ShutDown
 from alluse_hub.protocols.flow import PauseFlow, ResumeFlow
-from alluse_hub.protocols.lifecycle import RestartActor, StartActor, StopActor
+from alluse_hub.protocols.foresight import Foresee, Foretold
+from alluse_hub.protocols.lifecycle import ChildState, RestartActor, StartActor, StopActor
 from alluse_hub.protocols.message import Json, Message
 from alluse_hub.protocols.names import AUDITOR, ROOT, ROUTER
 from alluse_hub.protocols.workstream import Maintain, RestartProgram, StartProgram, StopProgram
@@ -28,6 +29,7 @@ class Order:
     loosens: bool
     text: str = ""
     timeout_s: float = ORDER_TIMEOUT_S
+    is_foresight: bool = False  # only asked what it would do
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ def order(state: Gateway, ask: str, args: Json, user: str) -> Order | Refusal:
     timeout_s = _timeout_s(args)
     if timeout_s is None:
         return Refusal(Code.USAGE, f"timeout_s is a number of seconds above 0, at most {ORDER_TIMEOUT_MAX_S:.0f}")
+    if args.get("dry_run") is True:
+        return _foreseen(state, ask, name, args, timeout_s)
     match ask:
         case "shutdown":
             keep = args.get("keep_workstreams") is True
@@ -56,6 +60,25 @@ def order(state: Gateway, ask: str, args: Json, user: str) -> Order | Refusal:
             return _maintenance(state, name, reason, args, user, timeout_s)
         case _:
             return _life(state, ask, name, reason, args, user, timeout_s)
+
+
+def unless_nobody_is_there(state: Gateway, wanted: Order, at: float) -> Order | Refusal:
+    """An order for somebody who cannot answer is refused at once, with what to do.  What restricts is held back only
+    where its supervisor says that there is nobody to hear it."""
+    breaker = state.breaker(wanted.to)
+    if not breaker.refuses(at) or (breaker.standing is None and not wanted.loosens):
+        return wanted
+    name = wanted.to
+    cell = state.spec.cells.get(name, "")
+    actor = cell or f"{name} --monitor" if name in state.spec.workstreams else name
+    match breaker.standing:
+        case ChildState.PARKED | ChildState.STOPPED:
+            hint = f"`why {name}` tells what happened; `start {actor}` starts it again"
+        case ChildState.RESTARTING:
+            hint = f"ask again when it is back; `why {name}` tells what happened"
+        case _:
+            hint = f"`restart {actor}` makes a new one; one request is tried again in a while"
+    return Refusal(Code.CONFLICT, breaker.why(name, at), hint)
 
 
 def _timeout_s(args: Json) -> float | None:
@@ -106,6 +129,17 @@ def _life(state: Gateway, ask: str, name: str, reason: str, args: Json, user: st
     text = "the gateway restarts; this connection ends" if is_own_end else ""
     about = "" if is_own_end else f"actor:{name}"
     return Order(state.spec.supervisors[name], message, about, loosens, text, timeout_s)
+
+
+def _foreseen(state: Gateway, ask: str, name: str, args: Json, timeout_s: float) -> Order | Refusal:
+    """The question of what the order would do, to whom the order would go; refused where that would be."""
+    if ask not in set(Foretold):
+        return Refusal(Code.USAGE, f"{ask} cannot be rehearsed", f"these can: {', '.join(Foretold)}")
+    real = _life(state, ask, name, "", args, "", timeout_s)
+    if isinstance(real, Refusal):
+        return real
+    question = Foresee(name=name, order=Foretold(ask))
+    return Order(real.to, question, f"foreseen:{name}", loosens=False, timeout_s=timeout_s, is_foresight=True)
 
 
 def _not_alone(state: Gateway, ask: str, name: str) -> Refusal:

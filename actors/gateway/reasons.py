@@ -5,16 +5,24 @@ an event (``ws3#17``), and its answer is the chain of causes above it and of eff
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import JsonValue
 
+from alluse_hub.actors.gateway.incidents import TOLD, incident, is_an_incident
 from alluse_hub.actors.gateway.trail import NotInTrailError, Trail, Why, entry_of
 from alluse_hub.protocols.flow import EventHeard
 from alluse_hub.protocols.message import Json
 from alluse_hub.protocols.trail import Entry, EntryKind
 
 LATEST = 5
+CHAIN_MAX = 1_000
+"""Facts of one incident that are read."""
+
+LIVING = frozenset({"workstream", "actor"})
+"""Kinds of things that are started and stopped."""
+
 LOOKED_AT = 1_000
 """Entries of a kind looked through, newest first, for those about the thing asked for."""
 
@@ -29,8 +37,17 @@ SPEAKING: dict[str, dict[str, str]] = {
         "ProgramParked": "workstream",
         "WantedChanged": "workstream",
         "LineRefused": "workstream",
+        "CommandSetAside": "workstream",
     },
-    "actor": {"ChildStarted": "name", "ChildEnded": "name", "ChildRestarted": "name", "ChildParked": "name"},
+    "actor": {
+        "ChildStarted": "name",
+        "ChildEnded": "name",
+        "ChildRestarted": "name",
+        "ChildParked": "name",
+        "ChildHung": "name",
+        "DiedInHand": "name",
+        "LetterSetAside": "name",
+    },
     "resource": {"DirectiveIssued": "resource", "DirectiveAnswered": "resource", "ConflictOpened": "resource"},
     "rule": {"RuleFired": "rule", "RuleUndecided": "rule", "RuleActionDone": "rule", "RuleActionRefused": "rule"},
     "flow": {"FlowPaused": "flow", "FlowResumed": "flow", "EventsDropped": "flow"},
@@ -45,7 +62,9 @@ def why(trail: Trail, home: Path, args: Json, shown: Json) -> Json:
     kind = str(shown.get("kind", ""))
     if kind:
         latest = _latest(trail, home, kind, name)
-        return shown | {"name": name, "latest": [entry_of(entry) for entry in latest]}
+        last = _last_incident(trail, home, name) if kind in LIVING else {}
+        told: Json = {"incident": last} if last else {}
+        return shown | {"name": name, "latest": [entry_of(entry) for entry in latest]} | told
     event = re.fullmatch(r"([a-z][a-z0-9_.-]*)#([1-9][0-9]*)", name)
     found: Why | None = None
     decided: list[Entry] = []
@@ -63,8 +82,27 @@ def why(trail: Trail, home: Path, args: Json, shown: Json) -> Json:
     causes: list[JsonValue] = [entry_of(entry) for entry in found.causes]
     known = {entry.id for entry in found.effects}
     below = sorted([*found.effects, *(entry for entry in decided if entry.id not in known)], key=lambda one: one.leaf)
-    effects: list[JsonValue] = [entry_of(entry) for entry in below]
+    depths = _depths(found.entry, below)
+    effects: list[JsonValue] = [entry_of(entry) | {"depth": depths[entry.id]} for entry in below]
     return {"name": name, "kind": "entry", "entry": entry_of(found.entry), "causes": causes, "effects": effects}
+
+
+def _depths(top: Entry, below: Sequence[Entry]) -> dict[str, int]:
+    """How far each entry is from the one asked for, along the causes."""
+    depths = {top.letter or top.id: 0, top.id: 0}
+    for entry in below:
+        depths[entry.id] = depths.get(entry.cause, 0) + 1
+    return depths
+
+
+def _last_incident(trail: Trail, home: Path, name: str) -> Json:
+    """The last that this actor, or this workstream's program, was stopped or started in; empty if there was none."""
+    newest = next(iter(trail.lives(home, name, 1)), None)
+    first = trail.entry(home, newest.correlation) if newest is not None and newest.correlation else None
+    if first is None:
+        return {}
+    told = trail.correlated(home, first.id, CHAIN_MAX, TOLD)
+    return incident(first, told) if is_an_incident(first, told) else {}
 
 
 def _decided_on(trail: Trail, home: Path, event: str) -> list[Entry]:

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, replace
 from pydantic import Field
 
 from alluse_hub.protocols.message import Json, Message
+from alluse_hub.supervision.breaker import Breaker
 
 OPEN_MAX = 64
 """Twice the connections that the worker takes; more means that answers go missing, and says so."""
 
 
 class GatewaySpec(Message):
-    """Who is here, and who may ask.
+    """Who is here, and who may ask.  ``needed_by``: by workstream, those that depend on it.
 
     ``supervisors``: actor -> its supervisor's name.  ``cells``: monitor -> the cell it lives in, for those that share a
     process.  ``allow_users``: by name or number, besides the owner of the
@@ -27,11 +28,13 @@ class GatewaySpec(Message):
     workstreams: tuple[str, ...] = ()
     supervisors: dict[str, str] = Field(default_factory=dict)
     cells: dict[str, str] = Field(default_factory=dict)
+    needed_by: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     flows: tuple[str, ...] = ()
     allow_users: tuple[int | str, ...] = ()
     control_group: str = ""
     trail_reader: str = "alluse_hub.actors.auditor.query"
     board_timeout_s: float = Field(default=5.0, gt=0)
+    shutdown_s: float = Field(default=30.0, gt=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Open:
     args: Json
     user: str
     about: str = ""
+    to: str = ""  # who was asked, if it was an order
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +54,23 @@ class Gateway:
     name: str
     spec: GatewaySpec
     open: dict[str, Open] = field(default_factory=dict)
+    breakers: dict[str, Breaker] = field(default_factory=dict)  # towards those that orders go to
+    ends_by: float | None = None  # hub time; the hub ends, and no orders are taken any more
 
     def holding(self, request: Open) -> "Gateway":
         return replace(self, open=self.open | {request.request: request})
 
     def without(self, request: str) -> "Gateway":
         return replace(self, open={id_: held for id_, held in self.open.items() if id_ != request})
+
+    def breaker(self, name: str) -> Breaker:
+        return self.breakers.get(name, Breaker())
+
+    def with_breaker(self, name: str, breaker: Breaker) -> "Gateway":
+        if breaker == self.breaker(name):
+            return self
+        others = {other: known for other, known in self.breakers.items() if other != name}
+        return replace(self, breakers=others if breaker == Breaker() else {**others, name: breaker})
 
     def about(self, what: str) -> Open | None:
         return next((held for held in self.open.values() if held.about == what), None)

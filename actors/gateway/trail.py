@@ -65,10 +65,15 @@ class Trail(Protocol):
         kind: EntryKind | None = None,
         workstream: str = "",
         since: float | None = None,
+        correlation: str = "",
     ) -> Page: ...
     def entry(self, home: Path, entry_id: str) -> Entry | None: ...
     def why(self, home: Path, entry_id: str) -> Why | None: ...
     def by_message(self, home: Path, names: Sequence[str], limit: int) -> list[Entry]: ...
+    def correlated(
+        self, home: Path, correlation: str, limit: int = 1_000, messages: Sequence[str] = ()
+    ) -> list[Entry]: ...
+    def lives(self, home: Path, name: str, limit: int = 1) -> list[Entry]: ...
     def counts(self, home: Path) -> Sequence[Count]: ...
     def wholeness(self, home: Path) -> Wholeness: ...
 
@@ -85,7 +90,7 @@ class EventsAsked(Message):
 
 
 class EntriesAsked(Message):
-    """``messages``: only facts and letters of these kinds."""
+    """``messages``: only facts and letters of these kinds.  ``correlation``: only what began with this letter."""
 
     limit: Annotated[int, Field(ge=1, le=LIMIT_MAX)] = 50
     after: Annotated[int, Field(ge=0)] | None = None
@@ -94,6 +99,7 @@ class EntriesAsked(Message):
     kind: EntryKind | None = None
     source: str = ""
     since: float | None = None
+    correlation: str = ""
 
 
 class EntryAsked(Message):
@@ -172,6 +178,7 @@ def _entries(trail: Trail, home: Path, asked: EntriesAsked) -> Json:
         kind=asked.kind,
         workstream=asked.source,
         since=asked.since,
+        correlation=asked.correlation,
     )
     found = [entry for entry in page.entries if not asked.messages or entry.message in asked.messages]
     entries = found[-asked.limit :] if asked.after is None else found[: asked.limit]

@@ -55,7 +55,7 @@ def deliver(turn: Turn, asked: Deliver) -> None:
         hand_over(turn, turn.kept.unsettled, known)
         return
     if key not in turn.kept.open:
-        if why := _refused(turn, turn.kept.wanted is Wanted.STOPPED or bool(turn.kept.parked)):
+        if why := _refused(turn, key, turn.kept.wanted is Wanted.STOPPED or bool(turn.kept.parked)):
             turn.send(
                 ROUTER, Produced(workstream=turn.state.ws, delivery=key, ok=False, error=why, through=turn.kept.heard)
             )
@@ -75,7 +75,7 @@ def command(turn: Turn, asked: Command, asker: str) -> None:
     if isinstance(known, CommandReply):
         turn.send(asker, known)
     elif asked.key not in turn.kept.open:
-        if why := _refused(turn, turn.state.is_out):
+        if why := _refused(turn, asked.key, turn.state.is_out):
             turn.send(asker, _reply(turn, asked.key, ok=False, error=why))
             return
         _open(
@@ -102,7 +102,7 @@ def directive(turn: Turn, asked: Directive, asker: str) -> None:
     elif isinstance(known, DirectiveAck) and known.outcome in {"applied", "already"}:
         turn.send(asker, _ack(turn, asked.resource, asked.fence, "already"))
     elif key not in turn.kept.open:
-        if why := _refused(turn, turn.state.is_out):
+        if why := _refused(turn, key, turn.state.is_out):
             turn.send(asker, _ack(turn, asked.resource, asked.fence, "failed", why))
             return
         if asked.fence > highest:
@@ -123,9 +123,11 @@ def directive(turn: Turn, asked: Directive, asker: str) -> None:
         write(turn)
 
 
-def _refused(turn: Turn, is_out: bool) -> str:
+def _refused(turn: Turn, key: str, is_out: bool) -> str:
     if is_out:
         return turn.state.out_why
+    if key in turn.kept.set_aside:
+        return turn.kept.set_aside[key]
     if len(turn.kept.open) >= OPEN_MAX:
         return f"{OPEN_MAX} commands of {turn.state.ws} are open; ask again when some are answered"
     return ""
@@ -246,7 +248,7 @@ def overdue(turn: Turn) -> str:
             refuse(turn, opened, "no answer within its deadline")
         elif key in turn.state.written:
             written = {each: at for each, at in turn.state.written.items() if each != key}
-            turn.set(written=written)
+            turn.set(written=written, late=turn.state.late or key)
     arm(turn)
     return why
 

@@ -8,19 +8,25 @@ events that the router has not settled; everything else is learned again.
 from alluse_hub.protocols.claims import Directive
 from alluse_hub.protocols.effects import Core, Decision
 from alluse_hub.protocols.flow import AskUnsettled, Deliver, Present
-from alluse_hub.protocols.lifecycle import PeerUp, Started, StopAsked, Woken
+from alluse_hub.protocols.foresight import Foresee
+from alluse_hub.protocols.lifecycle import PeerDown, PeerUp, Started, StopAsked, Woken
 from alluse_hub.protocols.message import Envelope, Message
 from alluse_hub.protocols.names import BOARD, COORDINATOR, ROUTER
 from alluse_hub.protocols.program import (
+    Attach,
     Attached,
     AttachFailed,
     BeatsBack,
+    EndProgram,
+    EndShim,
     LinesRead,
     Look,
     Looked,
     NotRunning,
     ProgramGone,
     Replaced,
+    ShimForeign,
+    SignalProgram,
     WentSilent,
 )
 from alluse_hub.protocols.states import replace
@@ -29,11 +35,12 @@ from alluse_hub.protocols.workstream import (
     Maintain,
     MonitorSpec,
     RestartProgram,
+    ShimReplaced,
     StartProgram,
     StopProgram,
 )
 
-from . import commands, hearing, orders, program, show
+from . import commands, foresight, hearing, orders, program, show
 from .state import FACTS, Monitor, OrderKind, Stage, Turn, evolve, restore, start
 
 ACCEPTS: frozenset[type[Message]] = frozenset(
@@ -45,14 +52,17 @@ ACCEPTS: frozenset[type[Message]] = frozenset(
         Command,
         Deliver,
         Directive,
+        Foresee,
         LinesRead,
         Looked,
         Maintain,
         NotRunning,
+        PeerDown,
         PeerUp,
         Present,
         ProgramGone,
         Replaced,
+        ShimForeign,
         RestartProgram,
         StartProgram,
         Started,
@@ -62,6 +72,15 @@ ACCEPTS: frozenset[type[Message]] = frozenset(
         Woken,
     }
 )
+
+ANSWERS: dict[type[Message], frozenset[type[Message]]] = {
+    Attach: frozenset({Attached, AttachFailed, NotRunning, LinesRead}),
+    EndProgram: frozenset({ProgramGone}),
+    SignalProgram: frozenset({ProgramGone}),
+    EndShim: frozenset({ProgramGone}),
+}
+"""The first lines after the attaching are its hello, or what it had to say meanwhile.  A program that goes unasked
+begins a chain of its own."""
 
 
 def decide(state: Monitor, letter: Envelope) -> Decision[Monitor]:
@@ -91,36 +110,44 @@ def take(turn: Turn, letter: Envelope) -> None:
             orders.up(turn)
         case AttachFailed(error=error):
             program.gone(turn, error)
+        case ShimForeign(pid=pid, protocol=protocol, spoken=spoken):
+            turn.record(ShimReplaced(workstream=turn.state.ws, pid=pid, protocol=protocol, spoken=spoken))
         case NotRunning():
             not_running(turn)
         case ProgramGone(cause=cause):
             program.gone(turn, cause)
         case Replaced():
             program.stop_self(turn)
-        case WentSilent(age_s=age_s, why=why):
-            program.silent(turn, age_s, why)
+        case WentSilent() as silence:
+            program.silent(turn, silence)
         case BeatsBack():
             turn.set(is_silent=False, alive_at=turn.at)
-        case Looked(age_s=age_s):
-            turn.set(alive_at=turn.at - age_s)
+        case Looked(age_s=age_s, halted=halted):
+            turn.set(alive_at=turn.at - age_s, halted=halted)
+            program.judge(turn)
             show.beat(turn)
         case Woken(timer=timer):
             woken(turn, timer)
         case Present(workstream=workstream, presence=presence):
             if workstream in turn.state.spec.depends_on:
                 turn.set(needs={**turn.state.needs, workstream: presence == "up"})
-        case PeerUp(name=name):
-            peer_up(turn, name)
-        case StartProgram() | StopProgram() | RestartProgram() | Maintain():
+        case PeerDown() as down:
+            peer_down(turn, down)
+        case PeerUp(name=name, incarnation=incarnation):
+            peer_up(turn, name, incarnation)
+        case StartProgram() | StopProgram() | RestartProgram() | Maintain() | Foresee():
             ordered(turn, letter.body, letter.sender)
-        case StopAsked(reason=reason):
-            program.stop_asked(turn, reason)
+        case StopAsked(reason=reason, left_s=left_s):
+            program.stop_asked(turn, reason, left_s)
         case other:
             raise TypeError(f"a monitor does not take {type(other).__name__}")
 
 
-def ordered(turn: Turn, order: StartProgram | StopProgram | RestartProgram | Maintain, asker: str) -> None:
+def ordered(turn: Turn, order: StartProgram | StopProgram | RestartProgram | Maintain | Foresee, asker: str) -> None:
     match order:
+        case Foresee():
+            now = replace(turn.state)  # nothing has come of this letter yet
+            turn.send(asker, foresight.foreseen(decide, Woken(timer=foresight.RETRY), now, order, turn.at))
         case StartProgram(by=by, reason=reason):
             orders.start(turn, by, reason, asker)
         case StopProgram(by=by, reason=reason):
@@ -172,19 +199,35 @@ def woken(turn: Turn, timer: str) -> None:
                 program.attach(turn)
         case "order":
             orders.overdue(turn)
+        case "shim":
+            program.end_shim(turn)
         case "stop":
+            program.end_shim(turn)
             program.stop_self(turn)
         case other:
             raise ValueError(f"a monitor sets no timer {other!r}")
 
 
 def heeds(state: Monitor, name: str) -> bool:
-    """Those that are told something, and may have to be told again."""
-    return name in {ROUTER, COORDINATOR, BOARD, *state.spec.needed_by}
+    """Those that are told something, and may have to be told again; and those that it needs."""
+    return name in {ROUTER, COORDINATOR, BOARD, *state.spec.needed_by, *state.spec.depends_on}
 
 
-def peer_up(turn: Turn, name: str) -> None:
+def peer_down(turn: Turn, down: PeerDown) -> None:
+    """The monitor of a workstream that this one needs is down; said too late, its next incarnation is up already."""
+    if down.name in turn.state.spec.depends_on and down.incarnation >= turn.state.met.get(down.name, 0):
+        turn.set(unwatched={**turn.state.unwatched, down.name: down})
+        show.beat(turn)
+
+
+def peer_up(turn: Turn, name: str, incarnation: int) -> None:
     """What a peer was told may have gone down with its earlier incarnation."""
+    if name in turn.state.spec.depends_on:
+        turn.set(met={**turn.state.met, name: max(incarnation, turn.state.met.get(name, 0))})
+        was = turn.state.unwatched.get(name)
+        if was is not None and was.incarnation < incarnation:
+            turn.set(unwatched={each: down for each, down in turn.state.unwatched.items() if each != name})
+            show.beat(turn)
     if name in {ROUTER, COORDINATOR, *turn.state.spec.needed_by} and turn.state.told:
         turn.send(name, Present(workstream=turn.state.ws, presence=turn.state.told))
     elif name == BOARD:
@@ -200,4 +243,5 @@ CORE: Core[Monitor] = Core(
     facts=FACTS,
     restore=restore,
     heeds=heeds,
+    answers=ANSWERS,
 )

@@ -7,7 +7,8 @@
   timeout is the silence that its failure detector allowed.
 * *error rate*: errors over requests in the window, at most 1.
 * *latency*: 1 while the 95th percentile is within the budget, then budget / percentile.
-* *dependencies*: ``NEEDED_DOWN`` if any workstream it needs is not up: it is worse off, not dead.
+* *dependencies*: ``NEEDED_DOWN`` if any workstream it needs is not up, or nobody watches it because its monitor is
+  down: it is worse off, not dead.
 
 A product, so that one bad factor cannot be averaged away by good ones.  Bands: 95 and more is good, 85 and more is to
 be watched, below is bad.

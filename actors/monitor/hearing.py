@@ -47,7 +47,8 @@ def hear(turn: Turn, read: LinesRead) -> None:
                 hello(turn, line)
             case _:
                 pass  # signs of life, and what nobody asked for yet
-    turn.count(requests=turn.kept.heard - heard)
+    if turn.kept.heard > heard:
+        turn.count(requests=turn.kept.heard - heard)
     held = {key for key, opened in turn.kept.open.items() if opened.kind is CommandKind.DELIVERY}
     if any(each.cause not in held for each in commands.fresh(turn)):
         commands.hand_over_fresh(turn)

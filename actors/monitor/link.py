@@ -30,10 +30,18 @@ SEND_TIMEOUT = struct.pack("ll", 5, 0)
 and the monitor fails rather than wait."""
 
 
+FIRST_PROTOCOL = 1
+"""Of a shim that does not say."""
+
+SPOKEN = frozenset({1})
+"""The protocols of shims that this monitor can take over."""
+
+
 class Hello(NamedTuple):
     shim: Process
     program: Process
     first_line: int
+    protocol: int
 
 
 class Lines(NamedTuple):
@@ -160,7 +168,8 @@ def _frame(kind: bytes, payload: bytes) -> Frame:
         case b"X":
             return Exit(int(payload))
         case b"H":
-            shim_pid, shim_ticks, pid, ticks, first, _ = payload.split()
-            return Hello(Process(int(shim_pid), int(shim_ticks)), Process(int(pid), int(ticks)), int(first))
+            shim_pid, shim_ticks, pid, ticks, first, _, *later = payload.split()
+            protocol = int(later[0]) if later else FIRST_PROTOCOL
+            return Hello(Process(int(shim_pid), int(shim_ticks)), Process(int(pid), int(ticks)), int(first), protocol)
         case _:
             raise ValueError(f"{kind!r} is no frame of a shim; was it started by another version? ({sys.argv[0]})")

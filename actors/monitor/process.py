@@ -24,6 +24,7 @@ from alluse_hub.protocols.program import (
     Detach,
     Dismiss,
     EndProgram,
+    EndShim,
     LinesRead,
     Look,
     Looked,
@@ -32,6 +33,7 @@ from alluse_hub.protocols.program import (
     Refusal,
     ReleaseLines,
     Replaced,
+    ShimForeign,
     SignalProgram,
     WriteLines,
 )
@@ -42,12 +44,15 @@ from alluse_hub.supervision.processes import Process, ended, kill_group
 
 from .intake import Sequence, judge, too_long
 from .launch import CannotStartError, last_words, launch, log_size, run_folder
-from .link import Exit, Frame, Hello, Lines, Link, TooLong, identity
+from .link import SPOKEN, Exit, Frame, Hello, Lines, Link, TooLong, identity
 from .python import REFUSED_SHOWN, sort
 from .watch import Watch
 
 HELLO_TIMEOUT_S = 2.0
 """A shim says hello at once; one that does not is stopped or broken, and is ended like any leftover."""
+
+FOREIGN_END_S = 8.0
+"""What a shim takes at most after SIGTERM: its own grace of 5 s, TERM, KILL."""
 
 END_TIMEOUT_S = 2.0
 """From KILL, or a shim's dismissal, to its end."""
@@ -113,7 +118,9 @@ class ProcessAdapter:
             case Detach():
                 self._let_go()
             case Look():
-                self._deliver(Looked(age_s=self._watch.age_s))
+                self._deliver(Looked(age_s=self._watch.age_s, halted=self._watch.halted))
+            case EndShim():
+                self._end_shim()
             case other:
                 raise TypeError(f"no job for a program: {type(other).__name__}")
 
@@ -152,11 +159,20 @@ class ProcessAdapter:
             link = Link.open(run_folder(self._home), self._ws)
         except OSError:
             return None
-        frames = link.wait(HELLO_TIMEOUT_S)
-        if not frames or not isinstance(frames[0], Hello):
-            link.close()
-            return None
-        return link, frames[0], frames[1:]
+        with suppress(ValueError):  # a shim that does not begin with a hello is ended like a leftover
+            frames = link.wait(HELLO_TIMEOUT_S)
+            if frames and isinstance(frames[0], Hello):
+                if frames[0].protocol in SPOKEN:
+                    return link, frames[0], frames[1:]
+                self._end_foreign(frames[0])
+        link.close()
+        return None
+
+    def _end_foreign(self, hello: Hello) -> None:
+        """In order, and without a word of a protocol that is not ours."""
+        self._deliver(ShimForeign(pid=hello.program.pid, protocol=hello.protocol, spoken=tuple(sorted(SPOKEN))))
+        processes.kill(hello.shim, signal.SIGTERM)
+        ended(hello.shim, FOREIGN_END_S)
 
     def _begin(self, link: Link, hello: Hello, rest: list[Frame], *, is_adopted: bool) -> None:
         self._shim, self._program = hello.shim, hello.program
@@ -174,7 +190,7 @@ class ProcessAdapter:
             )
         )
         # The hello is the first line: while it is unreleased the program may still be starting.
-        self._watch.begin(link.has_unread, is_greeted=hello.first_line > 1)
+        self._watch.begin(link.has_unread, is_greeted=hello.first_line > 1, halted=self._halted)
         self._take(rest)
         self._sources = (link.fd,)
 
@@ -201,6 +217,22 @@ class ProcessAdapter:
                 processes.kill(self._shim)
             link.close()
         self._let_go()
+
+    def _halted(self) -> str:
+        if processes.is_stopped(self._shim):
+            return "its shim is stopped"
+        return "it is stopped" if processes.is_stopped(self._program) else ""
+
+    def _end_shim(self) -> None:
+        link = self._unlink()
+        if link is None:
+            return  # it has gone, and that is told
+        for each in (self._shim, self._program):
+            kill_group(each)
+        for each in (self._shim, self._program):
+            ended(each, END_TIMEOUT_S)
+        link.close()
+        self._deliver(ProgramGone(cause="its shim did not listen; both were killed"))
 
     def _end_leftover(self) -> None:
         """Kill what an earlier shim left, and a shim that does not answer."""

@@ -18,6 +18,7 @@ from alluse_hub.protocols.program import (
     Detach,
     Dismiss,
     EndProgram,
+    EndShim,
     LinesRead,
     Look,
     Looked,
@@ -63,7 +64,7 @@ class PythonAdapter:
                 self._end("normal")
             case Look():
                 self._deliver(Looked(age_s=0.0))
-            case ReleaseLines() | Dismiss() | Detach():
+            case ReleaseLines() | Dismiss() | Detach() | EndShim():
                 pass  # nothing is buffered, and what lives in this process cannot be left running
             case other:
                 raise TypeError(f"no job for a program: {type(other).__name__}")

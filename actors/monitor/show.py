@@ -79,9 +79,16 @@ def status_of(state: Monitor, at: float) -> tuple[Status, str]:
     return Status.IDLE, f"no requests {window}"
 
 
+def missing_of(state: Monitor) -> list[str]:
+    """What it needs and does not have, in words: a workstream that is not up, or one that nobody watches."""
+    is_down = {ws for ws, is_up in state.needs.items() if not is_up}
+    said = {ws: f"{ws}, whose monitor is {down.standing}" for ws, down in state.unwatched.items()}
+    return [said.get(ws, ws) for ws in sorted(is_down | said.keys())]
+
+
 def pulse(state: Monitor, at: float) -> Pulse:
     figures = state.traffic.figures(at)
-    missing = sorted(ws for ws, is_up in state.needs.items() if not is_up)
+    missing = missing_of(state)
     age_s = max(0.0, at - state.alive_at) if state.alive_at else 0.0
     score = health(
         Evidence(
@@ -95,6 +102,8 @@ def pulse(state: Monitor, at: float) -> Pulse:
         )
     )
     why = status_of(state, at)[1]
+    if state.kept.set_aside:
+        why = f"{why}; {list(state.kept.set_aside.values())[-1]}"
     return Pulse(
         workstream=state.ws,
         name=state.spec.name or state.ws,

@@ -15,6 +15,7 @@ from alluse_hub.protocols.claims import DirectiveAck, FenceRaised
 from alluse_hub.protocols.effects import Commit, Decision, Do, Effect, Record, Send, Wake
 from alluse_hub.protocols.flow import Event, EventHeard, EventsTaken, Produced
 from alluse_hub.protocols.health import Status
+from alluse_hub.protocols.lifecycle import PeerDown
 from alluse_hub.protocols.message import Fact, Message
 from alluse_hub.protocols.program import Attached
 from alluse_hub.protocols.states import replace
@@ -22,6 +23,7 @@ from alluse_hub.protocols.workstream import (
     CommandClosed,
     CommandOpened,
     CommandReply,
+    CommandSetAside,
     EventsLost,
     MonitorSpec,
     ProgramEnded,
@@ -36,6 +38,9 @@ from .windows import UPTIME_WINDOWS, Traffic, Uptime
 
 RESULTS_KEPT = 64
 """Answers given again to whoever asks again; older ones are asked of the program, which remembers more."""
+
+SET_ASIDE_MAX = 64
+"""Commands remembered as set aside; nobody asks for older ones again."""
 
 Answer = Produced | CommandReply | DirectiveAck
 
@@ -60,6 +65,9 @@ class Kept:
     base: int = 0  # added to its event numbers
     shift: int = 0  # the base of a program that remembers what it said: minus the events ever lost
     restarts: tuple[float, ...] = ()
+    row: int = 0  # restarts one after the other, with no quiet time between
+    deaths: dict[str, int] = field(default_factory=dict)  # by key of an open command: programs that died over it
+    set_aside: dict[str, str] = field(default_factory=dict)  # by key of a command: why it is refused
 
 
 class Stage(StrEnum):
@@ -102,14 +110,21 @@ class Monitor:
     is_silent: bool = False
     silence_s: float = 0.0  # at which it was judged silent, and on what grounds
     silence_why: str = ""
+    halted: str = ""  # who is stopped and cannot be at work
+    late: str = ""  # key of the delivery over whose deadline it was judged hung
     hung: str = ""  # why it was judged hung
     order: Order | None = None
     stopping: bool = False  # the hub goes down
+    left_s: float | None = None  # this long it may take for it
+    attached_at: float = 0.0  # hub time at which its program was started or found
+    ending_at: float = 0.0  # hub time at which its program was asked to end
     refusals: int = 0
     refusals_minute: int = -1
     refusals_recorded: int = 0  # in that minute
     withheld: int = 0  # lines kept back from release because the router does not take
     needs: dict[str, bool] = field(default_factory=dict)  # by workstream that this one needs: is it up?
+    unwatched: dict[str, PeerDown] = field(default_factory=dict)  # of those, the ones whose monitor is down
+    met: dict[str, int] = field(default_factory=dict)  # of those, the highest incarnation of the monitor
     told: str = ""  # presence as last told
     status: Status = Status.STOPPED
     alive_at: float = 0.0  # hub time of the last sign of life as far as known
@@ -153,6 +168,7 @@ FACTS: frozenset[type[Fact]] = frozenset(
     {
         CommandOpened,
         CommandClosed,
+        CommandSetAside,
         EventHeard,
         EventsTaken,
         EventsLost,
@@ -185,7 +201,8 @@ def _evolve(kept: Kept, fact: Fact) -> Kept:
         case CommandOpened(key=key):
             return replace(kept, open={**kept.open, key: fact})
         case CommandClosed(key=key):
-            return replace(kept, open={each: opened for each, opened in kept.open.items() if each != key})
+            others = {each: opened for each, opened in kept.open.items() if each != key}
+            return replace(kept, open=others, deaths=_without(kept.deaths, key))
         case FenceRaised(resource=resource, fence=fence):
             return replace(kept, fences={**kept.fences, resource: fence})
         case ProgramStarted(pid=pid, start_ticks=ticks, count=count, adopted=adopted):
@@ -196,14 +213,22 @@ def _evolve(kept: Kept, fact: Fact) -> Kept:
         case EventsLost(first=first, last=last):
             lost = last - first + 1
             return replace(kept, base=kept.base - lost, shift=kept.shift - lost)
-        case ProgramEnded(restarts=restarts):
-            return replace(kept, greeted=False, restarts=restarts)
+        case ProgramEnded(restarts=restarts, row=row, in_hand=key):
+            deaths = {**kept.deaths, key: kept.deaths.get(key, 0) + 1} if key in kept.open else kept.deaths
+            return replace(kept, greeted=False, restarts=restarts, row=row, deaths=deaths)
+        case CommandSetAside(key=key):
+            known = dict(list(kept.set_aside.items())[1 - SET_ASIDE_MAX :])
+            return replace(kept, set_aside={**known, key: fact.sentence})
         case ProgramParked(why=why):
             return replace(kept, parked=why)
         case WantedChanged(wanted=wanted):
-            return replace(kept, wanted=wanted, parked="", restarts=())
+            return replace(kept, wanted=wanted, parked="", restarts=(), row=0, deaths={}, set_aside={})
         case other:
             raise TypeError(f"a monitor's durable state does not change by {type(other).__name__}")
+
+
+def _without(deaths: dict[str, int], key: str) -> dict[str, int]:
+    return {each: count for each, count in deaths.items() if each != key} if key in deaths else deaths
 
 
 # --- a turn ----------------------------------------------------------------------------------------------------------

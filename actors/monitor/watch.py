@@ -39,6 +39,7 @@ class Watch:
         self._life = threading.Condition()
         self._detector: Detector = Deadline(clock(), spec.start_timeout_s)
         self._has_unread: Callable[[], bool] = lambda: False
+        self._halted: Callable[[], str] = lambda: ""
         self._alive_at = clock()
         self._quiet_from = clock()  # from here on the detector counts: a sign of life, or an excuse
         self._wakes_at = math.inf
@@ -46,13 +47,16 @@ class Watch:
         self._is_silent = False
         self._is_closed = False
 
-    def begin(self, has_unread: Callable[[], bool], *, is_greeted: bool) -> None:
-        """A program is attached.  ``has_unread``: has anything come from it that nobody has read?  It is not asked
-        any more once ``end`` has returned."""
+    def begin(
+        self, has_unread: Callable[[], bool], *, is_greeted: bool, halted: Callable[[], str] = lambda: ""
+    ) -> None:
+        """A program is attached.  ``has_unread``: has anything come from it that nobody has read?  ``halted``: who is
+        stopped, and so cannot be at work?  Neither is asked any more once ``end`` has returned."""
         with self._life:
             now = self._alive_at = self._quiet_from = self._clock()
             self._detector = self._of_rhythm(now) if is_greeted else Deadline(now, self._spec.start_timeout_s)
             self._has_unread = has_unread
+            self._halted = halted
             self._is_silent = False
             self._is_watched = True
             self._life.notify()
@@ -72,6 +76,12 @@ class Watch:
         """Of the last sign of life."""
         with self._life:
             return max(0.0, self._clock() - self._alive_at)
+
+    @property
+    def halted(self) -> str:
+        """Who is stopped, if it is silent."""
+        with self._life:
+            return self._halted() if self._is_silent and self._is_watched else ""
 
     def heard(self, *, beats: int, is_hello: bool = False) -> None:
         """The program has said something; so many heartbeats came with it."""
@@ -111,7 +121,8 @@ class Watch:
                 self._wakes_at = now + UNREAD_LOOK_S
             else:
                 self._is_silent = True
-                self._deliver(WentSilent(age_s=now - self._alive_at, why=self._detector.why(now)))
+                why, halted = self._detector.why(now), self._halted()
+                self._deliver(WentSilent(age_s=now - self._alive_at, why=why, halted=halted))
                 return None
             return self._wakes_at - now
 

@@ -50,7 +50,7 @@ class Traffic:
         before = self.slots[:-1] if self.slots and last is self.slots[-1] else self.slots
         latencies = self.latencies
         if latency_ms is not None:
-            latencies = (*latencies[max(0, len(latencies) + 1 - LATENCIES_MAX) :], (last.number, latency_ms))
+            latencies = (*latencies[1 - LATENCIES_MAX :], (last.number, latency_ms))
         if before and before[0].number <= now - SLOTS:
             before = tuple(slot for slot in before if slot.number > now - SLOTS)
             latencies = tuple(sample for sample in latencies if sample[0] > now - SLOTS)
@@ -59,8 +59,12 @@ class Traffic:
     def counts(self, at: float) -> tuple[int, int]:
         """Requests and errors in the window: what a status needs, without sorting latencies."""
         oldest = self.slot(at) - SLOTS + 1
-        slots = [slot for slot in self.slots if slot.number >= oldest]
-        return sum(slot.requests for slot in slots), sum(slot.errors for slot in slots)
+        requests = errors = 0
+        for slot in self.slots:
+            if slot.number >= oldest:
+                requests += slot.requests
+                errors += slot.errors
+        return requests, errors
 
     def figures(self, at: float) -> Window:
         now = self.slot(at)

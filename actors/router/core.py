@@ -11,26 +11,33 @@ they have done already, so saying it twice does it once.
 Only workstreams in lockstep are waited for; others get their events and cannot hold anybody up.
 """
 
-from alluse_hub.actors.router.figures import count, count_dropped, show
-from alluse_hub.actors.router.state import FACTS, FlowOrder, Phase, Router, evolve, extend_digest, restore
+from alluse_hub.actors.router.figures import count, show
+from alluse_hub.actors.router.rounds import (
+    AGAIN_S,
+    behind_watermarks,
+    consider,
+    deliver,
+    dropped,
+    is_considered,
+    round_of,
+    settle,
+    wanted,
+)
+from alluse_hub.actors.router.state import FACTS, FlowOrder, Phase, Router, evolve, restore
 from alluse_hub.protocols.effects import CancelWake, Core, Decision, Effect, Record, Send, Wake
+from alluse_hub.protocols.ending import CloseIntake, Drain, Drained, IntakeClosed
 from alluse_hub.protocols.flow import (
     AskUnsettled,
-    Consider,
     Considered,
     Deliver,
     Event,
-    EventsDropped,
-    EventsHeld,
     FlowOrderDone,
     FlowPaused,
     FlowResumed,
-    OnPause,
     PauseFlow,
     Present,
     Produced,
     ResumeFlow,
-    RoundSettled,
     RouterSpec,
     Unsettled,
 )
@@ -39,22 +46,13 @@ from alluse_hub.protocols.message import Envelope, Message
 from alluse_hub.protocols.names import BOARD, COORDINATOR
 from alluse_hub.protocols.states import replace
 
-AGAIN_S = 3.0
-"""After this long without an answer everything still awaited is said again."""
-
 LATE_S = 15.0
 """After this long the coordinator is shown a round that somebody has not answered.  Longer than any repair of a death
 and any letter said again: a round shown early may be obeyed by a workstream that has not had it yet, and then two runs
 differ.  So only a workstream that truly hangs comes to this."""
 
-HELD_MAX = 10_000
-"""Events a paused flow keeps; beyond that they are dropped, and that is recorded."""
-
 ORDERS_MAX = 64
 """Orders of people that may wait for the end of a round."""
-
-LOOSE_MAX = 100
-"""Unanswered deliveries to a workstream outside the lockstep; beyond that the oldest is dropped, and recorded."""
 
 
 def start(_name: str, spec: Message) -> Router:
@@ -89,6 +87,10 @@ def decide(state: Router, letter: Envelope) -> Decision[Router]:
             if not state.is_shown or number != state.next_round:
                 return Decision(state)
             return advance(replace(state, considered=dict(through)), now)
+        case CloseIntake():
+            return Decision(replace(state, is_closing=True), (Send(letter.sender, IntakeClosed()),))
+        case Drain():
+            return advance(replace(state, is_closing=True, drained_to=letter.sender), now)
         case PauseFlow(flow=flow) | ResumeFlow(flow=flow):
             order = FlowOrder(flow, isinstance(letter.body, PauseFlow), letter.sender)
             return flow_order(state, order, now)
@@ -220,8 +222,16 @@ def advance(state: Router, now: float, effects: tuple[Effect, ...] = ()) -> Deci
                 pass
         if state.phase is before:
             break
+    if state.drained_to and state.phase is Phase.RESTING and not awaits_loose(state):
+        out.append(Send(state.drained_to, Drained()))
+        state = replace(state, drained_to="")
     shown = show(state, now)
     return Decision(shown.state, (*out, *shown.effects))
+
+
+def awaits_loose(state: Router) -> bool:
+    """Whether somebody outside the lockstep, who can be counted on, has not answered yet."""
+    return any(queue for workstream, queue in state.loose.items() if workstream not in state.out)
 
 
 def open_round(state: Router, now: float) -> tuple[Router, list[Effect]]:
@@ -230,10 +240,10 @@ def open_round(state: Router, now: float) -> tuple[Router, list[Effect]]:
         event for ws in sorted(state.unsettled) for event in state.unsettled[ws] if round_of(event) < state.next_round
     )
     if batch or state.released:
-        state, more = deliver(replace(state, batch=batch), now)
+        state, more = deliver(state, batch, now)
         return state, [*effects, *more]
     source = state.spec.source
-    if not source or state.ended or state.is_paced or source in state.out:
+    if not source or state.ended or state.is_paced or state.is_closing or source in state.out:
         return state, [*effects, CancelWake("again")]
     if state.spec.speed and state.session_at and (wait := state.session_at + 1 / state.spec.speed - now) > 0:
         return replace(state, is_paced=True), [*effects, Wake("pace", wait), CancelWake("again")]
@@ -248,122 +258,6 @@ def open_round(state: Router, now: float) -> tuple[Router, list[Effect]]:
     )
     state = replace(state, phase=Phase.UNDER_WAY, batch=(), open={source: delivery}, session_at=now, delivered_at=now)
     return state, [*effects, Send(source, delivery), Wake("again", AGAIN_S)]
-
-
-def round_of(event: Event) -> int:
-    """The round in which the event arose, from the command that caused it: ``r7/ws4`` or ``c/7/...``; 0 if neither."""
-    head, _, rest = event.cause.partition("/")
-    number = rest.partition("/")[0] if head == "c" else head[1:]
-    return int(number) if head[:1] in {"r", "c"} and number.isdecimal() else 0
-
-
-def wanted(state: Router) -> tuple[Event, ...]:
-    considers = frozenset(state.spec.considers)
-    return tuple(event for event in state.batch if f"{event.ws}.{event.event}" in considers)
-
-
-def consider(state: Router) -> Send:
-    session = state.next_session or state.session
-    return Send(COORDINATOR, Consider(round=state.next_round, session=session, events=wanted(state)))
-
-
-def is_considered(state: Router) -> bool:
-    """Whether all that the coordinator ordered because of the open round is done, and what it caused has come in."""
-    return not wanted(state) or (state.considered is not None and not behind_watermarks(state))
-
-
-def behind_watermarks(state: Router) -> frozenset[str]:
-    """Workstreams whose events, caused by the coordinator's orders, have not all come in."""
-    behind = set()
-    for workstream, through in (state.considered or {}).items():
-        have = state.unsettled.get(workstream, ())
-        if (have[-1].n if have else state.taken.get(workstream, 0)) < through:
-            behind.add(workstream)
-    return frozenset(behind)
-
-
-def deliver(state: Router, now: float) -> tuple[Router, list[Effect]]:
-    """One letter to each target.  Paused flows hold or drop; a target that is out gets nothing, as is recorded."""
-    effects: list[Effect] = []
-    batches: dict[str, list[Event]] = {}
-    for flow in state.spec.flows:
-        events = list(state.released.get(flow.name, ()))
-        fresh = [event for event in state.batch if event.ws == flow.source and event.event in flow.events]
-        if flow.name in state.paused and fresh:
-            room = HELD_MAX - len(state.held.get(flow.name, ()))
-            if flow.on_pause is OnPause.HOLD and len(fresh) <= room:
-                fact = EventsHeld(flow=flow.name, events=tuple(fresh))
-                state = evolve(state, fact)
-                effects.append(Record(fact))
-            else:
-                effects += dropped(tuple(fresh), flow.name, "the flow is paused")
-                state = count_dropped(state, flow.name, len(fresh))
-            fresh = []
-        events += fresh
-        if events and flow.target in state.out:
-            effects += dropped(tuple(events), flow.name, "the workstream is out")
-            state = count_dropped(state, flow.name, len(events))
-        elif events:
-            batches.setdefault(flow.target, []).extend(events)
-    opened: dict[str, Deliver] = {}
-    loose = dict(state.loose)
-    for target in sorted(batches):
-        delivery = Deliver(
-            delivery=f"r{state.next_round}/{target}",
-            round=state.next_round,
-            session=state.next_session or state.session,
-            events=tuple(sorted(batches[target], key=lambda event: (event.ws, event.n))),
-            taken=state.taken.get(target, 0),
-        )
-        effects.append(Send(target, delivery))
-        if target in state.spec.lockstep:
-            opened[target] = delivery
-            continue
-        queue = (*loose.get(target, ()), delivery)
-        if len(queue) > LOOSE_MAX:
-            effects += dropped(queue[0].events, target, f"{LOOSE_MAX} deliveries are unanswered")
-        loose[target] = queue[-LOOSE_MAX:]
-    if opened:
-        effects.append(Wake("again", AGAIN_S))
-    return replace(state, phase=Phase.UNDER_WAY, open=opened, loose=loose, delivered_at=now), effects
-
-
-def settle(state: Router) -> tuple[Router, list[Effect]]:
-    consumed: dict[str, int] = {}
-    digests: dict[str, str] = {}
-    for ws in sorted({event.ws for event in state.batch}):
-        events = tuple(event for event in state.batch if event.ws == ws)
-        consumed[ws] = events[-1].n
-        digests[ws] = extend_digest(state.digests.get(ws, ""), events)
-    opened_one = bool(state.next_session) and state.next_session != state.session
-    fact = RoundSettled(
-        round=state.next_round,
-        session=state.next_session or state.session,
-        consumed=consumed,
-        digests=digests,
-        sessions=state.sessions + opened_one,
-        of=state.of,
-        ended=state.ended,
-        spanned=state.is_spanned,
-    )
-    left = {
-        ws: rest
-        for ws, events in state.unsettled.items()
-        if (rest := tuple(event for event in events if event.n > consumed.get(ws, 0)))
-    }
-    state = evolve(state, fact)
-    total = state.events + len(state.batch)
-    state = replace(
-        state, phase=Phase.RESTING, unsettled=left, batch=(), is_shown=False, considered=None, next_session=""
-    )
-    state = replace(state, events=total)
-    return state, [Record(fact)]
-
-
-def dropped(events: tuple[Event, ...], flow: str, why: str) -> tuple[Effect, ...]:
-    if not events:
-        return ()
-    return (Record(EventsDropped(flow=flow, events=tuple(event.id for event in events), why=why)),)
 
 
 # --- orders of people -------------------------------------------------------------------------------------------------
@@ -383,6 +277,8 @@ def flow_order(state: Router, order: FlowOrder, now: float) -> Decision[Router]:
 
 def carry_out(state: Router) -> tuple[Router, list[Effect]]:
     effects: list[Effect] = []
+    if not state.orders:
+        return state, effects
     for order in state.orders:
         word = "paused" if order.pause else "running"
         text = f"{order.flow} is {word}"
@@ -400,7 +296,21 @@ ROUTER: Core[Router] = Core(
     start=start,
     decide=decide,
     spec=RouterSpec,
-    accepts=frozenset({Started, Woken, PeerUp, Present, Unsettled, Produced, Considered, PauseFlow, ResumeFlow}),
+    accepts=frozenset(
+        {
+            Started,
+            Woken,
+            PeerUp,
+            Present,
+            Unsettled,
+            Produced,
+            Considered,
+            PauseFlow,
+            ResumeFlow,
+            CloseIntake,
+            Drain,
+        }
+    ),
     evolve=evolve,
     facts=FACTS,
     restore=restore,

@@ -37,7 +37,7 @@ def count(state: Router, delivery: Deliver, now: float, *, ok: bool) -> Router:
             known,
             events=known.events + events,
             minutes=minutes,
-            latencies_s=(*known.latencies_s, since)[-SAMPLES_MAX:],
+            latencies_s=(*known.latencies_s[1 - SAMPLES_MAX :], since),
             failed=not ok,
         )
     return replace(state, figures=figures)

@@ -6,6 +6,7 @@ else is asked again from the monitors, who keep every event until it is settled.
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -83,6 +84,8 @@ class Router:
     shown_at: float = 0.0
     is_over_shown: bool = False
     events: int = 0
+    is_closing: bool = False  # the hub ends: no further session is opened
+    drained_to: str = ""  # who waits to hear that nothing is in hand any more
 
     @property
     def next_round(self) -> int:
@@ -137,12 +140,13 @@ def restore(fresh: Router, kept: Router) -> Router:
     )
 
 
-def extend_digest(digest: str, events: tuple[Event, ...]) -> str:
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
+
+def extend_digest(digest: str, events: Iterable[Event]) -> str:
     """The chain over a workstream's events: SHA-256 over the digest so far and (session, ws, n, event, payload)."""
     for event in events:
-        text = json.dumps(
-            [event.session, event.ws, event.n, event.event, event.payload], sort_keys=True, separators=(",", ":")
-        )
+        text = _CANONICAL.encode([event.session, event.ws, event.n, event.event, event.payload])
         digest = hashlib.sha256(f"{digest}{text}".encode()).hexdigest()
     return digest
 

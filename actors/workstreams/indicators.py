@@ -3,7 +3,7 @@
 A bar enters on the adjusted scale (``bars.Bar.adjusted / close``), so that a split or a dividend moves nothing here.
 ATR and RSI are Wilder's (New Concepts in Technical Trading Systems, 1978): the first value is a plain mean, each later
 one ``(previous * (n - 1) + new) / n``.  Realised volatility is the sample standard deviation of 21 log returns times
-the square root of 252.  Pure but for ``Gauge.take``, which changes its own gauge.
+the square root of 252.  Pure but for ``Gauge.take`` and ``Gauge.pass_over``, which change their own gauge.
 """
 
 from math import log, sqrt
@@ -79,6 +79,19 @@ class Gauge:
     def take(self, bar: Bar) -> Measured:
         volume_mean = sum(self.volumes) / VOLUME_SPAN if len(self.volumes) == VOLUME_SPAN else None
         previous = self.adjusted[-1] if self.adjusted else None
+        self.pass_over(bar)
+        return Measured(
+            change=None if previous is None else bar.adjusted / previous - 1,
+            atr_pct=self.atr_pct() if self.bars >= ATR_BARS else None,
+            realised_vol=self.realised_vol() if self.bars >= WARM_UP_BARS else None,
+            rsi=self.rsi() if self.bars > RSI_SPAN else None,
+            trend=self.adjusted[-1] / self.adjusted[-1 - TREND_SPAN] - 1 if self.bars >= WARM_UP_BARS else None,
+            volume_mean=volume_mean,
+        )
+
+    def pass_over(self, bar: Bar) -> None:
+        """Take it in and measure nothing: measuring is most of the work, and thousands of bars precede a replay."""
+        previous = self.adjusted[-1] if self.adjusted else None
         self.bars += 1
         scale = bar.adjusted / bar.close
         high, low = bar.high * scale, bar.low * scale
@@ -93,14 +106,6 @@ class Gauge:
             self.loss = wilder(self.loss, max(-step, 0.0), weight)
         self.adjusted = [*self.adjusted[-WINDOW:], bar.adjusted]
         self.volumes = [*self.volumes[1 - VOLUME_SPAN :], bar.volume]
-        return Measured(
-            change=None if previous is None else bar.adjusted / previous - 1,
-            atr_pct=self.atr_pct() if self.bars >= ATR_BARS else None,
-            realised_vol=self.realised_vol() if self.bars >= WARM_UP_BARS else None,
-            rsi=self.rsi() if self.bars > RSI_SPAN else None,
-            trend=self.adjusted[-1] / self.adjusted[-1 - TREND_SPAN] - 1 if self.bars >= WARM_UP_BARS else None,
-            volume_mean=volume_mean,
-        )
 
     def atr_pct(self) -> float:
         blend = sum(weight * atr for weight, atr in zip(ATR_WEIGHTS, self.atr, strict=True))

@@ -140,7 +140,9 @@ class MarketIntelligence(Workstream):
     def warm_up(self) -> None:
         for session in self.tape.sessions[: self.start]:
             for bar in self.tape.on(session).values():
-                self.gauges.setdefault(bar.symbol, Gauge()).take(bar)
+                if bar.symbol not in self.gauges:
+                    self.gauges[bar.symbol] = Gauge()
+                self.gauges[bar.symbol].pass_over(bar)
                 self.latest[bar.symbol] = session
 
     # --- one bar --------------------------------------------------------------------------------------------------

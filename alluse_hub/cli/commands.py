@@ -9,6 +9,7 @@ from alluse_hub.cli import failure, home, show
 from alluse_hub.cli.client import Answer, Client, timeout_beyond
 from alluse_hub.cli.documents import put_json
 from alluse_hub.cli.failure import Failure
+from alluse_hub.cli.foreseen import foreseen
 from alluse_hub.cli.render import Style, say
 
 FOLLOW_EVERY_S = 0.5
@@ -34,6 +35,7 @@ def status(arguments: argparse.Namespace) -> int:
     with _client(arguments) as client:
         result = client.ask("status", {"name": arguments.name} if arguments.name else {})
     result["guarded"] = bool(home.guardian_of(home.find(arguments.home)))
+    result["daemon"] = home.starts_of(home.find(arguments.home), result["now"])
     if arguments.json:
         put_json("status", result)
     else:
@@ -44,6 +46,8 @@ def status(arguments: argparse.Namespace) -> int:
 def view(arguments: argparse.Namespace) -> int:
     with _client(arguments) as client:
         result = client.ask(arguments.view)
+    if arguments.view == "tree":
+        result["daemon"] = home.starts_of(home.find(arguments.home), result["now"])
     if arguments.json:
         put_json(arguments.view, result)
     else:
@@ -70,7 +74,10 @@ def events(arguments: argparse.Namespace) -> int:
 
 
 def tail(arguments: argparse.Namespace) -> int:
-    return _follow(arguments, "trail", {"messages": arguments.message})
+    args: Answer = {"messages": arguments.message}
+    if arguments.correlation:
+        args["correlation"] = arguments.correlation
+    return _follow(arguments, "trail", args)
 
 
 def _read(arguments: argparse.Namespace, ask: str, args: Answer, timeout_s: float) -> Answer:
@@ -153,7 +160,21 @@ def order(arguments: argparse.Namespace) -> int:
     args: Answer = {"name": arguments.name, "monitor": arguments.monitor}
     if "on" in arguments:
         args["on"] = arguments.on
+    if getattr(arguments, "dry_run", False):
+        return _foresee(arguments, args)
     return _order(arguments, args)
+
+
+def _foresee(arguments: argparse.Namespace, args: Answer) -> int:
+    """0 if the order would be taken."""
+    with _client(arguments) as client:
+        args |= {"dry_run": True, "timeout_s": arguments.timeout}
+        result = client.ask(arguments.ask, args, timeout_beyond(arguments.timeout))
+    if arguments.json:
+        put_json("foreseen", result)
+    else:
+        say(foreseen(style_of(arguments), result))
+    return failure.CONFLICT if result["refused"] else failure.DONE
 
 
 def switch(arguments: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ It is a client like any other: all it shows it has asked for over the control so
 
 import argparse
 import contextlib
+import math
 import os
 import shutil
 import signal
@@ -27,8 +28,8 @@ from alluse_hub.cli.summary import summary
 
 POLL_S = 0.5
 LAST_POLL_S = 0.05
-NEAR_S = 1.0
-"""From here on it is asked more often whether it is over."""
+STALE_S = 0.5
+"""How old the board's word of the sessions may be."""
 
 TREE_EVERY_S = 2.0
 NEWS_EVERY_S = 1.0
@@ -113,8 +114,10 @@ def _home(arguments: argparse.Namespace) -> Iterator[Path]:
 def _remove(folder: Path) -> None:
     """A program that ends late may still put a file back while we tidy up."""
     deadline = time.monotonic() + REMOVE_S
-    while folder.exists():
+    while True:
         shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
         if time.monotonic() > deadline:
             sys.stderr.write(f"could not remove {folder}\n")
             return
@@ -233,7 +236,13 @@ def _watch(client: Client, child: subprocess.Popen[bytes], folder: Path, screen:
             why = progress.get("hub", {}).get("why", "")
             raise Failure(failure.TIMED_OUT, f"the replay stands still for {STALL_S:.0f} s: {why}", _last_words(folder))
         left = int(progress.get("of") or 0) - sessions
-        time.sleep(LAST_POLL_S if sessions and left <= _speed(seen) * NEAR_S else POLL_S)
+        time.sleep(_pause_s(left, _speed(seen)))
+
+
+def _pause_s(left: int, speed: float) -> float:
+    """Until the next question: half of what is left at least, so that the end is not slept through."""
+    left_s = left / speed if speed else math.inf
+    return min(POLL_S, max(LAST_POLL_S, (left_s - STALE_S) / 2))
 
 
 def _ask_patiently(client: Client) -> Answer:

@@ -4,9 +4,11 @@
 Specification (``$XDG_STATE_HOME``, ``~/.local/state``).
 """
 
+import json
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 from alluse_hub.cli.failure import FAILED, FORBIDDEN, USAGE, Failure
 
@@ -48,6 +50,18 @@ def guardian_of(home: Path) -> int:
     except (OSError, ValueError):
         return 0
     return pid
+
+
+def starts_of(home: Path, now: float) -> dict[str, Any]:  # JSON
+    """What the guardian's book has to say at hub time ``now``: its entries, oldest first, how many failures of the
+    daemon or its tree count, and when one of them will not any more.  Empty if there is no book."""
+    try:
+        book = json.loads((home / "starts.json").read_text(encoding="utf-8"))
+        left_s = sorted(at - now for at in book["frees_at"] if at > now)
+        window = {"allowed": book["allowed"], "period_s": book["period_s"], "entries": book["entries"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return {"used": len(left_s), "frees_s": round(left_s[0], 3) if left_s else None, **window}
 
 
 def make(home: Path, workstreams: tuple[str, ...] = ()) -> None:

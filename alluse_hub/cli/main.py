@@ -10,13 +10,14 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from alluse_hub.cli import commands, failure
+from alluse_hub.cli import commands, failure, trail
 from alluse_hub.cli.failure import Failure
 
 EXITS = """exit status:
   0 done        1 failed                          2 wrong usage or configuration   3 unhealthy
   4 no daemon   5 not allowed                     6 not found                      7 conflict, or not possible now
-  9 timed out   10 the trail is broken            130 interrupted
+  9 timed out   10 the trail is broken            11 `serve` ended, but not all in order
+  130 interrupted
 
 The home is --home, else $ALLUSE_HUB_HOME, else alluse-hub in $XDG_STATE_HOME or ~/.local/state."""
 
@@ -165,6 +166,8 @@ def _orders(verb: Verb) -> None:
         made.add_argument(
             "--monitor", action="store_true", help="the actor that watches the workstream, not its program"
         )
+        if name != "start":
+            made.add_argument("--dry-run", action="store_true", help="only tell what it would do; nothing is changed")
         _order(made)
     maintenance = verb("maintenance", commands.switch, "no restarts and no alarms of a workstream while it is on")
     maintenance.set_defaults(ask="maintenance")
@@ -195,16 +198,18 @@ def _nested(verb: Verb, verbs: "argparse._SubParsersAction[Parser]") -> None:
         made.add_argument("name", metavar="NAME", help="as source-target, such as ws3-ws4")
         _order(made)
 
-    trail = verbs.add_parser("trail", help="the record of every message and decision")
-    parts = trail.add_subparsers(metavar="tail|show|check", required=True, parser_class=Parser)
+    record = verbs.add_parser("trail", help="the record of every message and decision")
+    parts = record.add_subparsers(metavar="tail|show|check|verify|key", required=True, parser_class=Parser)
     tail = verb("tail", commands.tail, "the newest entries, oldest first", parts)
     _stream(tail)
     tail.add_argument(
         "--message", action="append", default=[], metavar="KIND", help="only this kind, such as RuleFired"
     )
+    tail.add_argument("--correlation", metavar="ID", default="", help="only what began with this entry")
     show = verb("show", commands.entry, "one entry whole", parts)
     show.add_argument("id", metavar="ID", help="such as ws3/1/42")
     verb("check", commands.check, "read all of it: is anything missing or double?", parts)
+    _proof(verb, parts)
 
     config = verbs.add_parser("config", help="the configuration")
     words = config.add_subparsers(metavar="check|show", required=True, parser_class=Parser)
@@ -212,3 +217,17 @@ def _nested(verb: Verb, verbs: "argparse._SubParsersAction[Parser]") -> None:
         made = verb(name, commands.config, what, words)
         made.set_defaults(what=name)
         made.add_argument("file", nargs="?", metavar="FILE", help="default: hub.toml in the home, if there")
+
+
+def _proof(verb: Verb, parts: "argparse._SubParsersAction[Parser]") -> None:
+    proof = verb("verify", trail.verify, "hash all of it anew, against every signature there is", parts)
+    proof.add_argument("dir", nargs="?", metavar="DIR", default="", help="a copy of the trail; default: the home's")
+    for flag, metavar, what in (
+        ("--vkey", "KEY", "public key of the hub, name+hash+key; default: the one beside the trail"),
+        ("--witness-vkey", "KEY", "of a witness, who must have cosigned"),
+        ("--checkpoint", "FILE", "a checkpoint that was kept elsewhere"),
+    ):
+        proof.add_argument(flag, action="append", default=[], metavar=metavar, help=f"{what}; may be given again")
+    proof.add_argument("--all", action="store_true", help="the signature of every checkpoint, however many")
+    key = verb("key", trail.key, "the public key that the trail is verified by", parts)
+    key.add_argument("--new", action="store_true", help="make a new one for the same log: the old one was lost or seen")

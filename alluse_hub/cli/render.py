@@ -16,8 +16,13 @@ WIDTH_WITHOUT_TERMINAL = 120
 
 COLOURS = {"good": "32", "warn": "33", "bad": "31", "dim": "2", "bold": "1", "note": "36"}
 
-GOOD = frozenset({"active", "idle", "busy", "up", "healthy", "ok", "normal", "whole"})
-WARN = frozenset({"starting", "stopping", "degraded", "maintenance", "paused", "reduce_only", "stopped", "unknown"})
+GOOD = frozenset({"active", "idle", "busy", "up", "ready", "healthy", "ok", "normal", "whole"})
+WARN = frozenset(
+    {
+        *("starting", "stopping", "restarting", "degraded", "maintenance", "paused", "reduce_only", "stopped"),
+        "unknown",
+    }
+)
 BAD = frozenset({"hung", "error", "parked", "down", "critical", "broken"})
 
 ASCII = str.maketrans({"│": "|", "├": "|", "└": "`", "─": "-", "…": "~", "→": ">", "·": "-", "█": "#", "░": "."})

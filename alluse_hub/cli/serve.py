@@ -6,6 +6,7 @@ Everything that a person can have got wrong is told before anything is started.
 import argparse
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,13 +52,17 @@ def base_of(given: str | None, *, is_dense: bool) -> str:
 def guard(folder: Path, config: "HubConfig") -> int:
     """Hand over to the guardian, until the hub has ended."""
     from alluse_hub import __version__
-    from alluse_hub.actors.catalog import READER, preload, tree_of
+    from alluse_hub.actors.auditor.shapes import admit
+    from alluse_hub.actors.catalog import READER, durable_facts, preload, tree_of
     from alluse_hub.protocols.errors import CallerError
     from alluse_hub.supervision.guardian import Guardian
 
     preload()
     try:
-        return Guardian(folder, tree_of(config, __version__), READER, __version__, _say, config.hub.base.value).run()
+        tree, base, shutdown_s = tree_of(config, __version__), config.hub.base.value, config.hub.shutdown_s
+        prepare = partial(admit, folder, durable_facts(), __version__)
+        intensity = config.supervision.tree
+        return Guardian(folder, tree, READER, __version__, _say, base, shutdown_s, _report, prepare, intensity).run()
     except CallerError as error:
         raise Failure(failure.CONFLICT, str(error)) from error
 
@@ -70,6 +75,10 @@ def _say(line: str) -> None:
             file=sys.stderr,
             flush=True,
         )
+
+
+def _report(line: str) -> None:
+    print(line, flush=True)
 
 
 def make_importable() -> None:

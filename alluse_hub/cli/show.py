@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from alluse_hub.cli.incident import incident
 from alluse_hub.cli.render import Style, clean, cut, duration, moment, number, table, wrap
 
 Doc = dict[str, Any]  # Any: JSON as the daemon gives it
@@ -17,6 +18,8 @@ def status(style: Style, doc: Doc) -> list[str]:
         return _actor(style, doc["actor"])
     hub = doc.get("hub", {})
     lines = [] if doc.get("guarded", True) else [style.paint(UNGUARDED, "bad"), ""]
+    if doc.get("daemon", {}).get("used"):
+        lines += [daemon_line(style, doc["daemon"]), ""]
     lines += [hub_line(style, hub), *(session_line(style, doc) if doc.get("round") else [])]
     rows = [
         (
@@ -47,6 +50,20 @@ def hub_line(style: Style, hub: Doc) -> str:
     text = f"{style.paint(clean(hub.get('name')), 'bold')}  {style.state(word)} {hub.get('health', 0):.0f}  {counts}"
     more = f"restarts {hub.get('restarts', 0)}  conflicts open {hub.get('conflicts_open', 0)}"
     return style.fit(f"{text}  {more}  {cut(clean(hub.get('why')), max(20, style.width - 70))}")
+
+
+FAILURES = {"tree_died": "the tree died", "gave_up": "the daemon gave up", "killed": "the daemon was killed"}
+
+
+def daemon_line(style: Style, daemon: Doc) -> str:
+    """How often the daemon itself, or its whole tree, has failed lately."""
+    starts = sum(entry["event"] == "begun" for entry in daemon["entries"])
+    counted = f"{daemon['used']} of {daemon['allowed']} failures in {duration(daemon['period_s'])}{_frees(daemon)}"
+    failed = [entry for entry in daemon["entries"] if entry["event"] in FAILURES]
+    last = f"; the last: {FAILURES[failed[-1]['event']]}: {cut(clean(failed[-1]['why']), 80)}" if failed else ""
+    if daemon["used"] > daemon["allowed"]:
+        return style.fit(style.paint(f"daemon: a crash loop: {counted}{last}", "bad"))
+    return style.fit(f"daemon: start {starts} in its book, {counted}{last}")
 
 
 def session_line(style: Style, doc: Doc) -> list[str]:
@@ -90,7 +107,8 @@ def _workstream(style: Style, doc: Doc) -> list[str]:
 
 def _monitor(monitor: Doc) -> str:
     cell = f", in {monitor['cell']}" if monitor.get("cell") else ""
-    return f"{monitor.get('state', 'unknown')}, incarnation {monitor.get('incarnation', 0)}{cell}"
+    waits = f", next try in {duration(monitor['next_try_s'])}" if monitor.get("next_try_s") is not None else ""
+    return f"{monitor.get('state', 'unknown')}{waits}, incarnation {monitor.get('incarnation', 0)}{cell}"
 
 
 def _actor(style: Style, doc: Doc) -> list[str]:
@@ -112,15 +130,25 @@ def _pairs(style: Style, doc: Doc) -> list[str]:
 
 def tree(style: Style, doc: Doc) -> list[str]:
     root = doc.get("tree", {})
-    return [style.fit(line) for line in (_tree_head(style, root), *_branches(style, root, ""))]
+    lines = [style.fit(line) for line in (_tree_head(style, root), *_branches(style, root, ""))]
+    return [*lines, "", daemon_line(style, doc["daemon"])] if doc.get("daemon") else lines
 
 
 def _tree_head(style: Style, node: Doc) -> str:
     if "strategy" not in node:
         return style.paint(clean(node.get("name")), "bold")
     limit = node["intensity"]
-    budget = f"{node['recent_restarts']} of {limit['restarts']} restarts in {duration(limit['period_s'])}"
-    return f"{style.paint(clean(node['name']), 'bold')}  {node['strategy']}, {budget}"
+    period, budget = duration(limit["period_s"]), node.get("budget")
+    if budget:
+        allowed = f"{budget['used']} of {limit['restarts']} restarts in {period}{_frees(budget)}"
+    else:
+        allowed = f"{limit['restarts']} restarts in {period} for each"
+    return f"{style.paint(clean(node['name']), 'bold')}  {node['strategy']}, {allowed}, then {node['on_limit']}"
+
+
+def _frees(budget: Doc) -> str:
+    """When the next of them will not count any more."""
+    return f" (one less in {duration(budget['frees_s'])})" if budget["frees_s"] is not None else ""
 
 
 def _branches(style: Style, node: Doc, indent: str) -> list[str]:
@@ -142,6 +170,12 @@ def _child_line(style: Style, child: Doc) -> str:
     parts.append(f"incarnation {child.get('incarnation', 0)}")
     if child.get("restarts"):
         parts.append(style.paint(f"restarts {child['restarts']}", "warn"))
+    if (budget := child.get("own_budget")) and budget["used"]:
+        parts.append(f"budget {budget['used']} used{_frees(budget)}")
+    if child.get("next_try_s") is not None:
+        parts.append(f"next try in {duration(child['next_try_s'])}")
+    if child.get("why"):
+        parts.append(cut(clean(child["why"]), 60))
     if child.get("last_exit"):
         parts.append(f"last exit: {cut(clean(child['last_exit']), 40)}")
     if "age_s" in child:
@@ -153,7 +187,7 @@ def _child_line(style: Style, child: Doc) -> str:
     if child.get("cell"):
         parts.append(f"(one process for {len(child['children'])})")
     elif "strategy" in child:
-        parts.append(f"({child['strategy']})")
+        parts.append(f"({_tree_head(style, child).partition('  ')[2]})")
     return "  ".join(parts)
 
 
@@ -277,7 +311,17 @@ def check(style: Style, doc: Doc) -> list[str]:
     ]
     for key in ("gaps", "doubles", "unrecorded"):
         lines += [style.fit(f"  {key}: {clean(one)}") for one in doc[key]]
+    if doc.get("witness"):
+        lines.append(style.fit(f"  witness: {clean(doc['witness'])}"))
     return lines
+
+
+DEPTH_SHOWN = 8
+"""Steps of the causal tree that are told apart by their indentation."""
+
+
+def _below(style: Style, doc: Doc) -> str:
+    return style.fit(cut("  " * min(DEPTH_SHOWN, doc.get("depth", 1)) + entry(style, doc), style.width))
 
 
 def why(style: Style, doc: Doc) -> list[str]:
@@ -288,7 +332,7 @@ def why(style: Style, doc: Doc) -> list[str]:
         lines += [f"  {entry(style, one)}" for one in reversed(doc["causes"])] or ["  it came by itself"]
         lines += [style.paint("the entry", "dim"), *entry_whole(style, doc)]
         lines += [style.paint("what came of it", "dim")]
-        return [*lines, *([f"  {entry(style, one)}" for one in doc["effects"]] or ["  nothing"])]
+        return [*lines, *([_below(style, one) for one in doc["effects"]] or ["  nothing"])]
     thing = doc.get(kind, {})
     if kind == "workstream":
         changed = doc.get("changed") or {}
@@ -303,6 +347,8 @@ def why(style: Style, doc: Doc) -> list[str]:
         lines = conflict_lines(style, thing)
     else:
         lines = _actor(style, thing)
+    if doc.get("incident"):
+        lines += ["", *incident(style, doc["incident"])]
     if doc.get("latest"):
         lines += ["", style.paint("the latest in the trail; `why ID` follows one", "dim")]
         lines += [f"  {entry(style, one)}" for one in doc["latest"]]

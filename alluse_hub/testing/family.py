@@ -12,6 +12,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from alluse_hub.protocols.admin import ShutDown
 from alluse_hub.protocols.effects import CancelWake, Effect, Kill, Record, Send, Spawn, Stop, Wake
 from alluse_hub.protocols.lifecycle import (
     IGNORE,
@@ -149,7 +150,7 @@ class Family:
 
     @property
     def states(self) -> str:
-        """As on the board: ``a:up b:parked``."""
+        """As on the board: ``a:ready b:parked``."""
         return " ".join(f"{c.name}:{c.state.value}" for c in self.tree.children)
 
     # --- the shell's part ----------------------------------------------------------------------------------------
@@ -179,6 +180,8 @@ class Family:
                 self.timers[timer] = self.now + after_s
             case CancelWake(timer=timer):
                 self.timers.pop(timer, None)
+            case Send(to="hub", message=ShutDown()):
+                self.mail.append(StopAsked(reason="shutdown"))
 
     def spawn(self, name: str, life: int) -> None:
         assert name not in self.alive, f"two lives of {name} at once"

@@ -24,9 +24,10 @@ from alluse_hub.protocols.admin import AskBoard, ShutDown
 from alluse_hub.protocols.board import BoardShown
 from alluse_hub.protocols.config import Source, parse
 from alluse_hub.protocols.config_models import HubConfig, WorkstreamConfig
+from alluse_hub.protocols.ending import Flush, Flushed
 from alluse_hub.protocols.errors import CallerError
 from alluse_hub.protocols.message import Json, Message
-from alluse_hub.protocols.names import BOARD, GATEWAY, ROOT, ROUTER
+from alluse_hub.protocols.names import AUDITOR, BOARD, GATEWAY, ROOT, ROUTER
 from alluse_hub.protocols.trail import Entry, EntryKind
 from alluse_hub.supervision.simulation import Simulation, Weather, WorkerContext
 
@@ -49,6 +50,17 @@ class _Idle:
     def close(self) -> None: ...
 
 
+class _Clerk(_Idle):
+    """The auditor's: whatever is in the trail of a simulation is stored."""
+
+    def __init__(self, context: WorkerContext) -> None:
+        self._deliver = context.deliver
+
+    def do(self, job: Message) -> None:
+        if isinstance(job, Flush):
+            self._deliver(Flushed())
+
+
 class TestHub:
     """``config``: TOML laid over the shipped configuration.  ``seed`` and ``weather``: see the simulation."""
 
@@ -60,6 +72,7 @@ class TestHub:
         home = Path(self._folder.name)
         workers: dict[str, Callable[[WorkerContext], Any]] = dict.fromkeys(catalog.ACTORS.values(), _Idle)
         workers[catalog.ACTORS["monitor"]] = MonitorWorker
+        workers[catalog.ACTORS[AUDITOR]] = _Clerk
         self.world = Simulation(seed, weather, workers, home)
         self._asked = 0
 

@@ -151,8 +151,10 @@ class Loop:
             now = time.monotonic()
             while (wakeup := self.agenda.take(now)) is not None:
                 self._hands.wake(wakeup)
-        for _ in range(len(self._handed_in)):
-            self._handed_in.popleft()()
+        if self._handed_in:
+            for _ in range(len(self._handed_in)):
+                self._handed_in.popleft()()
+            self.notice()
 
     def _call(self, events: list[tuple[int, int]]) -> None:
         called: dict[Any, list[int]] = {}  # as above
@@ -172,19 +174,19 @@ class Loop:
         if threading.get_ident() == self.runner:
             act(*args)
             return
-        if len(self._handed_in) >= HANDED_IN_MAX:
+        if not self._has_room():
             self._await_room()
         self._handed_in.append(partial(act, *args))
         if self._is_asleep:
             self.wake()
 
     def _await_room(self) -> None:
-        deadline = time.monotonic() + HAND_IN_S
-        while len(self._handed_in) >= HANDED_IN_MAX and not self.is_closed:
-            self.lend_a_hand()
-            if time.monotonic() >= deadline:
-                raise ActorSystemRequestTimeout(f"{HANDED_IN_MAX} messages were not taken within {HAND_IN_S:.0f} s")
-            time.sleep(WORK_S)
+        self.pump(self._has_room, time.monotonic() + HAND_IN_S)
+        if not self.is_closed and not self._has_room():
+            raise ActorSystemRequestTimeout(f"{HANDED_IN_MAX} messages were not taken within {HAND_IN_S:.0f} s")
+
+    def _has_room(self) -> bool:
+        return len(self._handed_in) < HANDED_IN_MAX
 
     def wake(self) -> None:
         """Look again whether what is waited for has come.  May be called from a signal handler."""

@@ -48,9 +48,10 @@ THESPIAN = frozenset(
 
 SHELL = frozenset(
     {f"alluse_hub.supervision.words.{name}" for name in (
-        "BootOrder", "Ending", "House", "Introduce", "NewbornUp", "Register", "StopOrder",
+        "BootOrder", "Condition", "Ending", "House", "Introduce", "NewbornUp", "Ping", "Pong", "Register", "StopOrder",
     )}
-    | {"alluse_hub.supervision.parcel.Parcel"}
+    | {f"alluse_hub.supervision.pings.{name}" for name in ("Mail", "Work")}
+    | {"alluse_hub.supervision.origins.Origin", "alluse_hub.supervision.parcel.Parcel"}
 )  # fmt: skip
 """What the hub's shells say to each other.  Hub messages travel inside a Parcel, as bytes."""
 

@@ -13,7 +13,9 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 
+from alluse_hub.supervision.engine.depth import with_depth
 from alluse_hub.supervision.processes import die_with_parent
 
 EXIT_BROKEN = 70
@@ -41,7 +43,7 @@ def fork(main: Callable[[], None], *, keep: tuple[int, ...] = (), has_parent: bo
         if has_parent:
             die_with_parent(parent)
         _be_alone(keep)
-        status = _run(main)
+        status = with_depth(partial(_run, main))
     finally:
         _flush()
         os._exit(status)

@@ -65,6 +65,7 @@ class Manager(Parenting, ActorManager):  # type: ignore[misc]  # Thespian ships 
         self.be_a_parent()
         self._limit_s: float | None = None
         self._error = ""
+        self._answer: object = None  # the last handler's: the same object asks for the same descriptors
         self._is_leaving = False  # stands beside Thespian's _exiting, which is not there until it is true
 
     def manager_class(self) -> Any:
@@ -162,9 +163,9 @@ class Manager(Parenting, ActorManager):  # type: ignore[misc]  # Thespian ships 
                     self._clear_deadline()
         except Exception:  # noqa: BLE001  # whatever it is, it is told to the sender, and not tried again
             self._handler_failed(message, sender)
-        exchange = self.transport.exchange
-        if answer is not None or exchange.watched:
-            exchange.watch(answer.filenos if isinstance(answer, ThespianWatch) else ())
+        if answer is not self._answer:
+            self._answer = answer
+            self.transport.exchange.watch(answer.filenos if isinstance(answer, ThespianWatch) else ())
 
     def _handler_failed(self, message: Any, sender: ActorAddress) -> None:  # as above
         error = traceback.format_exc()
@@ -179,6 +180,11 @@ class Manager(Parenting, ActorManager):  # type: ignore[misc]  # Thespian ships 
         from_others = envelope.sender != self.myAddress
         if from_others and not isinstance(envelope.message, (DeadEnvelope, ActorSystemMessage)):
             self.submit(Letter(self._adminAddr, DeadEnvelope(self.myAddress, envelope.message)))
+
+    def count_mail(self) -> tuple[int, int]:
+        """How much has come in since the beginning, and how much of that was taken out."""
+        inbox = self.transport.exchange.inbox
+        return inbox.added, inbox.taken
 
     # --- children ----------------------------------------------------------------------------------------------------
 

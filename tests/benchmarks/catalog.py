@@ -53,6 +53,8 @@ class Benchmark:
 ROUND_TRIPS: Sizes = {"trips": 2_000, "runs": 5}
 FEW_TRIPS: Sizes = {"trips": 20, "runs": 1}
 FAST: Sizes = {"trips": 20_000}
+KILLS: Sizes = {"kills": 35, "runs": 3, "settle_s": 0.3}
+ONE_KILL: Sizes = {"kills": 1, "runs": 1, "settle_s": 0.2}
 
 NO_PROCESS = "its actors share one process: there is none of their own to kill"
 ONE_PROCESS_EACH = "ten thousand actors would be ten thousand processes"
@@ -75,21 +77,8 @@ BENCHMARKS = (
         {"cycles": 100, "runs": 3, "gap_s": 0.05},
         {"cycles": 2, "runs": 1, "gap_s": 0.01},
     ),
-    Benchmark(
-        "failover",
-        Group.HUB,
-        failover.monitor,
-        {"kills": 35, "runs": 3, "settle_s": 0.3},
-        {"kills": 1, "runs": 1, "settle_s": 0.2},
-        without={DENSE: NO_PROCESS},
-    ),
-    Benchmark(
-        "program",
-        Group.HUB,
-        failover.program,
-        {"kills": 35, "runs": 3, "settle_s": 0.3},
-        {"kills": 1, "runs": 1, "settle_s": 0.2},
-    ),
+    Benchmark("failover", Group.HUB, failover.monitor, KILLS, ONE_KILL, without={DENSE: NO_PROCESS}),
+    Benchmark("program", Group.HUB, failover.program, KILLS, ONE_KILL),
     Benchmark(
         "start",
         Group.HUB,

@@ -57,6 +57,7 @@ reference = false
 source = ""
 [supervision]
 workstreams = {{ restarts = 1000000, period_s = 1.0 }}
+backoff = {{ at_once = 1000000 }}
 
 [[workstream]]
 id = "feed"

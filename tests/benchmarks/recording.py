@@ -12,11 +12,15 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from alluse_hub.actors.auditor import keys
+from alluse_hub.actors.auditor.checkpoints import Notary
+from alluse_hub.actors.auditor.head import Head
 from alluse_hub.actors.auditor.ingest import Ingest
 from alluse_hub.actors.auditor.store import Place, Row, Store
 from alluse_hub.protocols import wire
 from alluse_hub.protocols.effects import Core, Decision, Send
 from alluse_hub.protocols.lifecycle import ChildStart, Started
+from alluse_hub.protocols.liveness import Liveness
 from alluse_hub.protocols.message import Envelope, Json, Message
 from alluse_hub.protocols.trail import AuditorSpec, EntryKind, Ingested
 from alluse_hub.protocols.workstream import Command, CommandReply
@@ -79,11 +83,17 @@ class Carrier:
     def spawn(self, name: str, _life: int, _start: ChildStart) -> None:
         raise TypeError(f"nobody spawns {name} here")
 
-    def stop(self, name: str, _reason: str, _grace_s: float | None) -> None:
+    def stop(self, name: str, _reason: str, _grace_s: float | None, _left_s: float | None) -> None:
         raise TypeError(f"nobody stops {name} here")
 
     def kill(self, name: str) -> None:
         raise TypeError(f"nobody kills {name} here")
+
+    def terminate(self, name: str) -> None:
+        raise TypeError(f"nobody ends {name} here")
+
+    def watch_over(self, name: str, _liveness: Liveness) -> None:
+        raise TypeError(f"nobody watches {name} here")
 
     def do(self, job: Message) -> None:
         raise TypeError(f"nobody does a {type(job).__name__} here")
@@ -289,7 +299,9 @@ def _audit(home: Path, start: Barrier, writers: int, entries: int) -> None:
             if len(done) == writers:
                 ingest.stop()
 
-    ingest = Ingest(home / "trail" / "spool", store, "auditor", AuditorSpec(), hear)
+    notary = Notary(store, Head(home / "trail" / "head"), keys.make(keys.key_of(home), keys.new_origin("benchmark")))
+    notary.begin()
+    ingest = Ingest(home / "trail" / "spool", store, "auditor", AuditorSpec(), hear, notary)
     start.wait(STORING_S)
     cpu = time.process_time()
     ingest.run()

@@ -164,6 +164,7 @@ def test_a_socket_that_listens_is_counted_once_whoever_holds_it_and_one_that_is_
     assert listening == before + 1
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_benchmark_leaves_no_process_and_no_folder() -> None:
     with tempfile.TemporaryDirectory(prefix="hub-smoke-") as folder:
         command = [sys.executable, "-m", "tests.benchmarks", "standing"]

@@ -25,7 +25,7 @@ Reply = dict[str, Any] | Callable[[dict[str, Any]], Any]
 PATIENCE_S = 10.0
 
 
-def child(name: str, state: ChildState = ChildState.UP, **more: Any) -> ChildShown:
+def child(name: str, state: ChildState = ChildState.READY, **more: Any) -> ChildShown:
     return ChildShown(name=name, state=state, restart=RestartType.PERMANENT, pid=100, incarnation=1, since=5.0, **more)
 
 
@@ -34,7 +34,7 @@ def tree(supervisor: str, *children: ChildShown) -> TreeShown:
         supervisor=supervisor,
         strategy=Strategy.ONE_FOR_ONE,
         intensity=Intensity(),
-        recent_restarts=1,
+        restart_times=(1.0,),
         children=children,
     )
 

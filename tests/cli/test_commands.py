@@ -56,7 +56,7 @@ def test_status_is_0_whenever_it_could_answer(daemon: "Daemon", capsys: pytest.C
 
     assert main(["status"]) == 0
 
-    assert "ws2 is not up" in capsys.readouterr().out
+    assert "ws2 is parked" in capsys.readouterr().out
 
 
 def test_one_name_is_passed_on(daemon: "Daemon") -> None:

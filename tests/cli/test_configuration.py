@@ -123,7 +123,7 @@ def without_reference(config: HubConfig) -> HubConfig:
 
 def test_what_is_shown_gives_the_same_configuration_again(tmp_path: Path) -> None:
     extra = (
-        '[hub]\nallow_users = ["root", 7]\n[replay]\nsource = ""\n'
+        '[hub]\nallow_users = ["root", 7]\n[trail]\nwitness = "unix:/run/w"\n[replay]\nsource = ""\n'
         + workstream("sh", env='{ "A B" = "quote \\" back \\\\ line \\n bell \\u0007 é" }')
         + '[[rule]]\nid = "r"\nname = "R"\nworkstream = "ws6"\nevent = "e"\nwhen = \'x == "y"\'\n'
         + '[[rule.tell]]\nworkstream = "ws6"\ncommand = "c"\n'

@@ -70,22 +70,22 @@ def test_the_tree_is_drawn_as_one(picture: Picture) -> None:
 
 
 def test_a_cell_is_drawn_with_those_who_live_in_it() -> None:
-    resident = {"name": "ws1", "state": "up", "incarnation": 3, "pid": 7}
-    cell = {"name": "cell-1", "state": "up", "incarnation": 2, "pid": 7, "strategy": "one_for_all", "cell": True}
+    resident = {"name": "ws1", "state": "ready", "incarnation": 3, "pid": 7}
+    cell = {"name": "cell-1", "state": "ready", "incarnation": 2, "pid": 7, "strategy": "one_for_all", "cell": True}
     root = {"name": "hub", "children": [cell | {"children": [resident, resident | {"name": "ws2"}]}]}
 
     lines = show.tree(Style(), {"tree": root})
 
     assert lines[1:] == [
-        "└── cell-1  up  pid 7  incarnation 2  (one process for 2)",
-        "    ├── ws1  up  pid 7  incarnation 3",
-        "    └── ws2  up  pid 7  incarnation 3",
+        "└── cell-1  ready  pid 7  incarnation 2  (one process for 2)",
+        "    ├── ws1  ready  pid 7  incarnation 3",
+        "    └── ws2  ready  pid 7  incarnation 3",
     ]
 
 
 @pytest.mark.parametrize("said", [show.status, lambda style, doc: show.why(style, doc | {"kind": "actor"})])
 def test_a_cell_names_those_who_live_in_it(said: Callable[[Style, dict[str, Any]], list[str]]) -> None:
-    lines = said(Style(), {"actor": {"name": "cell-1", "state": "up", "residents": ["ws1", "ws2"]}})
+    lines = said(Style(), {"actor": {"name": "cell-1", "state": "ready", "residents": ["ws1", "ws2"]}})
 
     assert "  residents  ws1, ws2" in lines
 
@@ -94,7 +94,7 @@ def test_a_workstream_tells_in_which_cell_its_monitor_lives(picture: Picture) ->
     doc = picture("status", name="ws1")
     doc["workstream"]["monitor"]["cell"] = "cell-1"
 
-    assert any(line.endswith("up, incarnation 1, in cell-1") for line in show.status(Style(), doc))
+    assert any(line.endswith("ready, incarnation 1, in cell-1") for line in show.status(Style(), doc))
 
 
 def test_a_hub_that_has_told_nothing_yet_is_shown_too() -> None:
@@ -203,3 +203,47 @@ def test_the_width_is_that_of_the_terminal_or_what_columns_says(monkeypatch: pyt
     assert Style.of(Terminal()).width == 40
     monkeypatch.delenv("COLUMNS")
     assert Style.of(io.StringIO()).width == 120
+
+
+DAEMON = {
+    "used": 2,
+    "frees_s": 30.0,
+    "allowed": 3,
+    "period_s": 600.0,
+    "entries": [{"event": "begun", "why": ""}, {"event": "killed", "why": "no word"}, {"event": "begun", "why": ""}],
+}
+
+
+def test_the_tree_tells_what_is_used_of_budgets_and_when_the_next_try_is() -> None:
+    waiting = {"name": "ws1", "state": "restarting", "incarnation": 3, "next_try_s": 4.0,
+               "own_budget": {"used": 2, "frees_s": 30.0}}  # fmt: skip
+    limit = {"strategy": "one_for_one", "intensity": {"restarts": 5, "period_s": 60.0}}
+    workstreams = {"name": "workstreams", "state": "degraded", "incarnation": 1, "why": "ws1 is restarting", **limit,
+                   "on_limit": "park", "budget": None, "children": [waiting]}  # fmt: skip
+    root = {"name": "hub", **limit, "on_limit": "escalate", "budget": {"used": 1, "frees_s": 9.0}}
+
+    each = "one_for_one, 5 restarts in 1 min for each, then park"
+
+    lines = show.tree(Style(), {"tree": root | {"children": [workstreams]}})
+
+    assert lines == [
+        "hub  one_for_one, 1 of 5 restarts in 1 min (one less in 9.0 s), then escalate",
+        f"└── workstreams  degraded  incarnation 1  ws1 is restarting  ({each})",
+        "    └── ws1  restarting  incarnation 3  budget 2 used (one less in 30 s)  next try in 4.0 s",
+    ]
+
+
+def test_the_tree_tells_how_the_daemon_itself_has_fared() -> None:
+    lines = show.tree(Style(), {"tree": {"name": "hub", "children": []}, "daemon": DAEMON})
+
+    assert lines[-1] == (
+        "daemon: start 2 in its book, 2 of 3 failures in 10 min (one less in 30 s); the last: the daemon was killed:"
+        " no word"
+    )
+
+
+def test_a_crash_loop_of_the_daemon_is_said_first_in_status_and_nothing_if_all_is_well(picture: Picture) -> None:
+    doc = picture("status")
+
+    assert not any("daemon" in line for line in show.status(Style(), doc | {"daemon": DAEMON | {"used": 0}}))
+    assert show.status(Style(), doc | {"daemon": DAEMON | {"used": 4}})[0].startswith("daemon: a crash loop: 4 of 3")

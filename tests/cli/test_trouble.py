@@ -134,6 +134,7 @@ def test_a_closed_pipe_leaves_no_traceback(daemon: "Daemon") -> None:
     assert done.stdout.count("\n") == 1
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_follower_leaves_no_traceback(daemon: "Daemon") -> None:
     daemon.replies["trail"] = {"entries": [], "leaf": 42}
     child = subprocess.Popen(
@@ -145,7 +146,10 @@ def test_an_interrupted_follower_leaves_no_traceback(daemon: "Daemon") -> None:
         time.sleep(0.01)
 
     child.send_signal(signal.SIGINT)
-    _, err = child.communicate(timeout=30)
+    try:
+        _, err = child.communicate(timeout=30)
+    finally:
+        child.kill()
 
     assert (child.returncode, err) == (failure.INTERRUPTED, b"")
 

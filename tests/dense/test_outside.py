@@ -201,6 +201,28 @@ def test_a_loop_that_takes_nothing_is_told_of(
     assert system.ask(doer, reply(lambda actor: actor.kept), PATIENCE_S) == [0, 1]
 
 
+def test_a_thread_that_has_handed_in_too_much_goes_on_as_soon_as_it_is_taken(
+    system: DenseSystem, doer: ActorAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "HANDED_IN_MAX", 2)
+    is_full = threading.Event()
+
+    def flood(asker: ActorAddress) -> None:
+        for number in range(10):
+            if number == loop.HANDED_IN_MAX:
+                is_full.set()
+            system.tell(doer, number)
+        system.tell(doer, lambda actor, _sender: actor.send(asker, "done"))
+
+    def stand_still(_actor: Doer, sender: ActorAddress) -> None:
+        thread = threading.Thread(target=flood, args=(sender,))
+        thread.start()
+        is_full.wait()
+
+    assert system.ask(doer, stand_still, PATIENCE_S) == "done"
+    assert system.ask(doer, reply(lambda actor: actor.kept), PATIENCE_S) == list(range(10))
+
+
 # --- running ---------------------------------------------------------------------------------------------------------
 
 

@@ -36,11 +36,6 @@ PATIENCE_S = 20.0
 MOMENT = timedelta(seconds=0.02)
 
 
-def process_only(_reason: str) -> pytest.MarkDecorator:
-    """For a test over ``system`` that makes sense only where each actor is a process."""
-    return pytest.mark.parametrize("system", ["ours", "stock"], indirect=True)
-
-
 def eventually(holds: Callable[[], bool], what: str = "", patience_s: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + patience_s
     while not holds():

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from thespian.actors import ActorAddress, ActorSystem, ActorSystemFailure
 
+from alluse_hub.supervision.engine import children
+from alluse_hub.supervision.engine.address import pid_in
 from alluse_hub.supervision.engine.base import open_system
 from alluse_hub.supervision.engine.children import EXIT_GRACE_S
 from alluse_hub.supervision.engine.room import has_admin
@@ -87,6 +89,15 @@ def test_the_limit_begins_afresh_with_every_message(ours: ActorSystem, puppet: A
     assert ask(ours, puppet, "ask", "c", ("limit_left",)) > Patient.handler_limit_s - 0.5
 
 
+def test_an_actor_may_wait_for_mail_for_longer_than_its_limit(ours: ActorSystem, puppet: ActorAddress) -> None:
+    pid = child_of(ours, puppet, "c", "tests.engine.cast.Limited")
+
+    ours.tell(puppet, ("wake", 1.5 * Limited.handler_limit_s, "later"))
+
+    assert heard(ours, puppet) == ["woken later"]
+    assert ask(ours, puppet, "ask", "c", ("pid",)) == pid
+
+
 def test_an_exit_that_does_not_come_is_enforced_by_sigkill(ours: ActorSystem, puppet: ActorAddress, room: Path) -> None:
     child_of(ours, puppet, "c", HASTY)
     ours.tell(puppet, ("tell", "c", ("nap_marked", str(room / "hung"), LONG_S)))
@@ -117,6 +128,21 @@ def test_in_a_deep_tree_only_what_hangs_is_killed_and_within_its_own_graces(
     began = time.monotonic()
 
     ours.tell(puppet, ("tell_exit", "top"))
+
+    assert heard(ours, puppet) == ["exited top: exit status 0"]
+    assert time.monotonic() - began < EXIT_GRACE_S
+    eventually(are_gone(line.pids), "the line is gone", GONE_S)
+
+
+def test_who_is_asked_twice_to_end_leaves_no_more_grace_to_what_hangs_below(
+    ours: ActorSystem, puppet: ActorAddress, room: Path
+) -> None:
+    line = Line(ours, puppet)
+    line.hang_middle(room / "hung")
+    began = time.monotonic()
+
+    for _ in range(2):
+        ours.tell(puppet, ("tell_exit", "top"))
 
     assert heard(ours, puppet) == ["exited top: exit status 0"]
     assert time.monotonic() - began < EXIT_GRACE_S
@@ -164,6 +190,22 @@ def test_a_killed_supervisor_takes_its_whole_subtree_along_hung_or_not(
     eventually(are_gone(line.pids), "the subtree is gone", GONE_S)
     record_property("subtree_gone_after_s", time.monotonic() - began)
     assert heard(ours, puppet) == ["exited top: killed by SIGKILL"]
+
+
+def test_the_sockets_of_a_killed_subtree_are_cleared_away(
+    start: Callable[..., ActorSystem], room: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(children, "SWEEP_AFTER_S", 0.05)
+    system = start()
+    puppet = system.createActor(PUPPET)
+    line = Line(system, puppet)
+    os.kill(line.pids[0], signal.SIGKILL)
+    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in line.pids), "nobody is left, not even a zombie")
+
+    child_of(system, puppet, "another")  # on a busy machine the first sweep may have come before the last of them died
+    system.tell(puppet, ("tell", "another", ("vanish", 0)))
+
+    eventually(lambda: not {pid_in(path.name) for path in room.glob("*.sock")}.intersection(line.pids))
 
 
 def test_a_killed_supervisor_in_the_middle_is_told_to_its_parent_alone(ours: ActorSystem, puppet: ActorAddress) -> None:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 
 import pytest
+from thespian.system.transport import ReceiveEnvelope
 
 from alluse_hub.supervision.engine import switchboard
 from alluse_hub.supervision.engine.door import BusyError
@@ -39,6 +40,24 @@ def test_the_end_of_a_process_is_told_although_its_link_has_parted_meanwhile(mak
 
     assert told == ["ended"]
     assert a.exchange.board.links() == []
+
+
+def test_the_end_of_a_process_is_told_after_all_that_it_wrote(make: Callable[..., Transport]) -> None:
+    a, b = met(make)
+    told: list[object] = []
+    for number in (1, 2):
+        b.send(Letter(a.myAddress, number))
+    b.close()
+    a.exchange.after_last_word(os.getpid(), lambda: told.append("ended"))
+
+    def is_told() -> bool:
+        envelope = a.run(None, MOMENT)
+        if isinstance(envelope, ReceiveEnvelope):
+            told.append(envelope.message)
+        return "ended" in told
+
+    eventually(is_told)
+    assert told == [1, 2, "ended"]
 
 
 def test_a_peer_that_thespian_takes_for_lost_is_still_heard_and_still_hears(make: Callable[..., Transport]) -> None:

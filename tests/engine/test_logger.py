@@ -78,6 +78,7 @@ def test_a_killed_logger_is_replaced_and_what_is_logged_goes_on_in_order(
 
     [pid] = loggers(room)
     os.kill(pid, signal.SIGKILL)
+    eventually(lambda: not is_running(pid))  # or it might write a line and not live to say so
     ask(system, old, "log_many", 100)
     ask(system, admin_knows_no_better, "log", "from another")
     ask(system, system.createActor(PUPPET), "log", "from a new one")

@@ -66,19 +66,20 @@ class Daemon:
         return (self.home.parent / f"{self.home.name}.out").read_text(encoding="utf-8")
 
 
-def start(home: Path, *command: str) -> Daemon:
-    environment = os.environ | {"PYTHONPATH": str(HOUSE)}
+def start(home: Path, *command: str, house: Path = HOUSE) -> Daemon:
+    environment = os.environ | {"PYTHONPATH": str(house)}
     with (home.parent / f"{home.name}.out").open("a", encoding="utf-8") as out:
         process = subprocess.Popen(
-            [sys.executable, *command], cwd=HOUSE, env=environment, text=True, stdout=out, stderr=subprocess.STDOUT
+            [sys.executable, *command], cwd=house, env=environment, text=True, stdout=out, stderr=subprocess.STDOUT
         )
     return Daemon(home, process)
 
 
 @contextmanager
-def running(home: Path, *command: str) -> Iterator[Daemon]:
-    """A daemon that is ready; whatever the test did, nothing of it is left afterwards."""
-    daemon = start(home, *command)
+def running(home: Path, *command: str, house: Path = HOUSE) -> Iterator[Daemon]:
+    """A daemon that is ready; whatever the test did, nothing of it is left afterwards.  ``house``: where its code
+    is."""
+    daemon = start(home, *command, house=house)
     try:
         daemon.ready()
         yield daemon

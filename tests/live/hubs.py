@@ -3,12 +3,13 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alluse_hub.actors.auditor import query
 from alluse_hub.actors.router.state import overall_digest
 from alluse_hub.cli.client import Answer, Client
 from alluse_hub.cli.failure import Failure
@@ -19,11 +20,18 @@ from tests.live.daemons import HOUSE, PATIENCE_S, Daemon, eventually, running
 WORKSTREAMS = ("ws1", "ws2", "ws3", "ws4", "ws5")
 FULL_SPEED = 0.0
 
+SPAN = ("2007-10-15", "2007-12-10")
+"""40 sessions with pauses, a refused command and a resume: see tests/simulation/spans.py."""
+
+PACE = 12.0
+"""Sessions a second: slow enough that every death falls into the replay."""
+
 SPARE_INTENSITY = """
 [supervision]
 root = { restarts = 1000, period_s = 60.0 }
 coordination = { restarts = 1000, period_s = 60.0 }
 workstreams = { restarts = 1000, period_s = 60.0 }
+backoff = { at_once = 1_000_000 }
 """
 """For tests that kill more often than a hub should put up with."""
 
@@ -152,9 +160,33 @@ def configured(folder: Path, config: str) -> Path:
 
 
 @contextmanager
-def serving(home: Path, *flags: str) -> Iterator[Hub]:
-    with running(home, "run.py", "serve", *flags, "--home", str(home)) as daemon:
+def serving(home: Path, *flags: str, house: Path = HOUSE) -> Iterator[Hub]:
+    with running(home, "run.py", "serve", *flags, "--home", str(home), house=house) as daemon:
         yield Hub(daemon, home)
+
+
+def one_more_session(hub: Hub) -> None:
+    """Proof of life: the replay goes on."""
+    sessions = hub.sessions
+    eventually(lambda: hub.sessions > sessions or bool(hub.ask("progress")["ended"]), "the replay goes on")
+
+
+def kill_each_and_then_all(hub: Hub, actors: Collection[str]) -> None:
+    """A kill -9 of one after the other, with a session between, and at last of all at once."""
+    for actor in actors:
+        hub.daemon.await_replaced(hub.daemon.kill(actor))
+        one_more_session(hub)
+    hub.daemon.await_replaced(*[hub.daemon.kill(actor) for actor in actors])
+
+
+def whole(hub: Hub) -> None:
+    """The trail has no gap and no double, and neither have the events in it."""
+    found = hub.ask("check")
+    assert found["whole"] is True, found
+    for name in WORKSTREAMS:
+        facts = query.facts_of(hub.home, name, frozenset({"EventHeard"}))
+        numbers = [json.loads(body)["event"]["n"] for _, body in facts]
+        assert numbers == list(range(1, len(numbers) + 1)), name
 
 
 def running_programs(home: Path) -> list[str]:

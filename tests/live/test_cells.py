@@ -8,8 +8,19 @@ from alluse_hub.actors.auditor import query
 from alluse_hub.supervision import processes, spool
 from alluse_hub.supervision.spool import SpoolEntry, SpoolName
 from tests.live.daemons import eventually, running
-from tests.live.hubs import SPARE_INTENSITY, Hub, configured, digest_of, replay, running_programs, serving
-from tests.live.test_death import PACE, SPAN, one_more_session, whole
+from tests.live.hubs import (
+    PACE,
+    SPAN,
+    SPARE_INTENSITY,
+    Hub,
+    configured,
+    digest_of,
+    kill_each_and_then_all,
+    replay,
+    running_programs,
+    serving,
+    whole,
+)
 from tests.live.toy_cell import CRIER, CROWD, WORDS, fuse
 
 TOY = ("-m", "tests.live.toy_cell")
@@ -88,7 +99,9 @@ def test_a_killed_cell_is_back_with_all_who_live_in_it_and_neither_programs_nor_
         hub.daemon.await_replaced(hub.daemon.kill("cell-2"))
         more_events(hub, EVERYBODY)
 
-        eventually(lambda: all(tree(hub)[name]["state"] == "up" for name in (*CELLS, *EVERYBODY)), "all are up again")
+        eventually(
+            lambda: all(tree(hub)[name]["state"] == "ready" for name in (*CELLS, *EVERYBODY)), "all are up again"
+        )
         after = tree(hub)
         for cell, names in CELLS.items():
             lives = 2 if cell == "cell-2" else 1
@@ -129,10 +142,7 @@ def test_the_shipped_workstreams_say_and_decide_the_same_in_cells_whatever_dies(
     with serving(configured(tmp_path, head + replay(*SPAN, speed=PACE) + SPARE_INTENSITY)) as hub:
         hub.reach(2)
         programs = hub.programs()
-        for cell in CELLS:
-            hub.daemon.await_replaced(hub.daemon.kill(cell))
-            one_more_session(hub)
-        hub.daemon.await_replaced(*[hub.daemon.kill(cell) for cell in CELLS])
+        kill_each_and_then_all(hub, CELLS)
 
         assert hub.finish() == calm
         assert hub.programs() == programs

@@ -1,21 +1,25 @@
 """Death on real processes, at full speed, with real workstreams: kill means SIGKILL, and nothing shows afterwards."""
 
-import json
 import signal
 from pathlib import Path
 
 import pytest
 
-from alluse_hub.actors.auditor import query
 from alluse_hub.supervision import processes
 from tests.live.daemons import eventually
-from tests.live.hubs import SPARE_INTENSITY, WORKSTREAMS, Hub, configured, digest_of, replay, serving
-
-SPAN = ("2007-10-15", "2007-12-10")
-"""40 sessions with pauses, a refused command and a resume: see tests/simulation/spans.py."""
-
-PACE = 12.0
-"""Sessions a second: slow enough that every death falls into the replay."""
+from tests.live.hubs import (
+    PACE,
+    SPAN,
+    SPARE_INTENSITY,
+    WORKSTREAMS,
+    configured,
+    digest_of,
+    kill_each_and_then_all,
+    one_more_session,
+    replay,
+    serving,
+    whole,
+)
 
 IMPATIENT = """
 [[workstream]]
@@ -31,22 +35,6 @@ heartbeat_timeout_s = 2.0
 def calm_digest() -> str:
     """Of the same span in a hub in which nothing dies."""
     return digest_of(replay(*SPAN))
-
-
-def whole(hub: Hub) -> None:
-    """The trail has no gap and no double, and neither have the events in it."""
-    found = hub.ask("check")
-    assert found["whole"] is True, found
-    for name in WORKSTREAMS:
-        facts = query.facts_of(hub.home, name, frozenset({"EventHeard"}))
-        numbers = [json.loads(body)["event"]["n"] for _, body in facts]
-        assert numbers == list(range(1, len(numbers) + 1)), name
-
-
-def one_more_session(hub: Hub) -> None:
-    """Proof of life: the replay goes on."""
-    sessions = hub.sessions
-    eventually(lambda: hub.sessions > sessions or bool(hub.ask("progress")["ended"]), "the replay goes on")
 
 
 def test_any_actor_and_any_program_may_be_killed(tmp_path: Path, calm_digest: str) -> None:
@@ -72,10 +60,7 @@ def test_a_killed_monitor_leaves_its_program_alone_and_loses_none_of_its_events(
     with serving(configured(tmp_path, replay(*SPAN, speed=PACE) + SPARE_INTENSITY)) as hub:
         hub.reach(2)
         before = hub.programs()
-        for name in WORKSTREAMS:
-            hub.daemon.await_replaced(hub.daemon.kill(name))
-            one_more_session(hub)
-        hub.daemon.await_replaced(*[hub.daemon.kill(name) for name in WORKSTREAMS])
+        kill_each_and_then_all(hub, WORKSTREAMS)
 
         assert hub.programs() == before
         assert hub.finish() == calm_digest

@@ -1,6 +1,5 @@
 """``serve --dense`` on real programs: one process for all actors, and nobody can tell by what the hub does."""
 
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +8,7 @@ import pytest
 
 from alluse_hub.cli.client import Answer
 from alluse_hub.supervision import processes
+from tests.benchmarks.kernel import tcp_listeners
 from tests.live.daemons import PATIENCE_S, eventually
 from tests.live.hubs import WORKSTREAMS, Hub, configured, digest_of, replay, running_programs, serving
 
@@ -30,23 +30,6 @@ def pids_below(branch: Answer) -> set[int]:
     return {int(child["pid"]) for child in children}.union(*map(pids_below, children))
 
 
-def listening_on_tcp(pid: int) -> list[str]:
-    """Inodes of the listening TCP sockets that the process holds."""
-    held = set()
-    for fd in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            held.add(os.readlink(fd))  # noqa: PTH115
-        except OSError:
-            continue
-    rows = [
-        line.split()
-        for family in ("tcp", "tcp6")
-        if (path := Path(f"/proc/net/{family}")).exists()
-        for line in path.read_text(encoding="ascii").splitlines()[1:]
-    ]
-    return [row[9] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in held]
-
-
 def test_all_actors_are_in_the_host_and_it_looks_like_any_hub(hub: Hub) -> None:
     said, tree = hub.run("status", "--json"), hub.ask("tree")["tree"]
 
@@ -57,9 +40,7 @@ def test_all_actors_are_in_the_host_and_it_looks_like_any_hub(hub: Hub) -> None:
 
 
 def test_nobody_listens_on_the_network_and_nobody_warns_of_it(hub: Hub) -> None:
-    everybody = {hub.daemon.process.pid, hub.daemon.pid("hub")}
-
-    assert [inode for pid in everybody for inode in listening_on_tcp(pid)] == []
+    assert tcp_listeners([hub.daemon.process.pid, hub.daemon.pid("hub")]) == 0
     assert "warning" not in hub.daemon.output()
 
 

@@ -22,6 +22,9 @@ for seq in range(2, 1_000_000):
 
 LIMIT_S = 30.0
 
+LEARNED = 15
+"""Beats, after which the detector knows the rhythm; for the first ten intervals it waits as long as the limit."""
+
 CONFIG = f"""
 [hub]
 reference = false
@@ -60,7 +63,7 @@ def health_of(hub: Hub) -> list[str]:
 def test_a_stopped_program_is_judged_by_its_rhythm_and_the_hub_says_so(tmp_path: Path) -> None:
     with serving(home_in(tmp_path)) as hub:
         program = hub.program("ws9")
-        await_beats(hub, 30)
+        await_beats(hub, LEARNED)
 
         processes.kill(program, signal.SIGSTOP)
         hub.await_new_program(program)
@@ -77,14 +80,14 @@ def test_a_monitor_that_stood_still_does_not_blame_its_program(tmp_path: Path) -
     """Stopped for more than twice as long as this rhythm allows."""
     with serving(home_in(tmp_path)) as hub:
         program = hub.program("ws9")
-        await_beats(hub, 30)
+        await_beats(hub, LEARNED)
         monitor = hub.daemon.actor("ws9")
         assert monitor is not None
 
         processes.kill(monitor, signal.SIGSTOP)
         await_beats(hub, 70)
         processes.kill(monitor, signal.SIGCONT)
-        await_beats(hub, 40)
+        await_beats(hub, 20)
 
         assert "hung" not in health_of(hub)
         assert hub.program("ws9") == program

@@ -22,6 +22,9 @@ DOOR_MODULE = "tests.live.toy_daemon"
 
 NAP_AFTER_S = 0.5
 
+SILENT_S = 4.0
+"""So impatient is this daemon's guardian: its actors have nothing to do."""
+
 FOLDERS = ("trail/spool", "run/procs", "log")
 
 
@@ -85,10 +88,14 @@ def tree(*more: str) -> ChildStart:
 
 
 def main(home: Path, base: str = ENGINE, *sleepers: str) -> int:
+    return serve(home, tree(*sleepers), base)
+
+
+def serve(home: Path, tree: ChildStart, base: str) -> int:
     for folder in FOLDERS:
         (home / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
     say = partial(print, flush=True)
-    return Guardian(home, tree(*sleepers), DOOR_MODULE, "0", say, base).run()
+    return Guardian(home, tree, DOOR_MODULE, "0", say, base, report=say, silent_s=SILENT_S).run()
 
 
 class _Recovered:

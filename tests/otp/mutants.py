@@ -26,7 +26,12 @@ CORE = (
     "specs",
     "supervisor_state",
     "supervisor_orders",
+    "supervisor_origins",
+    "supervisor_end",
     "supervisor_plans",
+    "supervisor_hung",
+    "supervisor_restarts",
+    "supervisor_told",
     "supervisor_shown",
     "supervisor",
 )
@@ -126,20 +131,29 @@ supervisor_orders
   supervisors are counted as workers
     - supervisors=supervisors,
     + supervisors=0,
-supervisor
-  children are stopped in the order of their start
-    - line = state.order[::-1]
-    + line = state.order
+supervisor_restarts
   a group is stopped in the order of its start
     - for name in reversed(group) if
     + for name in group if
+  a child's limit is kept for each child by itself
+    - state = replace(state, restart_times=times)
+    + state = replace(state, restart_times=times[: child.restarts])
+  giving up is not reported
+    - said = (report, *budget
+    + said = (*(), *budget
+  a supervisor that gives up ends with an error
+    - give_up(state.put(child), child, cause, SHUTDOWN)
+    + give_up(state.put(child), child, cause, "error: limit")
+  children are stopped in the order of their start
+    - Ending(reason, cause, state.order[::-1]
+    + Ending(reason, cause, state.order
 supervisor_plans
   a child found dead while the group stops is not reported
     - stop_reported(child, child.last_exit) if child.is_unjudged else ()
     + ()
   a child found dead while the group stops costs a restart of its own
-    - else state.put(child.cleared)
-    + else state
+    - replace(child.cleared, awaits=plan.awaits)
+    + child
   a temporary child stopped by order is kept
     - or (child.is_temporary and child.life > 0)
   brutal_kill asks first
@@ -182,8 +196,8 @@ supervisor
     +         return state
     +     return state.put
   a failed child does not stop its supervisor's start
-    - case None if not state.parks:
-    + case None if state.parks:
+    - case None if state.escalates:
+    + case None if not state.escalates:
   the path of a failed start is lost
     - f"failed_to_start_child: {child.name}: {cause}"
     + cause
@@ -199,9 +213,6 @@ supervisor
   a member that ended stays in its pool
     - is_forgotten = child.is_temporary or state.template is not None
     + is_forgotten = child.is_temporary and state.template is None
-  a child's limit is kept for each child by itself
-    - state = replace(state.put(child), restart_times=times)
-    + state = replace(state.put(child), restart_times=times[: child.restarts])
   significant children are not heeded
     - if not child.spec.significant or
     + if child.spec.significant or
@@ -211,12 +222,6 @@ supervisor
   any_significant waits for all
     - state.spec.auto_shutdown is AutoShutdown.ALL_SIGNIFICANT and any
     + any
-  giving up is not reported
-    - return preceded((report,), give_up(state.put(child)
-    + return preceded((), give_up(state.put(child)
-  a supervisor that gives up ends with an error
-    - give_up(state.put(child), child, cause, SHUTDOWN)
-    + give_up(state.put(child), child, cause, "error: limit")
   a supervisor is up before its children are
     - ready=lambda state: state.has_started,
     + ready=None,

@@ -19,6 +19,7 @@ from alluse_hub.protocols.lifecycle import IGNORE, KILLED, ChildStart, GaveUp, S
 from alluse_hub.protocols.message import Json, Message
 from alluse_hub.protocols.trail import EntryKind
 from alluse_hub.supervision.memory import MemorySpool, MemoryTrail
+from alluse_hub.supervision.origins import UNKNOWN, Origin
 from alluse_hub.supervision.simulation import Moment, Simulated, Simulation, Weather
 from alluse_hub.supervision.spool import Frame
 from alluse_hub.supervision.tree import SUPERVISOR_ACTOR
@@ -78,7 +79,7 @@ class World(Simulation):
         self.to_fail = ""  # the actor whose next start fails, whatever else is planned
         self.failing: Simulated | None = None
         self._held: Simulated | None = None
-        self._letters: deque[Message] = deque()
+        self._letters: deque[tuple[Message, Origin]] = deque()
         self.answers = self.probe(OPERATOR)
 
     # --- the cast -----------------------------------------------------------------------------------------------------
@@ -199,13 +200,13 @@ class World(Simulation):
     def release(self) -> None:
         held, self._held = self._held, None
         while held is not None and self._letters:
-            self.tell_core(held, self._letters.popleft())
+            self.tell_core(held, *self._letters.popleft())
 
-    def tell_core(self, actor: Simulated, word: Message) -> None:
+    def tell_core(self, actor: Simulated, word: Message, origin: Origin = UNKNOWN) -> None:
         if actor is self._held:
-            self._letters.append(word)
+            self._letters.append((word, origin))
         else:
-            super().tell_core(actor, word)
+            super().tell_core(actor, word, origin)
 
     def _introduce(self, newborn: Simulated) -> None:
         """Nobody here writes to anybody but the operator."""

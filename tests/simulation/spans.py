@@ -14,6 +14,7 @@ RESTARTS = """
 root = { restarts = 100_000, period_s = 60.0 }
 coordination = { restarts = 100_000, period_s = 60.0 }
 workstreams = { restarts = 100_000, period_s = 60.0 }
+backoff = { at_once = 1_000_000 }
 """
 
 

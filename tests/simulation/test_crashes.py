@@ -4,12 +4,12 @@ A failing sweep prints its seed; a seed that found a bug stays here by name.
 """
 
 from dataclasses import replace
-from typing import Any, NamedTuple
 
 import pytest
 
 from alluse_hub.testing import TestHub, Weather
-from tests.simulation.laws import decisions, obeyed
+from tests.simulation.conftest import Calm, same_as_calm
+from tests.simulation.laws import obeyed
 from tests.simulation.spans import LEAVES, LIMIT_S, LISTING, ROUGH, STORM, is_over, played
 
 HARSH = replace(ROUGH, crash_every_s=0.4, loss=0.1)
@@ -18,30 +18,6 @@ LEISURELY = Weather(latency_s=(0.001, 0.02))
 
 DEATHS = 10
 SUPERVISORS = ("coordination", "workstreams")
-
-
-class Calm(NamedTuple):
-    """What a span gives when nothing goes wrong."""
-
-    digests: dict[str, str]
-    decisions: list[tuple[str, Any]]  # bodies of facts
-
-
-@pytest.fixture(scope="module")
-def calm() -> dict[str, Calm]:
-    found: dict[str, Calm] = {}
-    for span in (LISTING, STORM):
-        with played(span) as hub:
-            obeyed(hub)
-            found[span] = Calm(hub.digests, decisions(hub))
-    return found
-
-
-def same_as_calm(hub: TestHub, calm: Calm) -> None:
-    seed = hub.world.seed
-    assert hub.digests == calm.digests, f"seed {seed}"
-    assert decisions(hub) == calm.decisions, f"seed {seed}"
-    obeyed(hub)
 
 
 def test_crashes_and_losses_leave_no_trace_in_events_and_decisions(calm: dict[str, Calm]) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from alluse_hub.testing import TestHub, Weather
-from tests.simulation.laws import decisions, obeyed
+from tests.simulation.conftest import Calm, same_as_calm
 from tests.simulation.spans import LISTING, ROUGH, STORM, is_over, played
 
 SLOW = Weather(latency_s=(0.05, 2.0), store_s=(0.5, 3.0), work_s=(0.1, 0.5))
@@ -30,22 +30,18 @@ def test_two_seeds_give_two_trails() -> None:
     [(1, Weather()), (2, SLOW), (3, ROUGH)],
     ids=["another-seed", "slow", "rough"],
 )
-def test_neither_seed_nor_weather_changes_an_event_or_a_decision(seed: int, weather: Weather) -> None:
-    with played(STORM) as calm:
-        digests, decided = calm.digests, decisions(calm)
+def test_neither_seed_nor_weather_changes_an_event_or_a_decision(
+    seed: int, weather: Weather, calm: dict[str, Calm]
+) -> None:
     with played(STORM, seed, weather) as other:
-        assert other.digests == digests, f"seed {seed}"
-        assert decisions(other) == decided, f"seed {seed}"
-        obeyed(other)
+        same_as_calm(other, calm[STORM])
 
 
 @pytest.mark.parametrize("sessions", [1, 5, 6])
-def test_a_replay_seen_in_parts_is_the_same_replay(sessions: int) -> None:
-    with played(LISTING) as whole:
-        digests = whole.digests
+def test_a_replay_seen_in_parts_is_the_same_replay(sessions: int, calm: dict[str, Calm]) -> None:
     with TestHub(LISTING) as hub:
         while not hub.has_ended:
             hub.run_sessions(sessions)
         hub.run_until(lambda: is_over(hub))
 
-        assert hub.digests == digests
+        assert hub.digests == calm[LISTING].digests

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from alluse_hub.actors.router.core import round_of
+from alluse_hub.actors.router.rounds import round_of
 from alluse_hub.protocols.flow import Event
 from alluse_hub.testing import TestHub
 from tests.simulation.laws import obeyed

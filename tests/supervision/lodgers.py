@@ -15,6 +15,7 @@ from alluse_hub.protocols.message import Envelope, Json, Message
 from alluse_hub.supervision.leaf import Leaf
 from alluse_hub.supervision.life import Boot
 from alluse_hub.supervision.memory import MemoryTrail
+from alluse_hub.supervision.origins import UNKNOWN, Origin
 from alluse_hub.supervision.parcel import Parcel
 from alluse_hub.supervision.residents import Residents
 from alluse_hub.supervision.shell import Shell
@@ -175,6 +176,7 @@ class Cell:
     trail: MemoryTrail = field(default_factory=MemoryTrail)
     posted: list[tuple[str, Parcel]] = field(default_factory=list)
     words: list[Message] = field(default_factory=list)
+    origins: list[Origin] = field(default_factory=list)  # of the words
     wakes: int = 0
     watched: set[int] = field(default_factory=set)
     bell: threading.Event = field(default_factory=threading.Event)
@@ -199,8 +201,9 @@ class Cell:
     def recover_of(self, name: str, kinds: frozenset[str]) -> tuple[Json | None, list[tuple[str, bytes]]]:
         return self.trail.recover(name, kinds)
 
-    def tell(self, word: Message) -> None:
+    def tell(self, word: Message, origin: Origin = UNKNOWN) -> None:
         self.words.append(word)
+        self.origins.append(origin)
 
     def wake(self) -> None:
         self.wakes += 1

@@ -99,7 +99,7 @@ def test_the_cell_is_up_when_the_last_of_its_residents_is() -> None:
 
     assert not CELL.ready(cell.up("b").state)
     assert CELL.ready(cell.up("a").state)
-    assert cell.states == "a:up b:up"
+    assert cell.states == "a:ready b:ready"
 
 
 def test_the_picture_of_a_cell_says_that_it_is_one_and_who_lives_in_it() -> None:
@@ -113,14 +113,14 @@ def test_residents_that_come_up_in_quick_succession_make_one_picture() -> None:
     cell = begun("a", "b", "c", "d").up("a", "b", "c")
 
     assert cell.effects == [Wake("picture", PICTURE_S)]
-    assert cell.hear(Woken(timer="picture")).states == "a:up b:up c:up d:starting"
+    assert cell.hear(Woken(timer="picture")).states == "a:ready b:ready c:ready d:starting"
     assert cell.hear(Woken(timer="picture")).effects == []
 
 
 def test_a_new_board_is_shown_the_picture_and_nobody_else() -> None:
     cell = standing("a")
 
-    assert cell.hear(PeerUp(name="board", incarnation=2)).states == "a:up"
+    assert cell.hear(PeerUp(name="board", incarnation=2)).states == "a:ready"
     assert cell.hear(PeerUp(name="router", incarnation=2)).effects == []
     assert CELL.heeds is not None
     assert [name for name in ("board", "router", "a") if CELL.heeds(cell.state, name)] == ["board"]
@@ -146,7 +146,7 @@ def test_a_resident_that_ends_by_itself_ends_the_cell_with_a_cause_that_names_it
 
     assert cell.stops == {"cell-1": f"error: b ended: {cause}"}
     assert cell.facts == [ChildEnded(name="b", life=1, incarnation=3, cause=cause), GaveUp(child="b", cause=cause)]
-    assert cell.states == "a:up b:down"
+    assert cell.states == "a:ready b:stopped"
 
 
 def test_a_resident_that_fails_in_its_start_ends_the_cell_as_well() -> None:
@@ -183,7 +183,7 @@ def test_a_cell_that_was_asked_ends_in_order_when_the_last_of_its_residents_has(
 
     assert cell.gone("b").stops == {}
     assert cell.gone("a").stops == {"cell-1": "shutdown"}
-    assert cell.states == "a:down b:down"
+    assert cell.states == "a:stopped b:stopped"
 
 
 def test_a_resident_that_fails_while_it_ends_keeps_nobody_from_ending_in_order() -> None:

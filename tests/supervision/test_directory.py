@@ -19,7 +19,7 @@ class Root(Shell):
         self.sent: list[tuple[str, list[tuple[str, int]]]] = []
         self.told: list[tuple[str, int]] = []
         self._own = Boot("hub", 1, {}, "guardian")
-        life: Any = SimpleNamespace(introduce=lambda name, incarnation: self.told.append((name, incarnation)))
+        life: Any = SimpleNamespace(introduce=lambda name, incarnation, _: self.told.append((name, incarnation)))
         self._life = life
 
     def send(self, address: ActorAddress, message: Introduce) -> None:

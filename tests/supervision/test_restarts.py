@@ -2,8 +2,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alluse_hub.protocols.lifecycle import Intensity, RestartType, Strategy
-from alluse_hub.supervision.restarts import PAUSE_CAP_S, affected, count_restart, pause_s, recent, should_restart
+from alluse_hub.protocols.lifecycle import Backoff, Intensity, RestartType, Strategy
+from alluse_hub.supervision.restarts import (
+    PAUSE_CAP_S,
+    affected,
+    backoff_s,
+    count_restart,
+    jittered_s,
+    pause_s,
+    recent,
+    row_after,
+    should_restart,
+)
 
 ORDERLY = ("normal", "shutdown", "shutdown:upgrade")
 ABNORMAL = ("killed", "ValueError: boom", "", "shutdownish", "normality", "error: shutdown")
@@ -167,3 +177,66 @@ def test_pause_never_shrinks_and_never_exceeds_the_cap(count: int, first_s: floa
 
     assert min(first_s, cap_s) <= pause <= cap_s
     assert pause <= later
+
+
+@pytest.mark.parametrize(
+    ("row", "seconds"), [(0, 0.0), (1, 0.0), (2, 0.0), (3, 0.5), (4, 1.5), (5, 4.5), (6, 5.0), (10**6, 5.0)]
+)
+def test_a_back_off_begins_after_the_restarts_at_once(row: int, seconds: float) -> None:
+    backoff = Backoff(at_once=2, first_s=0.5, factor=3.0, cap_s=5.0, jitter=0.0)
+
+    assert backoff_s(backoff, row) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(("row", "up_s", "after"), [(0, 0.0, 1), (3, 29.9, 4), (3, 30.0, 1), (3, 1e9, 1)])
+def test_a_row_begins_anew_after_a_quiet_time(row: int, up_s: float, after: int) -> None:
+    assert row_after(row, up_s, reset_s=30.0) == after
+
+
+seeds = st.lists(st.one_of(st.text(), st.integers(), st.floats(allow_nan=False)), max_size=4)
+backoffs = st.builds(
+    Backoff,
+    at_once=st.integers(0, 3),
+    first_s=st.floats(0.001, 100),
+    factor=st.floats(1.0, 10.0),
+    cap_s=st.floats(0.001, 1_000),
+    jitter=st.floats(0, 1),
+)
+
+
+@given(backoff=backoffs, row=st.integers(1, 10**6), seed=seeds)
+def test_jitter_only_shortens_a_pause_by_no_more_than_its_share(backoff: Backoff, row: int, seed: list[object]) -> None:
+    whole = backoff_s(backoff.model_copy(update={"jitter": 0.0}), row, *seed)
+
+    assert whole * (1 - backoff.jitter) <= backoff_s(backoff, row, *seed) <= whole <= backoff.cap_s
+
+
+@given(backoff=backoffs, row=st.integers(1, 1_000), seed=seeds)
+def test_without_jitter_a_back_off_never_shrinks_in_a_row(backoff: Backoff, row: int, seed: list[object]) -> None:
+    even = backoff.model_copy(update={"jitter": 0.0})
+
+    assert backoff_s(even, row, *seed) <= backoff_s(even, row + 1, *seed)
+
+
+@given(seed=seeds)
+def test_the_same_seed_gives_the_same_pause(seed: list[object]) -> None:
+    assert jittered_s(1.0, 0.5, *seed) == jittered_s(1.0, 0.5, *seed)
+
+
+def test_the_pause_of_a_seed_is_the_same_on_every_machine_and_in_every_process() -> None:
+    assert jittered_s(1.0, 0.5, "workstreams", "ws1", 3, 12.5) == pytest.approx(0.5947763733687694)
+
+
+def test_pauses_of_many_children_are_spread_over_the_whole_share() -> None:
+    pauses = sorted(jittered_s(1.0, 0.5, "workstreams", f"ws{n}", 1, 12.5) for n in range(1_000))
+
+    tenths = [sum(0.5 + tenth / 20 <= pause < 0.55 + tenth / 20 for pause in pauses) for tenth in range(10)]
+    assert 0.5 < pauses[0] < 0.505
+    assert 0.995 < pauses[-1] <= 1.0
+    assert all(60 <= count <= 140 for count in tenths)
+
+
+def test_seeds_that_read_alike_are_told_apart() -> None:
+    alike = {("a", "bc"), ("ab", "c"), ("abc",), ("a", "bc", 1), ("a", "bc", 1.5)}
+
+    assert len({jittered_s(1.0, 1.0, *seed) for seed in alike}) == len(alike)

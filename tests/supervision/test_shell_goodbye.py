@@ -1,11 +1,14 @@
 """A child's process may be seen gone before its goodbye is read: an end in order must not pass for a kill."""
 
+from pathlib import Path
 from typing import Any, cast
 
 from alluse_hub.protocols.lifecycle import Exited
 from alluse_hub.protocols.message import Message
+from alluse_hub.supervision.offspring import Offspring
+from alluse_hub.supervision.origins import UNKNOWN, Origin
 from alluse_hub.supervision.processes import Process
-from alluse_hub.supervision.shell import CONFIRM_EXIT_S, GOODBYE_S, Shell, _Child
+from alluse_hub.supervision.shell import CONFIRM_EXIT_S, GOODBYE_S, Shell
 from alluse_hub.supervision.words import Ending
 
 LATER_S = 2 * CONFIRM_EXIT_S
@@ -29,16 +32,17 @@ class Parent(Shell):
     def __init__(self) -> None:
         super().__init__()
         self.time = 0.0
+        self._home = Path("nowhere")
         self.told: list[Message] = []
         self._lodging = cast("Any", Deserted())
         self._children = {
-            name: _Child(name, 1, cast("Any", name), Process(number, 1, name)) for number, name in enumerate("ab", 1)
+            name: Offspring(name, 1, cast("Any", name), Process(number, 1, name)) for number, name in enumerate("ab", 1)
         }
 
     def now(self) -> float:
         return self.time
 
-    def _tell_core(self, message: Message) -> None:
+    def _tell_core(self, message: Message, _origin: Origin = UNKNOWN) -> None:
         self.told.append(message)
 
     def pass_time(self, by_s: float) -> None:

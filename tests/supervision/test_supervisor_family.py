@@ -126,7 +126,7 @@ def test_an_improper_end_of_a_member_stopped_alone_is_reported_by_its_name() -> 
 
     assert reports(sup) == [FaultReported(fault=Fault.SHUTDOWN_ERROR, child="a", cause="killed")]
     assert sup.answers[-1].text == "a is down"
-    assert sup.states == "b:up"
+    assert sup.states == "b:ready"
 
 
 @pytest.mark.parametrize("restart", [TRANSIENT, TEMPORARY])
@@ -135,7 +135,7 @@ def test_a_member_that_is_not_restarted_leaves_its_pool(restart: RestartType) ->
 
     sup.crash("a", cause="normal")
 
-    assert sup.states == "b:up"
+    assert sup.states == "b:ready"
 
 
 def test_a_member_whose_restart_has_nothing_to_run_leaves_its_pool() -> None:
@@ -145,7 +145,7 @@ def test_a_member_whose_restart_has_nothing_to_run_leaves_its_pool() -> None:
     sup.crash("a")
 
     assert sup.story == "-a1 ~a2"
-    assert sup.states == "b:up"
+    assert sup.states == "b:ready"
 
 
 def test_a_member_stopped_between_two_tries_is_gone_and_counts_as_nothing() -> None:
@@ -227,7 +227,7 @@ def test_an_added_child_is_last_in_line_and_a_removed_one_is_forgotten() -> None
 
     sup.say(StopActor(name="a"))
     sup.say(RemoveActor(name="a"))
-    assert sup.states == "b:up"
+    assert sup.states == "b:ready"
     assert sup.answers[-1].text == "a is forgotten"
 
 
@@ -237,7 +237,7 @@ def test_a_child_that_runs_is_not_removed() -> None:
     sup.say(RemoveActor(name="a"))
 
     assert sup.answers[-1].error is OrderError.RUNNING
-    assert sup.states == "a:up"
+    assert sup.states == "a:ready"
 
 
 def test_an_added_child_that_does_not_start_is_not_taken_in() -> None:
@@ -249,7 +249,7 @@ def test_an_added_child_that_does_not_start_is_not_taken_in() -> None:
     answer = sup.answers[-1]
     assert (answer.error, answer.cause) == (OrderError.START_FAILED, "error: no start")
     assert answer.text == "b did not start: error: no start; it is not taken in"
-    assert sup.states == "a:up"
+    assert sup.states == "a:ready"
     assert reports(sup) == []
 
 
@@ -261,7 +261,7 @@ def test_an_added_child_with_nothing_to_run_is_known_and_down_unless_it_is_tempo
     sup.say(added("t", restart=TEMPORARY))
 
     assert [(done.ok, done.ignored) for done in sup.answers] == [(True, True), (True, True)]
-    assert sup.states == "a:up b:down"
+    assert sup.states == "a:ready b:stopped"
 
 
 def test_a_refused_specification_is_told_by_word_and_changes_nothing() -> None:
@@ -339,7 +339,7 @@ def test_a_significant_child_between_two_tries_is_not_gone_yet() -> None:
     sup.crash("b", cause="normal")
 
     assert sup.over == ""
-    assert sup.states == "a:starting b:down"
+    assert sup.states == "a:starting b:stopped"
 
 
 # --- ways to stop --------------------------------------------------------------------------------------------------
@@ -381,7 +381,7 @@ def test_a_child_with_nothing_to_run_is_left_down_and_the_next_one_starts() -> N
     sup.say(Started(incarnation=1))
 
     assert sup.story == "+a1 ~b1 ~t1 +c1"
-    assert sup.states == "a:up b:down c:up"
+    assert sup.states == "a:ready b:stopped c:ready"
     assert reports(sup) == []
 
 

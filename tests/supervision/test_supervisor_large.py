@@ -68,7 +68,7 @@ def test_a_small_family_is_shown_at_every_change_and_a_large_one_no_more_often_t
     sup.pass_time(SHOW_EVERY_S)
 
     assert pictures == {SHOWN_AT_ONCE_MAX: SHOWN_AT_ONCE_MAX + 1, SHOWN_AT_ONCE_MAX + 1: 1}
-    assert {shown.state for shown in sup.tree.children} == {"up"}
+    assert {shown.state for shown in sup.tree.children} == {"ready"}
 
 
 def test_the_last_picture_of_a_large_family_is_sent_when_it_ends() -> None:
@@ -76,4 +76,4 @@ def test_the_last_picture_of_a_large_family_is_sent_when_it_ends() -> None:
 
     sup.stop()
 
-    assert {shown.state for shown in sup.tree.children} == {"down"}
+    assert {shown.state for shown in sup.tree.children} == {"stopped"}

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from alluse_hub.protocols.effects import Effect, Spawn, Stop
 from alluse_hub.protocols.lifecycle import (
+    Backoff,
     ChildRestarted,
     ChildState,
     OnLimit,
@@ -67,13 +68,14 @@ nature: st.SearchStrategy[Act] = st.one_of(crashes, crashes, letters, letters, p
 nature_and_people: st.SearchStrategy[Act] = st.one_of(nature, nature, orders, ends)
 
 families = st.builds(
-    lambda strategy, kinds, restarts, on_limit, siblings_wait: family(
+    lambda strategy, kinds, restarts, on_limit, siblings_wait, backoff: family(
         *(child(name, kind) for name, kind in zip(NAMES, kinds, strict=False)),
         strategy=strategy,
         restarts=restarts,
         period_s=10.0,
         on_limit=on_limit,
         siblings_wait=siblings_wait,
+        backoff=backoff,
     ),
     st.sampled_from([Strategy.ONE_FOR_ONE, Strategy.ONE_FOR_ALL, Strategy.REST_FOR_ONE]),
     st.lists(
@@ -82,6 +84,7 @@ families = st.builds(
     st.integers(0, 3),
     st.sampled_from(OnLimit),
     st.booleans(),
+    st.sampled_from([None, Backoff(at_once=1, first_s=0.5, jitter=0.5, reset_s=3.0), Backoff(at_once=0, first_s=2.0)]),
 )
 
 
@@ -155,9 +158,9 @@ def check_rest(sup: Family, *, by_hand: frozenset[str] = frozenset()) -> None:
     assert sup.state.waiting == ()
     assert sup.timers == {}
     for member in sup.state.children:
-        assert (member.state is ChildState.UP) == (sup.alive.get(member.name) == member.life)
+        assert (member.state is ChildState.READY) == (sup.alive.get(member.name) == member.life)
         if member.spec.restart is RestartType.PERMANENT and member.name not in by_hand:
-            assert member.state in {ChildState.UP, ChildState.PARKED}, f"{member.name} is {member.state}"
+            assert member.state in {ChildState.READY, ChildState.PARKED}, f"{member.name} is {member.state}"
 
 
 def check_intensity(sup: Family) -> None:

@@ -47,7 +47,7 @@ def test_restarts_older_than_the_period_do_not_count() -> None:
         sup.crash("a")
         sup.pass_time(10.001)
 
-    assert sup.states == "a:up"
+    assert sup.states == "a:ready"
     assert sup.over == ""
 
 
@@ -57,7 +57,7 @@ def test_temporary_and_orderly_transient_ends_cost_nothing() -> None:
     sup.crash("t")
     sup.crash("n", cause="normal")
 
-    assert sup.states == "n:down a:up"
+    assert sup.states == "n:stopped a:ready"
 
 
 @pytest.mark.parametrize("strategy", [ALL, REST])
@@ -68,7 +68,7 @@ def test_temporary_member_gets_its_first_start_though_one_before_it_failed(strat
     sup.say(Started(incarnation=1))
 
     assert sup.story == "!a1 +a2 +t1 !u1 +b1"
-    assert sup.states == "a:up t:up b:up"
+    assert sup.states == "a:ready t:ready b:ready"
 
 
 def test_child_over_its_limit_is_parked_and_the_rest_goes_on() -> None:
@@ -79,7 +79,7 @@ def test_child_over_its_limit_is_parked_and_the_rest_goes_on() -> None:
     sup.crash("b")
 
     assert sup.story == "-a1 +a2 -a2 -b1 +b2"
-    assert sup.states == "a:parked b:up"
+    assert sup.states == "a:parked b:ready"
     assert [fact for _, fact in sup.facts(ChildParked)] == [ChildParked(name="a", cause="error: boom")]
 
 
@@ -92,7 +92,7 @@ def test_parked_child_is_released_by_start_with_a_fresh_budget() -> None:
     assert sup.answers == [ActorOrderDone(name="a", ok=True, text="a is up")]
 
     sup.crash("a")
-    assert sup.states == "a:up"
+    assert sup.states == "a:ready"
     sup.crash("a")
     assert sup.states == "a:parked"
 
@@ -103,7 +103,7 @@ def test_failed_first_start_is_tried_again_where_the_limit_parks() -> None:
 
     sup.say(Started(incarnation=1))
 
-    assert sup.states == "a:parked b:up c:up"
+    assert sup.states == "a:parked b:ready c:ready"
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_member_parked_in_the_restart_of_its_group_does_not_keep_the_others_down
     sup.crash("a")
 
     assert sup.story == story
-    assert sup.states == "a:up b:parked c:up d:up"
+    assert sup.states == "a:ready b:parked c:ready d:ready"
 
 
 def test_parked_member_is_not_revived_by_its_group() -> None:
@@ -150,4 +150,4 @@ def test_parked_member_is_not_revived_by_its_group() -> None:
     sup.crash("a")
 
     assert sup.story == "-a2 +a3"
-    assert sup.states == "a:up b:parked"
+    assert sup.states == "a:ready b:parked"

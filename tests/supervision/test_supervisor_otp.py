@@ -213,7 +213,7 @@ def test_stopping_between_two_tries_leaves_the_rest_down_as_in_api_terminate_dur
     sup.say(Exited(name="b", life=2, cause="error: no start"), "sup")
 
     assert sup.story == "-a1 -c1 -b1 +a2 +b2"
-    assert sup.states == "a:up b:down c:down"
+    assert sup.states == "a:ready b:stopped c:stopped"
     assert [done.ok for done in sup.answers] == [True]
     assert run(sup, "start c") == "+c2"
     assert run(sup, "start b") == "+b3"

@@ -15,7 +15,8 @@ once.
 It speaks with one monitor at a time, over the socket; a newer connection replaces the older.  A frame is one byte of
 kind, four of length (big-endian), and the payload:
 
-    H  to the monitor: hello, ``shim-pid shim-ticks pid ticks first-kept-line exit-status`` as text, ``-`` while it runs
+    H  to the monitor: hello, ``shim-pid shim-ticks pid ticks first-kept-line exit-status protocol`` as text; the status
+       is ``-`` while the program runs; without a protocol it is 1
     L  to the monitor: number of the first line (8 bytes), then lines, each with its line feed
     T  to the monitor: number (8), length (8) and beginning of a line that was too long
     X  to the monitor: the exit status as text, negative for a signal; comes after the last line
@@ -25,6 +26,10 @@ kind, four of length (big-endian), and the payload:
     E  from the monitor: end the program in order; grace in milliseconds (4)
     G  from the monitor: bytes for the log file
     Q  from the monitor: all is told, go; a program that still runs is ended first
+
+A shim outlives the hub's own version, older or newer.  So in all versions the hello is the first frame and its first
+seven words mean the same, and SIGTERM ends program and shim in order: a monitor that does not speak the protocol needs
+no more than that.  What is added without need of an answer leaves the protocol's number as it is.
 
 To end in order: standard input is closed; after the grace TERM, after ``TERM_GRACE_S`` KILL, each to the whole group.
 SIGTERM to the shim ends the program so, and then the shim; so does the removal of RUN_DIR while nobody is connected.

@@ -23,6 +23,10 @@ GRACE_S = 5.0
 """The grace when SIGTERM asks."""
 
 REPORT_FD = 3
+
+PROTOCOL = 1
+"""Raised when a monitor that speaks the version before could not go on with this one; see the package's text."""
+
 PEERCRED_BYTES = 12
 HEAD_BYTES = 5
 READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
@@ -40,6 +44,8 @@ class Shim:
         self.cursor = 1  # number of the next line to send
         self.told_exit = False
         self.is_quitting = False
+        self.wanted: tuple[tuple[int, int], ...] = ()  # what ``poll`` waits for
+        self.poll = select.poll()
         self.wake_read, self.wake_write = os.pipe()
         self.listener = self._listen()
 
@@ -100,19 +106,22 @@ class Shim:
 
     def _poll(self) -> list[tuple[int, int]]:
         held = self.held
-        poll = select.poll()
-        poll.register(self.wake_read, select.POLLIN)
-        poll.register(self.listener, select.POLLIN)
-        if held.stdout >= 0 and held.has_room:
-            poll.register(held.stdout, select.POLLIN)
-        if held.stderr >= 0:
-            poll.register(held.stderr, select.POLLIN)
-        if held.stdin >= 0 and held.to_stdin:
-            poll.register(held.stdin, select.POLLOUT)
-        if self.peer is not None:
-            poll.register(self.peer, select.POLLIN | (select.POLLOUT if self.peer_out else 0))
+        wanted = (
+            (self.wake_read, select.POLLIN),
+            (self.listener.fileno(), select.POLLIN),
+            (held.stdout, select.POLLIN if held.has_room else 0),
+            (held.stderr, select.POLLIN),
+            (held.stdin, select.POLLOUT if held.to_stdin else 0),
+            (-1 if self.peer is None else self.peer.fileno(), select.POLLIN | (select.POLLOUT if self.peer_out else 0)),
+        )
+        if wanted != self.wanted:  # seldom: the same are waited for from line to line
+            self.wanted = wanted
+            self.poll = select.poll()
+            for fd, events in wanted:
+                if fd >= 0 and events:
+                    self.poll.register(fd, events)
         dues = [due for due in (held.ending_at, self.look_at if self.peer is None else None) if due is not None]
-        return poll.poll(max(0.0, (min(dues) - time.monotonic()) * 1000 + 1) if dues else None)
+        return self.poll.poll(max(0.0, (min(dues) - time.monotonic()) * 1000 + 1) if dues else None)
 
     def _serve(self, fd: int, events: int) -> None:
         if fd == self.wake_read:
@@ -160,7 +169,7 @@ class Shim:
         self.cursor = held.first
         self.told_exit = False
         exited = "-" if held.exited is None else held.exited
-        hello = f"{own} {start_ticks(own)} {held.pid} {held.ticks} {held.first} {exited}"
+        hello = f"{own} {start_ticks(own)} {held.pid} {held.ticks} {held.first} {exited} {PROTOCOL}"
         self._frame(b"H", hello.encode())
 
     def _part(self) -> None:

@@ -1,12 +1,16 @@
 """A hub in small: actors that are no more than their spools, and an auditor without Thespian."""
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from alluse_hub.actors.auditor import keys
+from alluse_hub.actors.auditor.checkpoints import Notary
 from alluse_hub.actors.auditor.core import CORE
+from alluse_hub.actors.auditor.head import Head
 from alluse_hub.actors.auditor.ingest import Ingest
 from alluse_hub.actors.auditor.store import Store
 from alluse_hub.protocols import wire
@@ -82,6 +86,17 @@ class SmallHub:
         finally:
             store.close()
 
+    def sign(self) -> None:
+        """What an auditor does at its start: compare, and sign what is new."""
+        store = Store.open(self.db)
+        try:
+            signer = keys.for_trail(self.home, "alluse", is_new=not store.newest_checkpoint())
+            notary = Notary(store, Head(self.db.parent / "head"), signer)
+            notary.begin()
+            notary.seal()
+        finally:
+            store.close()
+
     def rows(self, columns: str, where: str = "", values: Sequence[object] = ()) -> list[tuple[object, ...]]:
         store = Store.open(self.db)
         try:
@@ -111,3 +126,25 @@ def auditor(hub: SmallHub) -> Iterator[SmallAuditor]:
 @pytest.fixture
 def make_auditor() -> Callable[[Path], SmallAuditor]:
     return SmallAuditor
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two senders, one of them in two lives, who hear each other; signed at several sizes, with spools left over."""
+    hub = SmallHub(tmp_path_factory.mktemp("trail"))
+    for turn in range(1, 5):
+        for n in range(1, 81):
+            own = hub.say("ws3", Frame(EntryKind.SENT, "Said", b'{"x":%d}' % n, "ws4"), at=turn)
+            hub.say("ws4", Frame(EntryKind.HEARD, "Said", b"", "ws3", letter=f"ws3/{(turn + 1) // 2}/{own}"), at=turn)
+        if turn == 2:
+            hub.restart("ws3")
+        hub.drain(rounds=2)
+        hub.sign()
+    hub.close()
+    assert hub.rows("actor, kind", "WHERE leaf IN (201, 202)") == [("ws3", "sent")] * 2
+    return hub.home
+
+
+@pytest.fixture
+def home(template: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(template, tmp_path / "home"))

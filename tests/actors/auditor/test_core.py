@@ -112,4 +112,7 @@ def test_it_takes_what_it_decides_on_and_nothing_else(fresh: Auditor) -> None:
         "Ingested",
         "SpoolEnded",
         "DamageFound",
+        "WitnessHeard",
+        "Flush",
+        "Flushed",
     }

@@ -22,6 +22,7 @@ import pytest
 from alluse_hub.actors.auditor import query
 from alluse_hub.actors.auditor.reader import reading
 from alluse_hub.actors.auditor.worker import AuditorWorker
+from alluse_hub.hub_verify import verify
 from alluse_hub.protocols.trail import AuditorSpec, EntryKind, TailSpools
 from alluse_hub.supervision.spool import Frame, Spool, SpoolName, read, spools_in
 from alluse_hub.supervision.workshop import Context
@@ -114,11 +115,16 @@ def kill_at_random(hub: "SmallHub", made: "Callable[[Path], SmallAuditor]", kill
             gathered.start(victim)
         time.sleep(0.1)
     assert query.wholeness(hub.home).is_whole, "as the kills left it, spools and a store with a log"
+    assert verify(hub.home).findings == [], "the tree made anew out of the entries is the one that was signed"
     told_too_early(hub)
     hub.drain(rounds=2)
     hub.drain(rounds=2)
     stored_once_with_its_body(hub)
     closed_once_and_deleted(hub)
+    hub.sign()
+    proved = verify(hub.home, every=True)
+    assert proved.findings == []
+    assert proved.figures["signed"] == proved.figures["entries"] == proved.figures["size"]
 
 
 def stored_once_with_its_body(hub: "SmallHub") -> None:

@@ -1,12 +1,14 @@
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 from sqlite_utils import Database
 
-from alluse_hub.actors.auditor import bindings
+from alluse_hub.actors.auditor import bindings, migrations
 from alluse_hub.actors.auditor.bindings import sqlite3
+from alluse_hub.actors.auditor.leaves import ENTRY_COLUMNS, leaf_hashes
+from alluse_hub.actors.auditor.merkle import Tree, node_hash
 from alluse_hub.actors.auditor.migrations import MIGRATIONS
 from alluse_hub.actors.auditor.reader import KNOWN_STEPS, SCHEMA_SET, reading
 from alluse_hub.actors.auditor.store import Place, Row, Store
@@ -114,7 +116,7 @@ def test_commits_survive_a_power_cut(store: Store) -> None:
 
 
 def test_a_fresh_store_says_which_steps_made_it(store: Store) -> None:
-    assert store.migrations == ("entries_and_spools", "running_counts")
+    assert store.migrations == ("entries_and_spools", "running_counts", "lives", "merkle_tree")
 
 
 def test_an_older_store_is_upgraded_with_what_it_holds(path: Path) -> None:
@@ -129,9 +131,44 @@ def test_an_older_store_is_upgraded_with_what_it_holds(path: Path) -> None:
 
     store = Store.open(path)
 
-    assert store.migrations == ("running_counts",)
+    assert store.migrations == ("running_counts", "lives", "merkle_tree")
     assert store._db.execute("SELECT * FROM counts").fetchall() == [("ws3", "fact", "Said", 2)]
+    rows = store._db.execute(f"SELECT {ENTRY_COLUMNS} FROM entries ORDER BY leaf").fetchall()
+    assert store.tree.now.root() == node_hash(*leaf_hashes(rows))
     store.close()
+
+
+def older_store(path: Path, leaves: Iterable[int]) -> None:
+    path.parent.mkdir()
+    with Database(sqlite3.connect(path)) as old:
+        MIGRATIONS.apply(old, stop_before="merkle_tree")
+        insert = "INSERT INTO entries VALUES (?, 'ws3', 1, ?, 'fact', 'Said', '', '', '', '', 1.0, 2.0, 0, 'ws3', '{}')"
+        with old.atomic():
+            old.conn.executemany(insert, [(leaf, n) for n, leaf in enumerate(leaves, 1)])
+
+
+def test_a_store_without_a_tree_gets_one_over_all_it_holds_and_tells_how_far_it_is(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    older_store(path, range(1, 1_301))
+    monkeypatch.setattr(migrations, "HASHED_AT_A_TIME", 512)
+    caplog.set_level("INFO")
+
+    store = Store.open(path)
+
+    rows = store._db.execute(f"SELECT {ENTRY_COLUMNS} FROM entries ORDER BY leaf").fetchall()
+    tree, tiles = Tree().grown(leaf_hashes(rows))
+    assert store.tree.now == tree
+    assert sorted(tiles) == sorted(store._db.execute("SELECT level, place, hashes FROM tiles").fetchall())
+    assert [record.args for record in caplog.records if "a tree is built" in record.msg] == [(512,), (1_024,), (1_300,)]
+    store.close()
+
+
+def test_no_tree_is_built_over_a_store_in_which_entries_are_missing(path: Path) -> None:
+    older_store(path, (1, 2, 4))
+
+    with pytest.raises(TrailError, match="entries are missing before the one at place 4"):
+        Store.open(path)
 
 
 def test_a_store_is_upgraded_once(path: Path) -> None:

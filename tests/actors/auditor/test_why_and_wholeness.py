@@ -7,6 +7,7 @@ from alluse_hub.actors.auditor import query
 from alluse_hub.actors.auditor.bindings import sqlite3
 from alluse_hub.protocols.trail import EntryKind
 from alluse_hub.supervision.spool import Frame
+from tests.actors.auditor.words import SAID
 
 if TYPE_CHECKING:
     from tests.actors.auditor.conftest import SmallHub
@@ -211,3 +212,19 @@ def test_a_long_list_of_findings_is_cut(hub: "SmallHub") -> None:
     change(hub, "DELETE FROM entries WHERE n % 2 = 0")
 
     assert len(query.wholeness(hub.home).gaps) == 100
+
+
+def test_the_check_tells_what_the_witness_did_last(hub: "SmallHub") -> None:
+    hub.say("ws3", SAID)
+    hub.drain()
+    assert query.wholeness(hub.home).witness == ""
+
+    hub.say("auditor", Frame(EntryKind.FACT, "WitnessAgreed", b'{"size":7}'))
+    hub.drain()
+    assert query.wholeness(hub.home).witness == "it cosigns since the trail had 7 entries"
+
+    hub.say("auditor", Frame(EntryKind.FACT, "WitnessRefused", b'{"size":9,"why":"it does not answer: gone"}'))
+    hub.drain()
+    whole = query.wholeness(hub.home)
+    assert whole.witness == "it has not cosigned more than 9 entries: it does not answer: gone"
+    assert whole.is_whole, "a silent witness breaks nothing"

@@ -12,6 +12,7 @@ from alluse_hub.actors.auditor.ingest import Ingest
 from alluse_hub.actors.auditor.store import Store
 from alluse_hub.actors.auditor.watch import Inotify, Poll, Watch
 from alluse_hub.actors.auditor.worker import AuditorWorker
+from alluse_hub.protocols.ending import Flush, Flushed
 from alluse_hub.protocols.errors import TrailError
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.trail import (
@@ -86,7 +87,10 @@ def test_a_worker_says_how_it_opened_the_store(hub: "SmallHub") -> None:
 
     begun = heard.of(TailBegun)[0]
     assert isinstance(begun, TailBegun)
-    assert (begun.journal, begun.migrations) == ("wal", ("entries_and_spools", "running_counts"))
+    assert (begun.journal, begun.migrations) == (
+        "wal",
+        ("entries_and_spools", "running_counts", "lives", "merkle_tree"),
+    )
 
 
 def test_a_worker_whose_store_is_damaged_says_so(hub: "SmallHub") -> None:
@@ -249,3 +253,16 @@ def test_without_inotify_the_directory_is_polled(tmp_path: Path, monkeypatch: py
 
     assert isinstance(made, Poll)
     made.close()
+
+
+def test_a_flushed_worker_says_so_when_all_that_the_spools_hold_is_stored(hub: "SmallHub") -> None:
+    heard = Heard()
+    worker = working(hub.home, heard)
+    until(lambda: bool(heard.of(TailBegun)))
+    hub.say("ws1", *[SAID] * 5_000)
+
+    worker.do(Flush())
+    until(lambda: bool(heard.of(Flushed)))
+
+    assert len(all_but_auditor(hub, "n")) == 5_000
+    worker.close()

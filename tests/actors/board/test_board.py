@@ -55,7 +55,7 @@ def tree(supervisor: str, **children: ChildState) -> TreeShown:
         supervisor=supervisor,
         strategy=Strategy.ONE_FOR_ONE,
         intensity=Intensity(),
-        recent_restarts=1,
+        restart_times=(4.0,),
         children=tuple(
             ChildShown(name=name, state=state, restart=RestartType.PERMANENT, restarts=2, since=4.0)
             for name, state in children.items()
@@ -175,7 +175,7 @@ def test_a_restarted_board_is_told_the_conflicts_there_are() -> None:
 
 # --- health of the whole ----------------------------------------------------------------------------------------------
 
-UP, DOWN, PARKED = ChildState.UP, ChildState.DOWN, ChildState.PARKED
+UP, DOWN, PARKED = ChildState.READY, ChildState.STOPPED, ChildState.PARKED
 ALL_UP = tree("hub", auditor=UP, router=UP, coordinator=UP, ws1=UP, ws2=UP)
 
 
@@ -233,7 +233,7 @@ def test_status_shows_every_configured_workstream_heard_of_or_not() -> None:
         2.0,
         ["ws2"],
     )
-    assert one["monitor"]["state"] == "up"
+    assert one["monitor"]["state"] == "ready"
     assert (two["id"], two["status"], two["heard_s"], two["depends_on"]) == ("ws2", "unknown", None, ["ws1"])
 
 
@@ -241,7 +241,7 @@ def test_status_of_one_name() -> None:
     state = after(pulse("ws1"), tree("hub", router=UP))
 
     assert ask(state, "status", name="ws1")["workstream"]["status"] == "active"
-    assert ask(state, "status", name="router")["actor"]["state"] == "up"
+    assert ask(state, "status", name="router")["actor"]["state"] == "ready"
     assert ask(state, "status", name="hub")["hub"]["name"] == "test"
     assert ask(state, "status", name="nobody") == {}
 
@@ -264,7 +264,7 @@ def test_the_tree_shows_cells_and_who_lives_in_them() -> None:
 
     (shown,) = ask(state, "tree")["tree"]["children"][0]["children"]
 
-    assert (shown["name"], shown["state"], shown["cell"]) == ("cell_1", "up", True)
+    assert (shown["name"], shown["state"], shown["cell"]) == ("cell_1", "ready", True)
     assert [child["name"] for child in shown["children"]] == ["ws1", "ws2"]
     assert shown["children"][0]["program"]["pid"] == 7
 
@@ -283,13 +283,13 @@ def test_what_is_below_a_supervisor_or_cell_that_is_down_is_down_with_it(state: 
     board = after(
         tree("hub", workstreams=UP), tree("workstreams", cell_1=UP), cell("cell_1", ws1=UP, ws2=ChildState.PARKED)
     )
-    assert board.child_state("ws1") == "up"
+    assert board.child_state("ws1") == "ready"
 
     board = BOARD.decide(board, letter(tree("workstreams", cell_1=state))).state
 
-    assert [board.child_state(name) for name in ("ws1", "ws2")] == ["down", "parked"]
+    assert [board.child_state(name) for name in ("ws1", "ws2")] == ["stopped", "parked"]
     board = BOARD.decide(board, letter(cell("cell_1", ws1=UP, ws2=UP))).state
-    assert board.child_state("ws1") == "up"
+    assert board.child_state("ws1") == "ready"
 
 
 def test_a_supervisor_that_is_down_takes_the_cells_below_it_along() -> None:
@@ -297,7 +297,7 @@ def test_a_supervisor_that_is_down_takes_the_cells_below_it_along() -> None:
 
     board = BOARD.decide(board, letter(tree("hub", workstreams=DOWN))).state
 
-    assert [board.child_state(name) for name in ("cell_1", "ws1")] == ["down", "down"]
+    assert [board.child_state(name) for name in ("cell_1", "ws1")] == ["stopped", "stopped"]
 
 
 def test_flows_rules_and_progress_show_what_was_last_told() -> None:

@@ -63,6 +63,7 @@ class FakeTrail(ModuleType):
         kind: EntryKind | None = None,
         workstream: str = "",
         since: float | None = None,
+        correlation: str = "",
     ) -> Any:
         found = [
             one
@@ -73,6 +74,7 @@ class FakeTrail(ModuleType):
             and (kind is None or one.kind == kind)
             and (not workstream or one.actor == workstream)
             and (since is None or one.wall >= since)
+            and (not correlation or one.correlation == correlation)
         ]
         newest = self.entries[-1].leaf if self.entries else 0
         if after_leaf is None:
@@ -89,6 +91,16 @@ class FakeTrail(ModuleType):
 
     def by_message(self, _home: Path, names: Sequence[str], limit: int) -> list[Entry]:
         return [one for one in reversed(self.entries) if one.message in names][:limit]
+
+    def correlated(
+        self, _home: Path, correlation: str, limit: int = 1_000, messages: Sequence[str] = ()
+    ) -> list[Entry]:
+        chain = (one for one in self.entries if one.correlation == correlation)
+        return [one for one in chain if not messages or one.message in messages][:limit]
+
+    def lives(self, _home: Path, name: str, limit: int = 1) -> list[Entry]:
+        about = (one for one in reversed(self.entries) if one.message in {"ChildStarted", "ChildEnded"})
+        return [one for one in about if one.body.get("name") == name][:limit]
 
     def counts(self, _home: Path) -> list[Any]:
         return [SimpleNamespace(actor=e.actor, kind=e.kind.value, message=e.message, entries=1) for e in self.entries]

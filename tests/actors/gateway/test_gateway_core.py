@@ -21,6 +21,7 @@ from alluse_hub.protocols.admin import (
 )
 from alluse_hub.protocols.board import BoardShown
 from alluse_hub.protocols.effects import CancelWake, Commit, Do, Effect, Record, Send, Wake
+from alluse_hub.protocols.ending import CloseIntake, IntakeClosed
 from alluse_hub.protocols.flow import FlowOrderDone, PauseFlow, ResumeFlow
 from alluse_hub.protocols.lifecycle import ActorOrderDone, RestartActor, StartActor, Started, StopActor, Woken
 from alluse_hub.protocols.message import Envelope, Json, Message
@@ -344,3 +345,35 @@ def test_in_the_trail_an_answer_is_who_was_answered_and_how() -> None:
     answer = Answer(request="q", ok=True, result={"much": "more"})
 
     assert answer.for_trail() == Answered(request="q", ok=True, code=Code.DONE, message="")
+
+
+# --- the hub ends -----------------------------------------------------------------------------------------------------
+
+
+def test_an_order_of_the_end_tells_its_phases_and_how_long_they_may_take() -> None:
+    _, effects = decide(start(), asked("shutdown"))
+
+    result = {"text": "the hub ends", "phases": ["intake", "drain", "flush", "close"], "within_s": 30.0}
+    assert answer_in(effects) == Answer(request="q1", ok=True, result=result)
+
+
+def test_when_the_hub_ends_orders_are_refused_with_the_reason_and_questions_are_not() -> None:
+    state, effects = decide(start(), CloseIntake(left_s=30.0), "hub")
+    assert effects == (Send("hub", IntakeClosed()),)
+
+    _, refused = decide(state, asked("restart", name="ws1"))
+
+    answer = answer_in(refused)
+    assert (answer.ok, answer.code) == (False, Code.CONFLICT)
+    assert answer.message == "the hub ends, within 30 s, and takes no more orders"
+    assert [effect.fact.allowed for effect in refused if isinstance(effect, Record)] == [False]  # type: ignore[attr-defined]  # OrderGiven
+    assert Send("board", AskBoard(request="q1", view="status", args={})) in decide(state, asked("status"))[1]
+
+
+def test_an_end_that_is_ordered_again_is_no_error_and_no_second_order() -> None:
+    state, _ = decide(start(), CloseIntake(left_s=30.0), "hub")
+
+    _, effects = decide(state, asked("shutdown"))
+
+    assert answer_in(effects).result["text"] == "the hub ends already"
+    assert not any(isinstance(effect, Send) for effect in effects)

@@ -18,6 +18,7 @@ from alluse_hub.protocols.program import (
     Detach,
     Dismiss,
     EndProgram,
+    EndShim,
     LinesRead,
     Look,
     Looked,
@@ -186,11 +187,11 @@ class FakeShim:
                     self._obey(json.loads(line))
             case ReleaseLines(through=through):
                 self.kept = [each for each in self.kept if each[0] > through]
-            case SignalProgram() | EndProgram() if self.is_running:
+            case SignalProgram() | EndProgram() | EndShim() if self.is_running:
                 self.kill("normal")
             case Look():
                 self.outbox.append(Looked(age_s=0.1))
-            case Dismiss() | Detach() | WriteLines() | SignalProgram() | EndProgram():
+            case Dismiss() | Detach() | WriteLines() | SignalProgram() | EndProgram() | EndShim():
                 pass
             case other:
                 raise TypeError(type(other).__name__)

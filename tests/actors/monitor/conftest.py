@@ -9,6 +9,7 @@ import pytest
 from alluse_hub.protocols.workstream import MonitorSpec
 from tests.actors.monitor.bench import Bench
 from tests.actors.monitor.programs import PROGRAM, MakeReal, RealProgram
+from tests.actors.monitor.whole import Live, MakeLive
 
 
 @pytest.fixture
@@ -31,3 +32,19 @@ def real(tmp_path: Path) -> Iterator[MakeReal]:
     yield make
     for program in made:
         program.end()
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[MakeLive]:
+    made: list[Live] = []
+
+    def make(text: str = PROGRAM, command: tuple[str, ...] = (), **more: Any) -> Live:
+        script = tmp_path / "program.py"
+        script.write_text(text, encoding="utf-8")
+        spec = MonitorSpec(workstream="ws9", command=command or ("{python}", str(script)), **more)
+        made.append(Live(tmp_path / "home", spec))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.real.end()

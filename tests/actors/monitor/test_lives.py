@@ -3,6 +3,7 @@
 import pytest
 
 from alluse_hub.actors.monitor.core import CORE
+from alluse_hub.protocols.ending import Overran, Overrun
 from alluse_hub.protocols.flow import Deliver, Present, Produced
 from alluse_hub.protocols.health import HealthChanged, Pulse, Status
 from alluse_hub.protocols.lifecycle import Intensity, RestartType, StopAsked
@@ -17,6 +18,7 @@ from alluse_hub.protocols.program import (
     NotRunning,
     ProgramGone,
     Replaced,
+    ShimForeign,
     SignalProgram,
     WentSilent,
 )
@@ -29,7 +31,9 @@ from alluse_hub.protocols.workstream import (
     ProgramGreeted,
     ProgramParked,
     ProgramStarted,
+    ShimReplaced,
     StartProgram,
+    StopProgram,
     Wanted,
 )
 from tests.actors.monitor.bench import Bench, attached, hello, reply
@@ -132,6 +136,50 @@ def test_a_killed_program_is_started_again_after_a_pause_that_doubles(bench: Ben
     assert bench.statuses()[-1] is Status.ERROR
 
 
+@pytest.mark.parametrize(("up_s", "pause_s"), [(29.9, 0.2), (30.1, 0.1)])
+def test_a_program_that_was_up_for_a_quiet_time_is_started_again_as_at_first(
+    bench: Bench, up_s: float, pause_s: float
+) -> None:
+    bench.boot().up().tell(KILLED).pass_time(0.1)
+    bench.up(60)
+    bench.at += up_s
+
+    bench.tell(KILLED)
+
+    assert bench.timers["restart"] - bench.at == pytest.approx(pause_s)
+
+
+def test_a_program_that_never_said_hello_was_not_up(bench: Bench) -> None:
+    bench.boot().up().tell(KILLED).pass_time(0.1).tell(attached(60))
+    bench.at += 40.0
+
+    bench.tell(KILLED)
+
+    assert bench.timers["restart"] - bench.at == pytest.approx(0.2)
+
+
+def test_the_row_of_restarts_outlives_the_monitor_and_ends_with_an_order(bench: Bench) -> None:
+    bench.boot().up().tell(KILLED).pass_time(0.1).up(60).tell(KILLED).die().boot().up(70).tell(KILLED)
+    assert bench.timers["restart"] - bench.at == pytest.approx(0.4)
+
+    bench.tell(StopProgram(by="op", reason="x")).tell(StartProgram(by="op", reason="x")).up(80).tell(KILLED)
+
+    assert bench.timers["restart"] - bench.at == pytest.approx(0.1)
+
+
+def test_pauses_of_programs_have_jitter_if_that_is_asked_for() -> None:
+    def pause(workstream: str) -> float:
+        jittery = Bench(MonitorSpec(workstream=workstream, command=("program",), pause_jitter=0.5))
+        jittery.boot().up().tell(KILLED)
+        return jittery.timers["restart"] - jittery.at
+
+    pauses = [pause(f"ws{n}") for n in range(1, 9)]
+
+    assert pauses == [pause(f"ws{n}") for n in range(1, 9)]
+    assert len(set(pauses)) == 8
+    assert all(0.05 <= each <= 0.1 + 1e-9 for each in pauses)
+
+
 def test_a_program_that_cannot_be_started_is_tried_again_and_then_parked_with_the_reason(bench: Bench) -> None:
     bench.boot()
     for _ in range(6):
@@ -167,7 +215,9 @@ def test_an_operator_releases_a_parked_program_with_a_fresh_budget(parked: Bench
     assert "restart" in parked.timers
 
 
-def test_parking_answers_all_that_is_open(bench: Bench) -> None:
+def test_parking_answers_all_that_is_open() -> None:
+    """The budget is used up before three programs have died over one command."""
+    bench = Bench(MonitorSpec(workstream="ws9", command=("program",), intensity=Intensity(restarts=2)))
     bench.boot().up().tell(Command(key="k1", command="x", deadline_s=3600), "coordinator")
     bench.tell(Deliver(delivery="d1", round=1), "router")
     kill_until_parked(bench)
@@ -313,6 +363,31 @@ def test_a_stop_does_not_wait_for_ever(bench: Bench) -> None:
     bench.boot().up().tell(StopAsked(reason="shutdown")).pass_time(9)
 
     assert bench.stopped
+
+
+def test_a_program_is_given_what_its_monitor_has_left_less_the_time_for_term_and_kill(bench: Bench) -> None:
+    bench.boot().up().tell(StopAsked(reason="shutdown", left_s=6.5))
+    assert bench.did(EndProgram) == [EndProgram(grace_s=3.5)]
+
+    bench.pass_time(3.0).tell(ProgramGone(cause="normal"))
+
+    assert bench.recorded(Overran) == []
+
+
+def test_a_program_that_had_to_be_ended_is_told_of_to_whoever_conducts_the_end(bench: Bench) -> None:
+    bench.boot().up().tell(StopAsked(reason="shutdown", left_s=6.0))
+
+    bench.pass_time(4.0).tell(ProgramGone(cause="killed by SIGKILL"))
+
+    told = Overrun(name="the program of ws9", of="ws9", allowed_s=3.0, took_s=4.0, killed=True)
+    assert bench.recorded(Overran) == [Overran(overrun=told)]
+    assert ("hub", told) in bench.sent
+
+
+def test_a_shim_that_is_not_understood_is_told_of(bench: Bench) -> None:
+    bench.boot().tell(ShimForeign(pid=77, protocol=9, spoken=(1,)))
+
+    assert bench.recorded(ShimReplaced) == [ShimReplaced(workstream="ws9", pid=77, protocol=9, spoken=(1,))]
 
 
 def test_a_replaced_monitor_ends_and_touches_nothing(bench: Bench) -> None:

@@ -5,7 +5,7 @@ import pytest
 from alluse_hub.actors.monitor.core import CORE
 from alluse_hub.protocols.flow import AskUnsettled, Present, Unsettled
 from alluse_hub.protocols.health import HealthChanged, Pulse, Status
-from alluse_hub.protocols.lifecycle import PeerUp
+from alluse_hub.protocols.lifecycle import ChildState, PeerDown, PeerUp
 from alluse_hub.protocols.names import RESERVED
 from alluse_hub.protocols.program import (
     AttachFailed,
@@ -62,6 +62,50 @@ def test_who_needs_what_is_down_is_degraded_not_dead() -> None:
     assert bench.said(Pulse)[-1].health == 100.0
 
 
+def down(incarnation: int, standing: ChildState = ChildState.PARKED) -> PeerDown:
+    return PeerDown(name="ws3", incarnation=incarnation, standing=standing, cause="error: boom")
+
+
+def test_who_needs_one_whose_monitor_is_down_is_degraded_until_the_monitor_is_up_again() -> None:
+    bench = Bench(MonitorSpec(workstream="ws9", command=("program",), depends_on=("ws3",)))
+    bench.boot().up().tell(PeerUp(name="ws3", incarnation=4), "hub").tell(Present(workstream="ws3", presence="up"))
+
+    bench.tell(down(4), "workstreams").tell(down(4, ChildState.RESTARTING), "workstreams").tell(down(4), "workstreams")
+    assert bench.said(Pulse)[-1].health == 80.0
+    assert bench.said(Pulse)[-1].why.endswith("degraded: it needs ws3, whose monitor is parked")
+
+    bench.tell(PeerUp(name="ws3", incarnation=5), "hub")
+    assert bench.said(Pulse)[-1].health == 100.0
+
+
+def test_that_a_monitor_is_down_is_old_news_when_its_next_incarnation_is_up() -> None:
+    bench = Bench(MonitorSpec(workstream="ws9", command=("program",), depends_on=("ws3",)))
+    bench.boot().up().tell(PeerUp(name="ws3", incarnation=5), "hub")
+    before = bench.state
+
+    bench.tell(down(4), "workstreams")
+
+    assert bench.state == before
+
+
+def test_the_news_that_a_monitor_was_up_does_not_end_the_news_that_it_is_down_again() -> None:
+    bench = Bench(MonitorSpec(workstream="ws9", command=("program",), depends_on=("ws3",)))
+    bench.boot().up().tell(down(4), "workstreams")
+
+    bench.tell(PeerUp(name="ws3", incarnation=4), "hub")
+
+    assert bench.said(Pulse)[-1].health == 80.0
+
+
+def test_a_monitor_down_that_it_does_not_need_is_nothing_to_it(bench: Bench) -> None:
+    bench.boot().up()
+    before = bench.state
+
+    bench.tell(down(4), "workstreams")
+
+    assert bench.state == before
+
+
 @pytest.mark.parametrize(("allowed_s", "health"), [(1.0, 50.0), (4.0, 100.0)])
 def test_a_busy_program_fades_from_the_silence_on_that_its_detector_allowed(allowed_s: float, health: float) -> None:
     bench = Bench(MonitorSpec(workstream="ws9", command=("program",), heartbeat_timeout_s=5.0, pulse_s=2.0))
@@ -104,14 +148,14 @@ def test_a_peer_of_no_concern_is_told_nothing(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("peer", sorted({*RESERVED, "ws3", "ws4", "ws9"}))
-def test_it_heeds_exactly_those_that_it_would_tell_something(peer: str) -> None:
+def test_it_heeds_exactly_those_that_it_would_tell_something_and_those_it_needs(peer: str) -> None:
     bench = Bench(MonitorSpec(workstream="ws9", command=("program",), needed_by=("ws4",), depends_on=("ws3",)))
     bench.boot().up()
     bench.sent.clear()
     bench.tell(PeerUp(name=peer, incarnation=2), "hub")
 
     assert CORE.heeds is not None
-    assert CORE.heeds(bench.state, peer) == bool(bench.sent)
+    assert CORE.heeds(bench.state, peer) == (bool(bench.sent) or peer == "ws3")
 
 
 def test_asking_for_the_unsettled_of_a_program_that_said_nothing_is_answered(bench: Bench) -> None:

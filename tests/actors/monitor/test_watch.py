@@ -21,6 +21,7 @@ class Stand:
     now: float = 1_000.0
     told: list[Message] = field(default_factory=list)
     is_unread: bool = False
+    halted: str = ""
     watch: Watch = field(init=False)
     wakes_at: float | None = None
 
@@ -28,7 +29,7 @@ class Stand:
         self.watch = Watch(self.spec, self.told.append, lambda: self.now)
 
     def begin(self, *, is_greeted: bool = True) -> "Stand":
-        self.watch.begin(lambda: self.is_unread, is_greeted=is_greeted)
+        self.watch.begin(lambda: self.is_unread, is_greeted=is_greeted, halted=lambda: self.halted)
         return self.look()
 
     def look(self) -> "Stand":
@@ -106,6 +107,20 @@ def test_silence_is_told_once_and_so_is_its_end(detector: DetectorKind) -> None:
     watched = stand(detector).begin().beat(1.0, 5).pass_time(100.0).say().pass_time(1.0).say()
 
     assert [type(message) for message in watched.told] == [WentSilent, BeatsBack]
+
+
+@BOTH
+def test_a_silence_tells_who_is_stopped_and_whoever_asks_hears_it_as_long_as_it_lasts(detector: DetectorKind) -> None:
+    program = stand(detector).begin().say()
+    program.halted = "it is stopped"
+    assert program.watch.halted == ""
+
+    program.pass_time(60.0)
+    assert [silence.halted for silence in program.silences()] == ["it is stopped"]
+    assert program.watch.halted == "it is stopped"
+
+    program.say()
+    assert program.watch.halted == ""
 
 
 @BOTH

@@ -1,6 +1,8 @@
-from alluse_hub.actors.router.core import AGAIN_S, HELD_MAX, LATE_S, ROUTER, decide, round_of
+from alluse_hub.actors.router.core import LATE_S, ROUTER, decide
+from alluse_hub.actors.router.rounds import AGAIN_S, HELD_MAX, round_of
 from alluse_hub.actors.router.state import Router, evolve, overall_digest
 from alluse_hub.protocols.effects import Effect, Record, Send, Wake
+from alluse_hub.protocols.ending import CloseIntake, Drain, Drained, IntakeClosed
 from alluse_hub.protocols.flow import (
     AskUnsettled,
     Consider,
@@ -324,3 +326,31 @@ def test_the_round_of_an_event_is_read_off_its_cause() -> None:
 def test_the_overall_digest_does_not_depend_on_the_order_of_workstreams() -> None:
     assert overall_digest({"a": "1", "b": "2"}) == overall_digest({"b": "2", "a": "1"})
     assert HELD_MAX > 0
+
+
+# --- the hub ends -----------------------------------------------------------------------------------------------------
+
+
+def test_a_closed_router_opens_no_further_session() -> None:
+    bench = Bench()
+    bench.hear(Started(incarnation=1))
+    assert bench.hear(CloseIntake(left_s=30.0), "hub") == [("hub", IntakeClosed())]
+
+    for workstream in SPEC.workstreams:
+        bench.hear(Unsettled(workstream=workstream, events=(), through=0), workstream)
+
+    assert bench.state.open == {}
+    assert bench.hear(Drain(left_s=29.0), "hub") == [("hub", Drained())]
+
+
+def test_a_router_is_drained_when_the_rounds_of_the_open_session_are_over() -> None:
+    bench = Bench().ready()
+    assert bench.state.open  # it has asked for a session
+
+    assert bench.hear(Drain(left_s=30.0), "hub") == []
+    assert bench.hear(Drain(left_s=29.0), "hub") == []
+    sent = bench.open_session()
+
+    assert ("hub", Drained()) in sent
+    assert [message for _, message in sent if isinstance(message, Deliver)] == []
+    assert [message for _, message in bench.sent if isinstance(message, Drained)] == [Drained()]

@@ -69,6 +69,19 @@ def test_a_restored_gauge_goes_on_as_if_never_stopped(moves: list[float], cut: i
     assert [second.take(bar) for bar in bars[cut:]] == told[cut:]
 
 
+@given(MOVES, st.integers(0, 59))
+@settings(deadline=None, max_examples=20)
+def test_a_bar_that_was_passed_over_counts_in_what_is_measured_later(moves: list[float], cut: int) -> None:
+    measured, passed = Gauge(), Gauge()
+    bars = tape_of(moves)
+
+    told = [measured.take(bar) for bar in bars]
+    for bar in bars[:cut]:
+        passed.pass_over(bar)
+
+    assert [passed.take(bar) for bar in bars[cut:]] == told[cut:]
+
+
 def test_nothing_is_said_before_warm_up() -> None:
     gauge = Gauge()
     told = [gauge.take(bar) for bar in tape_of([0.01] * 60)]

@@ -1,0 +1,102 @@
+"""A storm of signals over a hub at work: whatever is hit, all stands again afterwards, and nothing is left over.
+
+Everybody may be hit but the guardian: actors, supervisors, the root, Thespian's admin and logger, the host, shims and
+programs.  The guardian is what ``serve`` is, and who restarts that is a service manager; its death has tests of its own
+(``test_death``).
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.live.daemons import eventually
+from tests.live.hubs import Hub, configured, one_more_session, replay, serving, whole
+from tests.live.storms import FILES_SPARE, Belongings, Storm, belongings, stormproof, zombies_of
+
+STANDS = {"active"}
+OUT = {"parked", "stopped", "maintenance"}
+
+
+def stands(hub: Hub) -> bool:
+    """Every workstream is ready or out for a stated reason, and every actor is up."""
+    shown = hub.ask("status")
+    for workstream in shown["workstreams"]:
+        if workstream["status"] not in STANDS and not (workstream["status"] in OUT and workstream["why"]):
+            return False
+    return bool(shown["hub"]["actors_up"] == shown["hub"]["actors"])
+
+
+def left_over(before: Belongings, after: Belongings) -> list[str]:
+    """What is there, or is not, and was otherwise before."""
+    found = [f"{name}: {after.names.get(name, 0)} processes" for name in before.names.keys() ^ after.names.keys()]
+    found += [f"{name}: {count}" for name, count in after.names.items() if count != before.names.get(name, count)]
+    found += [f"in run: {name}" for name in sorted(set(before.run) ^ set(after.run))]
+    if after.sockets != before.sockets:
+        found.append(f"sockets: {after.sockets} instead of {before.sockets}")
+    for name, count in after.files.items():
+        if count > before.files.get(name, count) + FILES_SPARE:
+            found.append(f"descriptors of {name}: {count} instead of {before.files[name]}")
+    return found
+
+
+def weathered(hub: Hub, before: Belongings) -> Belongings:
+    """When all stands again and what was opened in between is closed."""
+    eventually(lambda: stands(hub), "all stands again")
+    one_more_session(hub)
+    clean(hub, before)
+    whole(hub)
+    return belongings(hub.home)
+
+
+def clean(hub: Hub, before: Belongings) -> None:
+    seen: list[list[str]] = []
+
+    def is_clean() -> bool:
+        seen[:] = [[*left_over(before, belongings(hub.home)), *zombies_of(hub.home)]]
+        return not seen[0]
+
+    try:
+        eventually(is_clean)
+    except AssertionError as error:
+        raise AssertionError(f"left over: {seen[0]}") from error
+
+
+def seed_of_the_day(default: int) -> int:
+    seed = int(os.environ.get("STORM_SEED", default))
+    print(f"storm seed {seed}")
+    return seed
+
+
+def test_a_short_storm_leaves_nothing_behind(tmp_path: Path) -> None:
+    home = configured(tmp_path, "")
+    (home / "hub.toml").write_text(stormproof(home, replay("2004-08-02", "2009-03-31", speed=8.0)), encoding="utf-8")
+    with serving(home) as hub:
+        hub.reach(2)
+        before = belongings(home)
+
+        Storm(hub, seed_of_the_day(1), pause_s=0.6).rage(10)
+
+        weathered(hub, before)
+
+
+@pytest.mark.deep
+def test_two_hundred_signals_at_random_processes_leave_nothing_behind(tmp_path: Path) -> None:
+    home = configured(tmp_path, "")
+    (home / "hub.toml").write_text(stormproof(home, replay("2004-08-02", "2009-03-31", speed=5.0)), encoding="utf-8")
+    with serving(home) as hub:
+        hub.reach(5)
+        before = belongings(home)
+
+        storm = Storm(hub, seed_of_the_day(2), pause_s=1.0)
+        storm.rage(200)
+
+        after = weathered(hub, before)
+        print(f"hits {dict(storm.struck)}; {after.pss_kb} kB after the storm")
+        hub.daemon.end()
+    with serving(home) as fresh:
+        fresh.reach(fresh.sessions + 10)
+        clean(fresh, before)
+        anew = belongings(home)
+        print(f"{anew.pss_kb} kB in a fresh daemon at the same place")
+        assert after.pss_kb <= 1.1 * anew.pss_kb

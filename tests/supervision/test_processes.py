@@ -1,0 +1,29 @@
+"""The register of a home: who is dead is struck, who is alive stays."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from alluse_hub.supervision import processes
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "run" / "procs").mkdir(parents=True)
+    return tmp_path
+
+
+def test_the_dead_are_struck_and_nobody_else(home: Path) -> None:
+    """Whoever goes with a killed supervisor has no parent left that would strike it."""
+    processes.enter(home, "alive")
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    processes.enter_other(home, child.pid, "dead")
+    child.communicate(b"\n")
+    assert [process.name for process in processes.entered(home)] != ["alive"]
+
+    processes.strike_dead(home)
+
+    assert [(process.name, process.pid) for process in processes.entered(home)] == [("alive", os.getpid())]
