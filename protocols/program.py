@@ -84,8 +84,8 @@ class Attached(Message):
 
 
 class ShimForeign(Message):
-    """The program that runs is held by a shim of a version with which this monitor cannot speak: both are being ended in
-    order, and started anew if they are wanted."""
+    """The program that runs is held by a shim of a version with which this monitor cannot speak: both are being ended
+    in order, and started anew if they are wanted."""
 
     pid: PositiveInt
     protocol: int

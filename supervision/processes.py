@@ -116,6 +116,9 @@ def name_process(name: str) -> None:
     _prctl(PR_SET_NAME, name.encode()[:NAME_BYTES_MAX])
 
 
+PARTIAL = ".new"
+"""How the file of a process ends that is not entered yet."""
+
 # --- the register ----------------------------------------------------------------------------------------------------
 
 
@@ -123,7 +126,7 @@ def enter(home: Path, name: str) -> Process:
     """Put the calling process in the register."""
     process = Process(os.getpid(), start_ticks(os.getpid()), name)
     path = home / "run" / "procs" / str(process.pid)
-    partial = path.with_suffix(".new")
+    partial = path.with_suffix(PARTIAL)
     partial.write_text(json.dumps({"pid": process.pid, "ticks": process.ticks, "name": name}), encoding="utf-8")
     partial.replace(path)
     return process
@@ -173,15 +176,18 @@ def entered(home: Path) -> list[Process]:
 
 def strike(home: Path, process: Process) -> None:
     """Take a dead process out of the register."""
-    with suppress(FileNotFoundError):
-        (home / "run" / "procs" / str(process.pid)).unlink()
+    for suffix in ("", PARTIAL):
+        (home / "run" / "procs" / f"{process.pid}{suffix}").unlink(missing_ok=True)
 
 
 def strike_dead(home: Path) -> None:
-    """Take all that are dead out of the register."""
-    for process in entered(home):
-        if not is_alive(process):
-            strike(home, process)
+    """Take all that are dead out of the register, and what somebody was writing who was killed over it."""
+    paths = list((home / "run" / "procs").glob("[0-9]*"))  # first, lest somebody enter himself in between
+    alive = {process.pid for process in entered(home) if is_alive(process)}
+    for path in paths:
+        pid = int(path.name.partition(".")[0])
+        if pid not in alive and (path.suffix != PARTIAL or not start_ticks(pid)):
+            path.unlink(missing_ok=True)
 
 
 def end_all(home: Path) -> list[Process]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from alluse_hub.protocols.errors import TrailError
+from alluse_hub.supervision.bell import Bell
 from alluse_hub.supervision.spool import BELL
 
 POLL_S = 0.05
@@ -53,34 +54,18 @@ def gone(directory: Path) -> str:
     return f"{directory} is gone; bring it back, or restart the hub to begin a new one"
 
 
-class Bell:
-    """Ends a wait from another thread, once per ring or more."""
-
-    def __init__(self) -> None:
-        self.fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-
-    def ring(self) -> None:
-        os.eventfd_write(self.fd, 1)
-
-    def hush(self) -> None:
-        os.eventfd_read(self.fd)
-
-    def close(self) -> None:
-        os.close(self.fd)
-
-
 class Inotify:
     """Raises OSError at birth where inotify is not to be had."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._urgent_fd = inotify(bell_of(directory), IN_MODIFY)
-        try:
+        with contextlib.ExitStack() as undo:
+            self._urgent_fd = inotify(bell_of(directory), IN_MODIFY)
+            undo.callback(os.close, self._urgent_fd)
             self._fd = inotify(directory, IN_MODIFY | IN_MOVED_TO | IN_CREATE)
-        except OSError:
-            os.close(self._urgent_fd)
-            raise
-        self._bell = Bell()
+            undo.callback(os.close, self._fd)
+            self._bell = Bell()
+            undo.pop_all()
         self._poll = polling(self._fd, self._bell.fd)
         self._urgent = polling(self._urgent_fd, self._bell.fd)
 

@@ -26,6 +26,7 @@ IDLE_S = 300.0
 """A client that follows the trail asks twice a second; one silent for this long is gone or asleep."""
 
 SEND_S = 10.0
+ACCEPT_PAUSE_S = 0.05
 CHUNK_BYTES = 65_536
 REFUSALS_KEPT_S = 10.0
 """Knocks of the same user within this time are told of together, so that nobody can fill the trail by knocking."""
@@ -174,18 +175,25 @@ class Door:
             except OSError:
                 if self._listener is not listener:
                     return
-                time.sleep(0.05)  # out of descriptors: the connections there are go on
+                time.sleep(ACCEPT_PAUSE_S)  # out of descriptors: the connections there are go on
                 continue
-            with self._lock:
-                is_full = len(self._open) >= CONNECTIONS_MAX
-                if not is_full:
-                    thread = threading.Thread(target=self._serve, args=(connection,), name="control-peer", daemon=True)
-                    self._open[connection] = thread
-                    thread.start()
-            if is_full:
+            if not self._let_in(connection):
                 with contextlib.suppress(OSError):
                     connection.send(self._full, socket.MSG_DONTWAIT)
                 connection.close()
+
+    def _let_in(self, connection: socket.socket) -> bool:
+        """A thread of its own; False if there are too many, or the system has no more."""
+        with self._lock:
+            if len(self._open) >= CONNECTIONS_MAX:
+                return False
+            thread = threading.Thread(target=self._serve, args=(connection,), name="control-peer", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the other connections there are go on
+                return False
+            self._open[connection] = thread  # before it can take itself out: that needs the lock
+            return True
 
     def _serve(self, connection: socket.socket) -> None:
         try:

@@ -46,6 +46,12 @@ HUNG_GRACE_S = 1.0
 SHIM_GRACE_S = 2.0
 """From KILL to the end of the shim: a shim that listens has told of its program's end in a few milliseconds."""
 
+LAST_STEPS_S = 1.5
+"""The least that is kept for them: a second from TERM to KILL, and the word of it."""
+
+GRACE_LEAST_S = 0.01
+"""A program with no time left is still asked before it is told."""
+
 STOPPING_EXTRA_S = 3.0
 """Beyond the grace: the shim's TERM and KILL, and the way back."""
 
@@ -94,7 +100,8 @@ def grace_s(state: Monitor) -> float:
     """What a program is given: of the share that a monitor has at the hub's end, room is kept for TERM and KILL."""
     if state.left_s is None:
         return state.spec.grace_s
-    return min(state.spec.grace_s, max(state.left_s - STOPPING_EXTRA_S, state.left_s / 2))
+    comfortable_s = max(state.left_s - STOPPING_EXTRA_S, state.left_s / 2)
+    return max(GRACE_LEAST_S, min(state.spec.grace_s, comfortable_s, state.left_s - LAST_STEPS_S))
 
 
 # --- judged ----------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """What actors and the admin have in common as parents: they make children, and hear once of the end of each."""
 
 import signal
+from abc import abstractmethod
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -40,8 +41,9 @@ class Parenting(Sending, MultiProcReplicator):  # type: ignore[misc]  # Thespian
         self.logs.post(envelope.message)
         return True
 
+    @abstractmethod
     def manager_class(self) -> Any:  # Thespian's ActorManager, of our kind
-        raise NotImplementedError
+        """What a child's process runs."""
 
     # --- birth -------------------------------------------------------------------------------------------------------
 
@@ -112,8 +114,9 @@ class Parenting(Sending, MultiProcReplicator):  # type: ignore[misc]  # Thespian
             notice = ChildExited(child.address, cause)
             self.transport.exchange.deliver(ReceiveEnvelope(child.address, notice))
 
+    @abstractmethod
     def child_never_started(self, child: Child, cause: ExitCause) -> None:
-        raise NotImplementedError
+        """It ended before it had an address; whoever wanted it is to hear why."""
 
 
 def _be_child(

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from alluse_hub.supervision.engine.address import ADMIN_NAME, NAME_BYTES_MAX, PATH_BYTES_MAX, pid_in
+from alluse_hub.supervision.processes import start_ticks
 
 LOCK_NAME = "admin.lock"
 
@@ -114,10 +115,10 @@ def await_no_admin(room: Path, patience_s: float) -> bool:
 
 
 def sweep(room: Path) -> None:
-    """Remove the sockets of processes that are gone."""
+    """Remove the sockets of processes that are gone, or only wait to be reaped."""
     for name in os.listdir(room):  # noqa: PTH208  # names are wanted, and there may be hundreds
         pid = pid_in(name)
-        if pid and not _is_running(pid):
+        if pid and not start_ticks(pid):
             with suppress(FileNotFoundError):
                 (room / name).unlink()
 
@@ -127,13 +128,3 @@ def remove_sockets_of(room: Path, pid: int) -> None:
         if pid_in(name) == pid:
             with suppress(FileNotFoundError):
                 (room / name).unlink()
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True  # the number was given to another user's process; its end will free the name
-    return True

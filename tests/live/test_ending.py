@@ -11,7 +11,7 @@ from alluse_hub.supervision import processes
 from tests.live.daemons import eventually
 from tests.live.hubs import Hub, configured, running_programs, serving
 
-TOTAL_S = 3.0
+TOTAL_S = 4.0
 
 STUBBORN = """
 import json, signal, sys, time

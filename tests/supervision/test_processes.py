@@ -27,3 +27,14 @@ def test_the_dead_are_struck_and_nobody_else(home: Path) -> None:
     processes.strike_dead(home)
 
     assert [(process.name, process.pid) for process in processes.entered(home)] == [("alive", os.getpid())]
+
+
+@pytest.mark.parametrize("text", ['{"pid": 4194305, "ticks": 7, "name": "ws1"}', '{"pid": 41'])
+def test_what_somebody_was_writing_who_was_killed_over_it_goes_as_well(home: Path, text: str) -> None:
+    """A number that no process can have, so nobody can be writing there."""
+    (home / "run" / "procs" / "4194305.new").write_text(text, encoding="utf-8")
+    processes.enter(home, "alive")
+
+    processes.strike_dead(home)
+
+    assert [path.name for path in (home / "run" / "procs").iterdir()] == [str(os.getpid())]

@@ -120,6 +120,7 @@ def test_the_check_says_whether_the_trail_is_whole(hub: "Hub") -> None:
         "gaps": [],
         "doubles": [],
         "unrecorded": [],
+        "witness": "",
     }
 
 

@@ -365,9 +365,19 @@ def test_a_stop_does_not_wait_for_ever(bench: Bench) -> None:
     assert bench.stopped
 
 
-def test_a_program_is_given_what_its_monitor_has_left_less_the_time_for_term_and_kill(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("left_s", "grace_s"), [(60.0, 5.0), (8.0, 5.0), (6.5, 3.5), (4.0, 2.0), (3.0, 1.5), (2.0, 0.5), (1.0, 0.01)]
+)
+def test_a_program_is_given_what_its_monitor_has_left_less_the_time_for_term_and_kill(
+    bench: Bench, left_s: float, grace_s: float
+) -> None:
+    bench.boot().up().tell(StopAsked(reason="shutdown", left_s=left_s))
+
+    assert bench.did(EndProgram) == [EndProgram(grace_s=grace_s)]
+
+
+def test_a_program_that_ends_within_its_grace_has_not_overrun(bench: Bench) -> None:
     bench.boot().up().tell(StopAsked(reason="shutdown", left_s=6.5))
-    assert bench.did(EndProgram) == [EndProgram(grace_s=3.5)]
 
     bench.pass_time(3.0).tell(ProgramGone(cause="normal"))
 
