@@ -15,7 +15,7 @@ class BoardShown(Message):
     view: Json
 
     def for_trail(self) -> "BoardVersion":
-        return BoardVersion(request=self.request, version=self.version)
+        return BoardVersion(request=self.request, version=self.version, is_known=bool(self.view))
 
 
 class BoardVersion(Message):
@@ -23,3 +23,4 @@ class BoardVersion(Message):
 
     request: str
     version: NonNegativeInt
+    is_known: bool = True  # there is something in the picture

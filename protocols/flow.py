@@ -80,6 +80,8 @@ class Deliver(Message):
             command=self.command,
             session=self.session,
             events=tuple(event.id for event in self.events),
+            parameters=self.parameters,
+            taken=self.taken,
         )
 
 
@@ -91,6 +93,8 @@ class Delivered(Message):
     command: str
     session: str = ""
     events: tuple[str, ...] = ()
+    parameters: Json = {}
+    taken: NonNegativeInt = 0
 
 
 class Produced(Message):
@@ -114,6 +118,8 @@ class Produced(Message):
             error=self.error,
             events=tuple(event.id for event in self.events),
             through=self.through,
+            result=self.result,
+            latency_s=self.latency_s,
         )
 
 
@@ -126,6 +132,8 @@ class ProducedIds(Message):
     error: str = ""
     events: tuple[str, ...] = ()
     through: NonNegativeInt = 0
+    result: Json = {}
+    latency_s: float = 0.0
 
 
 class AskUnsettled(Message):

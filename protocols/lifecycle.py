@@ -11,6 +11,7 @@ from pydantic import Field, PositiveInt, StrictBool, model_validator
 
 from alluse_hub.protocols.ending import EndPlan
 from alluse_hub.protocols.liveness import Liveness
+from alluse_hub.protocols.masking import without_environment
 from alluse_hub.protocols.message import Fact, Json, Message
 
 ActorName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,47}$")]
@@ -70,8 +71,8 @@ class Backoff(Message):
     """The pause before a restart, which grows while restarts of one child follow each other in a row.
 
     The first ``at_once`` restarts of a row wait for nothing; the next ``first_s``, then ``first_s * factor`` and so on,
-    at most ``cap_s``, all in seconds.  ``jitter`` takes away up to that share of each pause, so that what failed at once
-    is not tried at once.  A row is over when the child has been up for ``reset_s``, or when an operator starts it.
+    at most ``cap_s``, all in seconds.  ``jitter`` takes away up to that share of each pause, so that what failed at
+    once is not tried at once.  A row is over when the child has been up for ``reset_s``, or when an operator starts it.
     """
 
     at_once: Annotated[int, Field(ge=0)] = 1
@@ -177,8 +178,8 @@ class Woken(Message):
 class StopAsked(Message):
     """The parent wants the actor to end.  A core that takes this letter ends itself with ``Stop(own name, ...)``
     when it is ready; for any other the shell ends at once.  With the reason ``KILLED`` it is not a wish: the parent has
-    died, and whoever may still do so ends in order, with that cause.  ``left_s``: it is killed after that, and may share
-    it out among its own; None: as long as its specification says."""
+    died, and whoever may still do so ends in order, with that cause.  ``left_s``: it is killed after that, and may
+    share it out among its own; None: as long as its specification says."""
 
     reason: str
     left_s: Annotated[float, Field(ge=0)] | None = None
@@ -345,12 +346,18 @@ class TreeShown(Message):
 
 
 class Booted(Fact):
-    """First entry of an incarnation."""
+    """First entry of an incarnation.  ``actor`` and ``spec``: the class path and the specification it was born with, so
+    that it can be run again from the trail alone; what a specification gives to a program's environment is left out."""
 
     pid: int
     start_ticks: int  # of the process, so that pid and start together name it for ever
     parent: str
     version: str
+    actor: str = ""
+    spec: Json = Field(default_factory=dict)
+
+    def for_trail(self) -> "Booted":
+        return self.model_copy(update={"spec": without_environment(self.spec)})
 
 
 class Failed(Fact):

@@ -5,6 +5,8 @@ come back; so a healthy program costs the trail nothing but what it has to say. 
 released: whoever monitors next hears it again.
 """
 
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
@@ -126,18 +128,38 @@ class LinesRead(Message):
             events=tuple(numbers),
             replies=tuple(line for line in self.lines if isinstance(line, Reply)),
             hello=next((line for line in self.lines if isinstance(line, Hello)), None),
+            refused=self.refused,
             refusals=self.refusals,
+            order=order_of(self.lines),
         )
 
 
 class LinesHeard(Message):
-    """``LinesRead`` as it stands in the trail."""
+    """``LinesRead`` as it stands in the trail.  ``order``: of hello, events and replies, as ``h2er3er``; empty for the
+    usual one, the hello before all events and they before all replies."""
 
     through: PositiveInt
     events: tuple[PositiveInt, ...] = ()
     replies: tuple[Reply, ...] = ()
     hello: Hello | None = None
+    refused: tuple[Refusal, ...] = ()
     refusals: NonNegativeInt = 0
+    order: str = ""
+
+
+def order_of(lines: Sequence[ProgramLine]) -> str:
+    """As ``LinesHeard`` has it; of more than one hello the first counts."""
+    letters = "".join(ORDER_LETTERS.get(type(line), "") for line in lines)
+    first, hello, rest = letters.partition("h")
+    letters = first + hello + rest.replace("h", "")
+    usual = "".join(sorted(letters, key="her".index))
+    if letters == usual:
+        return ""
+    runs = ((letter, sum(1 for _ in run)) for letter, run in groupby(letters))
+    return "".join(f"{count if count > 1 else ''}{letter}" for letter, count in runs)
+
+
+ORDER_LETTERS: dict[type[Message], str] = {Hello: "h", EventLine: "e", Reply: "r"}
 
 
 class WentSilent(Message):

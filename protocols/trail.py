@@ -180,6 +180,23 @@ class WitnessRefused(Fact):
     why: str
 
 
+class Restored(Fact):
+    """An operator brought a backup of this trail back: its first ``entries`` entries, whose tree has this ``root``.
+
+    ``lost_entries``: how many the log had had at least, by its last checkpoint, whose root was ``lost_root``; 0 if
+    nothing newer was known.  ``key``: the public one that signs from here on; ``is_new_key``: since no key ever signs
+    two pasts.
+    """
+
+    made_at: float
+    entries: NonNegativeInt
+    root: str
+    lost_entries: NonNegativeInt = 0
+    lost_root: str = ""
+    key: str
+    is_new_key: bool
+
+
 # --- what a check finds --------------------------------------------------------------------------------------------
 
 

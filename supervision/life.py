@@ -62,7 +62,8 @@ ANY_INCARNATION = 0
 @dataclass(frozen=True, slots=True)
 class Boot:
     """What an actor is told when it is born.  ``home`` is the hub's folder; ``reader`` the class path of the module
-    that recovers facts; ``process`` says which process this is, for the trail; ``origin`` what it is born for."""
+    that recovers facts; ``process`` says which process this is, for the trail; ``origin`` what it is born for;
+    ``actor`` the class path of its shell."""
 
     name: str
     life: int
@@ -72,6 +73,7 @@ class Boot:
     pid: int = 0
     start_ticks: int = 0
     origin: Origin = UNKNOWN
+    actor: str = ""
 
 
 @dataclass(slots=True)
@@ -101,6 +103,7 @@ class Life(Generic[S]):
     _early: list[tuple[Message, str, Origin]] = field(default_factory=list)
     _in_hand: str = ""  # the letter whose turn it is
     _receipt: Frame | None = None  # of that letter, until it is written
+    _heard_at: float | None = None  # and when it was heard
     _owed: Origin = UNKNOWN  # what a failure now is due to: the birth until it is up, the order once it is to end
     _is_new: bool = True  # not up yet
     registered_as: Origin = UNKNOWN  # what a newborn names as the cause when it makes itself known
@@ -120,13 +123,11 @@ class Life(Generic[S]):
         self._spec = self.core.spec.model_validate(self.boot.spec)
         self.state = self.core.start(self.boot.name, self._spec)
         recovered = self._recover()
+        me = self.boot
         booted = Booted(
-            pid=self.boot.pid,
-            start_ticks=self.boot.start_ticks,
-            parent=self.boot.parent,
-            version=self.boot.version,
+            pid=me.pid, start_ticks=me.start_ticks, parent=me.parent, version=me.version, actor=me.actor, spec=me.spec
         )
-        born = self._owed = self.boot.origin
+        born = self._owed = me.origin
         over = self.hand.died_over
         died = [] if over is None else [_fact(DiedInHand(name=self.boot.name, suspect=over))]
         self._write([_fact(booted, *born), *died])
@@ -255,10 +256,10 @@ class Life(Generic[S]):
             if poison is not None:
                 self._set_aside(receipt, envelope.id, poison)
                 return
-        self._in_hand, self._receipt = envelope.id, receipt
+        self._in_hand, self._receipt, self._heard_at = envelope.id, receipt, envelope.at
         decision = self.core.decide(self.state, envelope)
         now, rest = split(decision.effects)
-        numbered = self._write([receipt], now, envelope.id, envelope.correlation)
+        numbered = self._write([receipt], now, Origin(envelope.id, envelope.correlation), envelope.at)
         self._receipt = None
         self.state = decision.state
         if rest:
@@ -286,17 +287,17 @@ class Life(Generic[S]):
 
     def _go_on(self, held: Held) -> None:
         now, rest = split(held.effects)
-        numbered = self._write([], now, held.cause, held.correlation)
+        numbered = self._write([], now, Origin(held.cause, held.correlation))
         if rest:
             self._outbox.hold(Held(self.spool.n, rest, held.cause, held.correlation))
         self._perform(numbered, held.cause, held.correlation)
 
     def _write(
-        self, frames: list[Frame], effects: Sequence[Effect] = (), cause: str = "", correlation: str = ""
+        self, frames: list[Frame], effects: Sequence[Effect] = (), turn: Origin = UNKNOWN, at: float | None = None
     ) -> list[tuple[Effect, str, bytes]]:
-        """Everything of a turn in one write; returns the effects to perform, each with its entry's id and body."""
+        """Everything of a turn in one write; returns the effects to perform, each with its entry's id and body.
+        ``at``: the time that the core was told, so that it can be told it again."""
         numbered: list[tuple[Effect, str, bytes]] = []
-        turn = Origin(cause, correlation)
         own = f"{self.boot.name}/{self.spool.incarnation}"
         for whole in effects:
             effect, (cause, correlation) = unwrapped(whole, turn)
@@ -322,7 +323,7 @@ class Life(Generic[S]):
                 case _:
                     numbered.append((whole, entry, b""))
         if frames:
-            self.spool.write(frames, self.ports.now(), self.ports.wall())
+            self.spool.write(frames, self.ports.now() if at is None else at, self.ports.wall())
         return numbered
 
     def _perform(self, numbered: list[tuple[Effect, str, bytes]], cause: str, correlation: str) -> None:
@@ -402,7 +403,8 @@ class Life(Generic[S]):
         own = str(EntryId(self.boot.name, self.spool.incarnation, self.spool.n + len(frames) + 1))
         self.farewell = Origin(own, self._owed.correlation or own)
         fact = Failed(letter=self._in_hand, error=error[:4_000])
-        self._write([*frames, _fact(fact, self._in_hand or self._owed.cause, self.farewell.correlation)])
+        told = _fact(fact, self._in_hand or self._owed.cause, self.farewell.correlation)
+        self._write([*frames, told], at=self._heard_at if frames else None)
 
     @property
     def last_word(self) -> Message | None:

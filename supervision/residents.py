@@ -168,7 +168,15 @@ class Residents:
         """Boot a resident of this name.  Whatever is wrong with it is told to the cell's core."""
         try:
             shell = _load(start.actor)
-            boot = replace(self._boot, name=name, life=life, spec=start.spec, parent=self._boot.name, origin=origin)
+            boot = replace(
+                self._boot,
+                name=name,
+                life=life,
+                spec=start.spec,
+                parent=self._boot.name,
+                origin=origin,
+                actor=start.actor,
+            )
             resident = Resident(boot, shell.core, self._carrier, self._leave)
             spool = self._open_spool(name)
             hand = hand_of(self._home, name, spool.incarnation, boot.version, resident.now())

@@ -188,7 +188,8 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
         own = self._lodging.move_in(order.name, order.parent_pid)
         spool = self._spool = Spool.open(self._home / "trail" / "spool", order.name)
         version = order.house.version
-        boot = Boot(order.name, order.life, order.spec, order.parent, version, own.pid, own.ticks, order.origin)
+        path = f"{type(self).__module__}.{type(self).__qualname__}"
+        boot = Boot(order.name, order.life, order.spec, order.parent, version, own.pid, own.ticks, order.origin, path)
         self._own = boot
         hand = hand_of(self._home, order.name, spool.incarnation, order.house.version, self.now())
         self._life = Life(boot, self.core, spool, self, hand)

@@ -252,7 +252,7 @@ class Simulation:
         self._serial += 1
         actor = Simulated(self, name, parent, self._serial, number, core, None)  # type: ignore[arg-type]  # next line
         origin = UNKNOWN if parent is None else parent.life.of_child(name)
-        boot = Boot(name, number, spec, GUARDIAN if parent is None else parent.name, origin=origin)
+        boot = Boot(name, number, spec, GUARDIAN if parent is None else parent.name, origin=origin, actor=start.actor)
         spool = self.trail.spool(name)
         hand = Hand(self._hands.setdefault(name, bytearray(HAND_BYTES)), spool.incarnation, "", self.now)
         actor.life = Life(boot, core, spool, actor, hand)

@@ -31,7 +31,7 @@ def finish(turn: Turn) -> None:
         shown = pulse(turn.state, turn.at)
         change = HealthChanged(workstream=turn.state.ws, was=was, now=status, health=shown.health, why=why)
         turn.record(change)
-        turn.send(COORDINATOR, change)
+        turn.send(BOARD, change)
         turn.send(BOARD, shown)
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from alluse_hub.cli import commands, failure, trail
+from alluse_hub.cli import backup, commands, failure, trail
 from alluse_hub.cli.failure import Failure
 
 EXITS = """exit status:
@@ -199,7 +199,8 @@ def _nested(verb: Verb, verbs: "argparse._SubParsersAction[Parser]") -> None:
         _order(made)
 
     record = verbs.add_parser("trail", help="the record of every message and decision")
-    parts = record.add_subparsers(metavar="tail|show|check|verify|key", required=True, parser_class=Parser)
+    choices = "tail|show|check|verify|key|backup|restore"
+    parts = record.add_subparsers(metavar=choices, required=True, parser_class=Parser)
     tail = verb("tail", commands.tail, "the newest entries, oldest first", parts)
     _stream(tail)
     tail.add_argument(
@@ -210,6 +211,7 @@ def _nested(verb: Verb, verbs: "argparse._SubParsersAction[Parser]") -> None:
     show.add_argument("id", metavar="ID", help="such as ws3/1/42")
     verb("check", commands.check, "read all of it: is anything missing or double?", parts)
     _proof(verb, parts)
+    _copies(verb, parts)
 
     config = verbs.add_parser("config", help="the configuration")
     words = config.add_subparsers(metavar="check|show", required=True, parser_class=Parser)
@@ -231,3 +233,12 @@ def _proof(verb: Verb, parts: "argparse._SubParsersAction[Parser]") -> None:
     proof.add_argument("--all", action="store_true", help="the signature of every checkpoint, however many")
     key = verb("key", trail.key, "the public key that the trail is verified by", parts)
     key.add_argument("--new", action="store_true", help="make a new one for the same log: the old one was lost or seen")
+
+
+def _copies(verb: Verb, parts: "argparse._SubParsersAction[Parser]") -> None:
+    copy = verb("backup", backup.backup, "copy the trail while the hub runs, and verify the copy", parts)
+    copy.add_argument("dir", metavar="DIR", help="a folder that is not there yet")
+    back = verb("restore", backup.restore, "make a backup the trail of --home, which has none; no hub may run", parts)
+    back.add_argument("dir", metavar="DIR", help="what `trail backup` made")
+    back.add_argument("--older", action="store_true", help="even if the home's `head` is newer: the loss is recorded")
+    back.add_argument("--drill", action="store_true", help="into a folder that is thrown away: does it work, how long?")

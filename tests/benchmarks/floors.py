@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from alluse_hub.actors.auditor.bindings import sqlite3
-from alluse_hub.actors.auditor.store import AUTOCHECKPOINT_PAGES, ENTRY_COLUMNS
+from alluse_hub.actors.auditor.leaves import ENTRY_COLUMNS
+from alluse_hub.actors.auditor.store import AUTOCHECKPOINT_PAGES
 from tests.benchmarks.kernel import resident_kib
 
 PYTHON_PASS = (sys.executable, "-c", "pass")

@@ -43,6 +43,10 @@ def fall(state: Lives, letter: Envelope) -> Decision[Lives]:
     return Decision(state)
 
 
+def heedless(state: Lives, _letter: Envelope) -> Decision[Lives]:
+    return Decision(state)
+
+
 class Fragile(Shell):
     core = Core(lambda _name, _spec: Lives(), fall, Nothing, frozenset({Started, Woken}))
 
@@ -50,12 +54,7 @@ class Fragile(Shell):
 class Deaf(Shell):
     """Hears that it shall stop, and does not."""
 
-    core = Core(
-        lambda _name, _spec: Lives(),
-        lambda state, _letter: Decision(state),
-        Nothing,
-        frozenset({Started, StopAsked}),
-    )
+    core = Core(lambda _name, _spec: Lives(), heedless, Nothing, frozenset((Started, StopAsked)))
 
 
 def wait_for_orders(state: Lives, letter: Envelope) -> Decision[Lives]:

@@ -45,3 +45,8 @@ def test_a_replay_seen_in_parts_is_the_same_replay(sessions: int, calm: dict[str
         hub.run_until(lambda: is_over(hub))
 
         assert hub.digests == calm[LISTING].digests
+
+
+def test_whatever_is_said_in_a_calm_run_is_for_somebody_who_takes_it() -> None:
+    with played(LISTING, seed=1) as hub:
+        assert [(entry.actor, entry.body) for entry in hub.facts("DeadLetter")] == []

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from alluse_hub.actors import catalog
-from alluse_hub.protocols.lifecycle import ActorOrderDone, ChildState, PeerDown, StartActor, Strategy
+from alluse_hub.protocols.lifecycle import ActorOrderDone, ChildRestarted, ChildState, PeerDown, StartActor, Strategy
 from alluse_hub.protocols.trail import EntryKind
 from alluse_hub.testing import TestHub, Weather
 from tests.simulation.spans import LISTING, WORKSTREAMS
@@ -44,14 +44,20 @@ def shown(hub: TestHub, name: str) -> dict[str, Any]:
 def words(hub: TestHub, to: str) -> list[tuple[str, str]]:
     """Who was said to be down, and how, in the order of saying."""
     said = [e for e in hub.trail if e.kind is EntryKind.SENT and e.message == PeerDown.__name__ and e.to == to]
-    return [(entry.body["name"], entry.body["standing"]) for entry in said]
+    return [(str(entry.body["name"]), str(entry.body["standing"])) for entry in said]
+
+
+def pauses_s(hub: TestHub, supervisor: str = "") -> list[float]:
+    """Before each restart, in order."""
+    restarted = hub.facts(ChildRestarted.__name__, supervisor)
+    return [ChildRestarted.model_validate(entry.body).pause_s for entry in restarted]
 
 
 def test_a_crash_is_healed_at_once_and_a_crash_loop_slower_and_slower() -> None:
     with TestHub(QUIET) as hub:
         crash_loop(hub, "ws3", LIMIT)
 
-        pauses = [entry.body["pause_s"] for entry in hub.facts("ChildRestarted", "workstreams")]
+        pauses = pauses_s(hub, "workstreams")
         assert pauses[0] == 0.0
         assert all(0.8 * whole <= pause <= whole for pause, whole in zip(pauses[1:], (0.1, 0.2, 0.4, 0.8), strict=True))
 
@@ -132,7 +138,7 @@ def test_pauses_are_the_same_in_every_run_of_a_seed() -> None:
     def pauses() -> list[float]:
         with TestHub(QUIET, seed=7, weather=Weather(crash_every_s=1.0)) as hub:
             hub.advance(5.0)
-            return [entry.body["pause_s"] for entry in hub.facts("ChildRestarted")]
+            return pauses_s(hub)
 
     assert pauses() == pauses()
 

@@ -29,7 +29,7 @@ def test_a_change_of_status_is_recorded_and_told_once(bench: Bench) -> None:
     bench.hears(event(1)).hears(event(2))
 
     assert [change.now for change in bench.recorded(HealthChanged)[before:]] == [Status.ACTIVE]
-    assert bench.said(HealthChanged, "coordinator")[-1].now is Status.ACTIVE
+    assert bench.said(HealthChanged, "board")[-1].now is Status.ACTIVE
     assert bench.said(Pulse, "board")[-1].status is Status.ACTIVE
 
 
