@@ -29,8 +29,10 @@ def locked(home: Path) -> Iterator[None]:
         except OSError as error:
             raise _taken(home, file) from error
         _sign(file, str(os.getpid()))
-        yield
-        file.truncate(0)
+        try:
+            yield
+        finally:
+            file.truncate(0)
 
 
 @contextmanager

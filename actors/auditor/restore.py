@@ -35,6 +35,9 @@ OWN_FILES = frozenset({"hub.toml", "clock.json", "clock.new", "starts.json"})
 LEFT_IN_TRAIL = frozenset({"head", "head.lock", "head.new", "spool"})
 """What may lie in a home that is to be restored: no entry is in any of it."""
 
+INDEX = "index.db"
+"""How the files of the search begin: made of the trail, and made anew."""
+
 BESIDE = "trail.restoring"
 
 ACTOR = "restore"
@@ -52,7 +55,8 @@ def refuse_occupied(home: Path) -> None:
     if strange := sorted(here - OWN_FOLDERS - OWN_FILES):
         raise CallerError(f"{home} has {strange[0]}, which is no hub's; restore into an empty folder")
     trail = home / "trail"
-    left = {path.name for path in trail.iterdir()} - LEFT_IN_TRAIL if trail.exists() else set()
+    here = {path.name for path in trail.iterdir()} - LEFT_IN_TRAIL if trail.exists() else set()
+    left = {name for name in here if not name.startswith(INDEX)}
     if left or spools_in(trail / "spool"):
         raise CallerError(
             f"{trail} is not empty: it has {min(left) if left else 'spools'}; restore into another home, or move its"

@@ -2,8 +2,9 @@
 
 The number, 0 to 100, is the mean of two: the *least* health of all workstreams that are meant to run, and their
 *mean*.  So one dead workstream of five at best gives 40, however well the others are, and a slight cough of each shows
-too.  A workstream in maintenance or stopped on purpose is not meant to run; one never heard of, or not heard of for
-``fragile_s`` seconds, counts as 0.  With nothing meant to run the number is 100.
+too.  A workstream in maintenance or stopped on purpose is not meant to run; one never heard of, not heard of for
+``fragile_s`` seconds, or watched by nobody because its monitor is parked, stopped, hung or waits to be restarted,
+counts as 0.  With nothing meant to run the number is 100.
 
 The word is the first that fits:
 
@@ -59,6 +60,9 @@ def system_health(board: Board, now: float) -> SystemHealth:
             continue
         pulse = heard.pulse
         if pulse.status in NOT_MEANT_TO_RUN:
+            continue
+        if board.unwatched(known.id):  # the monitor is told below
+            healths[known.id] = 0.0
             continue
         silent_s = now - heard.at
         healths[known.id] = pulse.health if silent_s <= board.spec.fragile_s else 0.0

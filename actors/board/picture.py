@@ -19,6 +19,9 @@ from alluse_hub.protocols.states import replace
 GONE = frozenset({ChildState.STOPPED, ChildState.RESTARTING, ChildState.PARKED})
 """States without a process."""
 
+BLIND = GONE | {ChildState.HUNG}
+"""States in which a monitor knows nothing of its workstream."""
+
 CLOSED_MAX = 50
 """Closed conflicts on the board, the latest; all of them are in the trail."""
 
@@ -99,6 +102,11 @@ class Board:
         """``unknown`` before its supervisor has shown anything."""
         child = self.child(name)
         return child.state.value if child is not None else "unknown"
+
+    def unwatched(self, workstream: str) -> str:
+        """Why what was last heard of it says nothing of now: its monitor is parked, say; empty while it has one."""
+        child = self.child(workstream)
+        return f"nobody watches it: its monitor is {child.state.value}" if child and child.state in BLIND else ""
 
     def cell_of(self, name: str) -> str:
         """The cell that the actor lives in; empty if it has a process of its own."""

@@ -115,11 +115,18 @@ def _workstream(board: Board, known: WorkstreamKnown, now: float) -> Json:
     }
     heard = board.pulses.get(known.id)
     if heard is None:
-        return shown | {"status": "unknown", "health": 0.0, "why": "nothing was heard of it yet", "heard_s": None}
+        return shown | _unknown("nothing was heard of it yet") | {"heard_s": None}
     pulse = _json(heard.pulse)
     for key in ("workstream", "name", "dependencies"):
         del pulse[key]
-    return shown | pulse | {"heard_s": round(max(0.0, now - heard.at), 3)}
+    heard_s = round(max(0.0, now - heard.at), 3)
+    if unwatched := board.unwatched(known.id):
+        pulse |= _unknown(f"{unwatched}; {heard_s:.0f} s ago it was {heard.pulse.status}")
+    return shown | pulse | {"heard_s": heard_s}
+
+
+def _unknown(why: str) -> Json:
+    return {"status": "unknown", "health": 0.0, "why": why}
 
 
 def _child(child: ChildShown, now: float) -> Json:
@@ -159,9 +166,10 @@ def _subtree(board: Board, name: str, now: float) -> Json:
             below["own_budget"] = _used(child.restart_times, tree.intensity, now)
         heard = board.pulses.get(child.name)
         if heard is not None:
+            is_known = not board.unwatched(child.name)
             below["program"] = {
-                "status": heard.pulse.status.value,
-                "health": heard.pulse.health,
+                "status": heard.pulse.status.value if is_known else "unknown",
+                "health": heard.pulse.health if is_known else 0.0,
                 "pid": heard.pulse.pid,
                 "starts": heard.pulse.program_starts,
             }
@@ -199,7 +207,9 @@ def _progress(board: Board, now: float) -> Json:
     rungs: Json = {shown.resource: shown.rung for shown in board.rules.resources} if board.rules else {}
     fired: Json = {rule.id: rule.fired for rule in board.rules.rules} if board.rules else {}
     workstreams: Json = {
-        known.id: board.pulses[known.id].pulse.status.value if known.id in board.pulses else "unknown"
+        known.id: board.pulses[known.id].pulse.status.value
+        if known.id in board.pulses and not board.unwatched(known.id)
+        else "unknown"
         for known in board.spec.workstreams
     }
     return {

@@ -80,8 +80,9 @@ def restore(arguments: argparse.Namespace) -> int:
         raise Failure(NOT_FOUND, f"there is no backup in {folder}")
     began = time.monotonic()
     with _told(), _target(arguments) as target:
-        if home.guardian_of(target):
-            raise Failure(CONFLICT, f"a hub runs on {target}", "`shutdown` first, or choose another --home")
+        if (target / "run" / "lock").exists():
+            with locked(target):  # a hub that runs here is told as such, rather than by the trail that it has
+                pass
         refuse_occupied(target)
         kept = manifest.read(folder)
         if kept.findings:

@@ -38,7 +38,8 @@ def test_a_resident_boots_under_its_own_name_in_the_process_of_the_cell(cell: Ce
 
     booted = cell.trail.entries[0]
     assert (booted.actor, booted.message, booted.incarnation) == ("a", "Booted", 1)
-    assert booted.body == {"pid": 77, "start_ticks": 7, "parent": "cell-1", "version": "v"}
+    born = {"parent": "cell-1", "version": "v", "actor": "tests.supervision.lodgers.LodgerActor", "spec": {}}
+    assert booted.body == {"pid": 77, "start_ticks": 7, **born}
     assert cell.words == [up("a")]
 
 

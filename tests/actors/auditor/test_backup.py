@@ -9,10 +9,11 @@ import pytest
 
 from alluse_hub.actors.auditor import backup
 from alluse_hub.actors.auditor.backup import consistent
+from alluse_hub.actors.auditor.manifest import files_in
 from alluse_hub.cli import failure
 from alluse_hub.cli.main import main
 from alluse_hub.protocols.trail import Closed, EntryKind
-from alluse_hub.supervision.lock import locked
+from alluse_hub.supervision.lock import locked_inside
 from alluse_hub.supervision.spool import Frame, SpoolEntry, SpoolName, read
 from tests.actors.auditor.conftest import SmallHub
 
@@ -260,8 +261,6 @@ def test_a_manifest_that_was_made_to_fit_an_altered_database_is_found_out(
     with contextlib.closing(backup.sqlite3.connect(copy / "trail" / "trail.db")) as db, db:
         db.execute("""UPDATE entries SET body = '{"x":0}' WHERE leaf = 5""")
     manifest = json.loads((copy / "MANIFEST.json").read_text())
-    from alluse_hub.actors.auditor.manifest import files_in
-
     manifest["files"] = {name: each.model_dump() for name, each in files_in(copy).items()}
     (copy / "MANIFEST.json").write_text(json.dumps(manifest))
 
@@ -284,10 +283,10 @@ def test_a_home_with_a_running_hub_is_refused(home: Path, tmp_path: Path, capsys
     copy, new = copied(home, capsys), tmp_path / "new"
     (new / "run").mkdir(parents=True)
 
-    with locked(new):
+    with locked_inside(new):
         assert restored(copy, new) == failure.CONFLICT
 
-    assert "a hub runs on" in capsys.readouterr().err
+    assert "another daemon" in capsys.readouterr().err
 
 
 def test_a_drill_leaves_nothing_and_says_how_long_and_through_which_entry(
@@ -313,5 +312,3 @@ def test_a_backup_of_a_broken_trail_says_so_and_is_not_restored(home: Path, tmp_
     assert main(["trail", "backup", str(tmp_path / "copy"), "--home", str(home)]) == failure.TRAIL_BROKEN
     assert "place 5 is missing" in capsys.readouterr().err
     assert restored(tmp_path / "copy", tmp_path / "new") == failure.TRAIL_BROKEN
-
-

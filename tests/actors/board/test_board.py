@@ -195,7 +195,7 @@ ALL_UP = tree("hub", auditor=UP, router=UP, coordinator=UP, ws1=UP, ws2=UP)
         ((ALL_UP, pulse("ws1"), pulse("ws2", Status.STOPPED, 0.0)), "healthy", 100.0),
         ((ALL_UP, pulse("ws1", Status.STOPPED, 0.0), pulse("ws2", Status.STOPPED, 0.0)), "healthy", 100.0),
         ((tree("hub", auditor=DOWN, ws1=UP), pulse("ws1"), pulse("ws2")), "critical", 100.0),
-        ((tree("hub", auditor=UP, ws1=PARKED), pulse("ws1"), pulse("ws2")), "degraded", 100.0),
+        ((tree("hub", auditor=UP, ws1=PARKED), pulse("ws1"), pulse("ws2")), "critical", 25.0),
         ((tree("hub", auditor=UP, ws1=UP, ws2=PARKED), pulse("ws1")), "critical", 25.0),
         ((tree("hub", coordinator=ChildState.STARTING), pulse("ws1"), pulse("ws2")), "critical", 100.0),
     ],
@@ -244,6 +244,16 @@ def test_status_of_one_name() -> None:
     assert ask(state, "status", name="router")["actor"]["state"] == "ready"
     assert ask(state, "status", name="hub")["hub"]["name"] == "test"
     assert ask(state, "status", name="nobody") == {}
+
+
+@pytest.mark.parametrize("state", [PARKED, DOWN, ChildState.HUNG, ChildState.RESTARTING])
+def test_what_nobody_watches_is_unknown_whatever_was_heard_of_it_last(state: ChildState) -> None:
+    board = after(tree("hub", workstreams=UP), tree("workstreams", ws1=state, ws2=UP), pulse("ws1"), pulse("ws2"))
+
+    shown = ask(board, "status", 12.0, name="ws1")["workstream"]
+    assert (shown["status"], shown["health"]) == ("unknown", 0.0)
+    assert shown["why"] == f"nobody watches it: its monitor is {state}; 2 s ago it was active"
+    assert ask(board, "progress")["workstreams"] == {"ws1": "unknown", "ws2": "active"}
 
 
 def test_the_tree_hangs_supervisors_below_their_own_and_programs_below_their_monitors() -> None:
