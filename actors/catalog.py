@@ -80,7 +80,12 @@ def tree_of(config: HubConfig, version: str) -> ChildStart:
     inner = (
         _child(
             AUDITOR,
-            AuditorSpec(hub=config.hub.name, witness=config.trail.witness, witness_key=config.trail.witness_key),
+            AuditorSpec(
+                hub=config.hub.name,
+                witness=config.trail.witness,
+                witness_key=config.trail.witness_key,
+                index=config.trail.index,
+            ),
         ),
         _supervisor(COORDINATION, coordination, grace_s=20.0),
         _supervisor(WORKSTREAMS, workstreams, grace_s=_grace_s(workstreams)),

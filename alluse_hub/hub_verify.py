@@ -3,6 +3,7 @@
     python hub_verify.py DIR [--vkey KEY] [--witness-vkey KEY] [--checkpoint FILE] [--all] [--json]
 
 DIR is the hub's home, its ``trail`` folder, or a copy of that; the hub may be running.  Nothing in DIR is changed.
+Or it is a folder that ``trail export`` has made: then its rows are verified, with nothing but what lies beside them.
 
 What is done, always: every entry is hashed anew and compared with the Merkle tree (RFC 9162); the tree is compared with
 every checkpoint that was ever signed, and with the last one beside the database; every sender's numbers are counted
@@ -25,7 +26,9 @@ This file is longer than others of the hub because it must be whole by itself.  
 import argparse
 import base64
 import binascii
+import csv
 import hashlib
+import importlib
 import itertools
 import json
 import re
@@ -34,7 +37,7 @@ import struct
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -655,6 +658,298 @@ def verify_spools(
     return total
 
 
+# --- an export --------------------------------------------------------------------------------------------------------
+
+EXPORT = "alluse-hub/export"
+EXPORT_COLUMNS = ("leaf", *COLUMNS.split(", "))
+WHOLE_NUMBERS = frozenset({"leaf", "incarnation", "n", "power"})
+REALS = frozenset({"at", "wall"})
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+RECORD = struct.Struct(">Q32s")  # of the file of leaves: place, hash
+ROWS_AT_A_TIME = 5_000
+
+ExportRow = tuple[Any, ...]  # Any: a place and the columns of an entry
+
+
+def is_export(folder: Path) -> bool:
+    try:
+        return bool(json.loads((folder / "manifest.json").read_text(encoding="utf-8")).get("schema") == EXPORT)
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+class Pieces:
+    """A tree put together from complete subtrees in their order; ``stack``: those without a neighbour."""
+
+    def __init__(self) -> None:
+        self.at = 0
+        self.stack: list[tuple[int, bytes]] = []
+
+    def add(self, level: int, node: bytes) -> None:
+        self.at += 1 << level
+        while self.stack and self.stack[-1][0] == level:
+            node = sha256(b"\x01" + self.stack.pop()[1] + node).digest()
+            level += 1
+        self.stack.append((level, node))
+
+    def root(self) -> bytes:
+        found = b""
+        for _, node in reversed(self.stack):
+            found = sha256(b"\x01" + node + found).digest() if found else node
+        return found or EMPTY_ROOT
+
+
+def verify_export(
+    folder: Path, keys: Sequence[Key], witnesses: Sequence[Key], kept: Sequence[Path], *, every: bool
+) -> Report:
+    """Raises UsageError and CannotVerifyError."""
+    report = Report()
+    raw = (folder / "manifest.json").read_bytes()
+    try:
+        manifest = json.loads(raw)
+        origin, form, size = str(manifest["origin"]), str(manifest["form"]), int(manifest["size"])
+        files = {str(name): str(made) for name, made in manifest["files"].items()}
+        first, last, count = int(manifest["first"]), int(manifest["last"]), int(manifest["rows"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CannotVerifyError(f"the manifest of {folder} cannot be read: {error!r}; export anew") from error
+    if manifest.get("version") != 1 or form not in ROWS_OF or set(files) != {f"entries.{form}", *PROOF_FILES}:
+        raise CannotVerifyError(f"the manifest of {folder} is of no export that this program knows; use a newer one")
+    keys = list(keys) or export_keys(folder, report)
+    verify_manifest(folder, raw, origin, count, keys, report)
+    for name, made in files.items():
+        if file_digest(folder / name) != made:
+            report.wrong("file", f"{name} is not the file that the manifest names: it was altered")
+    notes = Notes()
+    for path in (folder / "checkpoint", *kept):
+        where = "its checkpoint" if path.parent == folder else f"{path}, kept elsewhere,"
+        checkpoint = parsed(where, path.read_text(encoding="utf-8"), report)
+        if checkpoint is not None:
+            (notes.others if path.parent != folder else notes.stored).append((where, checkpoint))
+    verify_signatures(notes, keys, witnesses, report, every=every)
+    leaves, root = verify_pieces(folder, size, report)
+    for where, checkpoint in notes.all:
+        if checkpoint.origin != origin:
+            report.wrong("checkpoint", f"{where} is of the log {checkpoint.origin}, not of {origin}")
+        elif checkpoint.size == size and checkpoint.root != root:
+            report.wrong("checkpoint", f"{where} vouches for another tree: leaves and gaps do not add up to its root")
+        elif checkpoint.size != size and path_is_own(where):
+            report.wrong("checkpoint", f"{where} vouches for {checkpoint.size} entries, the manifest says {size}")
+        elif checkpoint.size != size:
+            report.told.append(f"{where} is of {checkpoint.size} entries and cannot be compared with an export")
+    rows = verify_export_rows(folder, form, first, last, report)
+    if rows is not None and not rows == count == leaves:
+        report.wrong("count", f"there are {rows} rows and the hashes of {leaves}, where the manifest says {count}")
+    report.figures |= {"export": form, "entries": rows, "first": first, "last": last, "origin": origin}
+    report.figures |= {"root": root.hex(), "size": size, "filters": manifest.get("filters", {})}
+    return report
+
+
+PROOF_FILES = ("leaves", "gaps", "checkpoint")
+
+
+def path_is_own(where: str) -> bool:
+    return where == "its checkpoint"
+
+
+def export_keys(folder: Path, report: Report) -> list[Key]:
+    try:
+        key = Key.parse((folder / "vkey").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"no key to verify with: give --vkey ({error})") from error
+    report.told.append("the key came with the export: whoever altered it could have put another there; give --vkey")
+    return [key]
+
+
+def verify_manifest(folder: Path, raw: bytes, origin: str, count: int, keys: Sequence[Key], report: Report) -> None:
+    """Its signature has the form of a checkpoint of a log that is none: origin/export, rows, its SHA-256."""
+    path = folder / "manifest.note"
+    if not path.exists():
+        report.told.append(
+            "the manifest is not signed: rows cannot have been altered or added, but that all are there which fit the"
+            " filters is only its word"
+        )
+        return
+    note = parsed("the manifest's signature", path.read_text(encoding="utf-8"), report)
+    if note is None:
+        return
+    lines = note.lines_of(keys)
+    if not lines or not all(note.is_signed(key, line) for key, line in lines):
+        report.wrong("signature", "the manifest is not signed with the key given")
+    if (note.origin, note.size, note.root) != (f"{origin}/export", count, sha256(raw).digest()):
+        report.wrong("manifest", "the manifest is not the one that was signed: it was altered")
+
+
+def file_digest(path: Path) -> str:
+    found = sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            found.update(chunk)
+    return found.hexdigest()
+
+
+def subtrees(start: int, end: int) -> Iterator[int]:
+    """Levels of the largest complete subtrees that lie side by side from ``start`` to before ``end``."""
+    while start < end:
+        level = (end - start).bit_length() - 1
+        if start:
+            level = min(level, (start & -start).bit_length() - 1)
+        yield level
+        start += 1 << level
+
+
+def records(folder: Path) -> Iterator[tuple[int, bytes]]:
+    with (folder / "leaves").open("rb") as file:
+        while raw := file.read(RECORD.size):
+            if len(raw) == RECORD.size:
+                yield RECORD.unpack(raw)
+
+
+def verify_pieces(folder: Path, size: int, report: Report) -> tuple[int, bytes]:
+    """How many leaves there are, and the root that leaves and gaps add up to."""
+    tree, count = Pieces(), 0
+    with (folder / "gaps").open("rb") as gaps:
+        for place, leaf in records(folder):
+            if not tree.at < place <= size:
+                report.wrong("proof", f"the hashes of the rows are not in their order behind place {tree.at}")
+                return count, b""
+            for level in subtrees(tree.at, place - 1):
+                tree.add(level, gaps.read(HASH))
+            tree.add(0, leaf)
+            count += 1
+        for level in subtrees(tree.at, size):
+            tree.add(level, gaps.read(HASH))
+        if gaps.read(1):
+            report.wrong("proof", "there are more hashes of gaps than gaps")
+    return count, tree.root()
+
+
+def verify_export_rows(folder: Path, form: str, first: int, last: int, report: Report) -> int | None:
+    """Every row against the hash of its leaf; how many there are, None if they cannot be read here."""
+    expected = records(folder)
+    place, leaf = next(expected, (sys.maxsize, b""))
+    count = 0
+    rows = ROWS_OF[form](folder / f"entries.{form}", report)
+    if rows is None:
+        report.told.append("the rows were not read, as pyarrow is not installed: only the SHA-256 of their file was")
+        return None
+    while some := list(itertools.islice(rows, ROWS_AT_A_TIME)):
+        count += len(some)
+        for row, made in zip(some, leaf_hashes(some), strict=True):
+            name = f"the row of place {row[0]}, {row[1]}/{row[2]}/{row[3]},"
+            while place < row[0]:
+                report.wrong("missing", f"the row of place {place} is missing")
+                place, leaf = next(expected, (sys.maxsize, b""))
+            if place > row[0]:
+                report.wrong("added", f"{name} is not in the proof: it was added, or stands in a wrong place")
+                continue
+            if made != leaf:
+                report.wrong("altered", f"{name} is not the entry that was there: it was altered")
+            if not first <= row[0] <= last:
+                report.wrong("range", f"{name} is not one of the places {first} to {last} of the manifest")
+            place, leaf = next(expected, (sys.maxsize, b""))
+    while place < sys.maxsize:
+        report.wrong("missing", f"the row of place {place} is missing")
+        place, leaf = next(expected, (sys.maxsize, b""))
+    return count
+
+
+def csv_rows(path: Path, report: Report) -> Iterator[ExportRow]:
+    csv.field_size_limit(sys.maxsize)
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        if next(reader, None) != list(EXPORT_COLUMNS):
+            report.wrong("row", f"{path.name} does not begin with the names of the columns")
+        try:
+            for cells in reader:
+                try:
+                    row = [typed(name, plain(cell)) for name, cell in zip(EXPORT_COLUMNS, cells, strict=True)]
+                except ValueError as error:
+                    report.wrong("row", f"line {reader.line_num} of {path.name} is no row of an export: {error}")
+                    continue
+                yield (*row[:-1], row[-1] or None)
+        except (csv.Error, UnicodeDecodeError) as error:
+            report.wrong("row", f"{path.name} cannot be read behind its line {reader.line_num}: {error}")
+
+
+def plain(cell: str) -> str:
+    """Without the apostrophe that keeps a spreadsheet from computing it.  Raises ValueError if that is not right."""
+    if cell.startswith("'") and cell[1:].startswith(FORMULA):
+        return cell[1:]
+    if cell.startswith(FORMULA) and not re.fullmatch(r"-[0-9][-+.e0-9]*", cell):
+        raise ValueError(f"{cell[:40]!r} is a formula to a spreadsheet")
+    return cell
+
+
+def typed(name: str, text: str) -> Any:  # Any: as the column has it
+    if name in WHOLE_NUMBERS:
+        number = int(text)
+        if not 0 <= number < 2**63:
+            raise ValueError(f"{name} is {number}")
+        return number
+    return float(text) if name in REALS else text
+
+
+def jsonl_rows(path: Path, report: Report) -> Iterator[ExportRow]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                yield json_row(line.decode())
+            except (ValueError, TypeError) as error:
+                report.wrong("row", f"line {number} of {path.name} is no row of an export: {error}")
+
+
+def json_row(line: str) -> ExportRow:
+    """The body as it stands there, to the byte.  Raises ValueError."""
+    pairs = json.loads(line, object_pairs_hook=list)
+    *known, last = pairs
+    if [name for name, _ in known] != list(EXPORT_COLUMNS[:-1]) or last[0] not in {"body", "body_text"}:
+        raise ValueError("its columns are others")
+    values = sound([value for _, value in known])
+    if last[0] == "body_text":
+        return (*values, str(last[1]))
+    # A quote inside a text has a backslash before it, so this is the key itself.
+    body = line.rstrip("\n").partition(',"body":')[2][:-1]
+    return (*values, None if body == "null" else body)
+
+
+def sound(values: list[Any]) -> list[Any]:  # Any: columns as a file had them, of whatever type
+    """Columns but the body.  Raises ValueError for a type that no entry has there."""
+    for name, value in zip(EXPORT_COLUMNS, values, strict=False):
+        if name in WHOLE_NUMBERS:
+            is_right = type(value) is int and 0 <= value < 2**63
+        else:
+            is_right = type(value) is (float if name in REALS else str)
+        if not is_right:
+            raise ValueError(f"{name} is {value!r}")
+        str(value).encode()  # half of a surrogate pair is no text
+    return values
+
+
+def parquet_rows(path: Path, report: Report) -> Iterator[ExportRow] | None:
+    """None without pyarrow, the one thing here that is not in the standard library."""
+    try:
+        parquet = importlib.import_module("pyarrow.parquet")
+    except ImportError:
+        return None
+    return arrow_rows(parquet, path, report)
+
+
+def arrow_rows(parquet: Any, path: Path, report: Report) -> Iterator[ExportRow]:  # Any: a module that may be missing
+    try:
+        for batch in parquet.ParquetFile(path).iter_batches(batch_size=ROWS_AT_A_TIME, columns=list(EXPORT_COLUMNS)):
+            for row in zip(*(batch.column(name).to_pylist() for name in EXPORT_COLUMNS), strict=True):
+                yield (*sound(list(row[:-1])), row[-1])
+    except (OSError, ValueError, KeyError) as error:
+        report.wrong("row", f"{path.name} cannot be read: {error}")
+
+
+ROWS_OF: dict[str, Callable[[Path, Report], Iterator[ExportRow] | None]] = {
+    "csv": csv_rows,
+    "jsonl": jsonl_rows,
+    "parquet": parquet_rows,
+}
+
+
 # --- all of it --------------------------------------------------------------------------------------------------------
 
 
@@ -763,6 +1058,13 @@ def is_stored(db: sqlite3.Connection, letter: str) -> bool:
 
 def lines_of(report: Report) -> list[str]:
     figures = report.figures
+    if "export" in figures:
+        rows = "rows not read" if figures["entries"] is None else f"{figures['entries']} rows"
+        word = "broken" if report.findings else "whole"
+        said = [f"the export is {word}: {rows} of the places {figures['first']} to {figures['last']}"]
+        said.append(f"log {figures['origin']}, root {figures['root']} at {figures['size']}")
+        said += [f"  wrong: {text}" for text in (*report.findings, *report.more())]
+        return said + [f"  note: {text}" for text in report.told]
     head = "the trail is broken" if report.findings else "the trail is whole"
     counts = (
         f"{figures.get('entries', 0)} entries of {figures.get('incarnations', 0)} incarnations,"
@@ -789,12 +1091,15 @@ def run(arguments: argparse.Namespace, folder: Path) -> Report:
         witnesses = [Key.parse(text) for text in arguments.witness_vkey]
     except ValueError as error:
         raise UsageError(str(error)) from error
-    return verify(folder, keys, witnesses, [Path(file) for file in arguments.checkpoint], every=arguments.all)
+    kept = [Path(file) for file in arguments.checkpoint]
+    if is_export(folder):
+        return verify_export(folder, keys, witnesses, kept, every=arguments.all)
+    return verify(folder, keys, witnesses, kept, every=arguments.all)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="hub_verify.py", description="Verify the trail of an ALL-USE Hub.")
-    parser.add_argument("dir", metavar="DIR", type=Path, help="the hub's home, its trail folder, or a copy")
+    parser.add_argument("dir", metavar="DIR", type=Path, help="the hub's home, its trail folder, a copy, or an export")
     for flag, metavar, what in (
         ("--vkey", "KEY", "public key of the hub, name+hash+key"),
         ("--witness-vkey", "KEY", "of a witness, who must have cosigned"),

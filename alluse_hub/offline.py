@@ -5,8 +5,14 @@ Read-only, from the files of its home; the same answers as over the control sock
 
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from alluse_hub.actors.auditor import query
+from alluse_hub.actors.auditor.export import Exported, Progress
+from alluse_hub.actors.auditor.export import export as export_to
 from alluse_hub.actors.gateway.trail import NotInTrailError, read
+from alluse_hub.protocols.errors import CallerError
+from alluse_hub.protocols.find import Find
 from alluse_hub.protocols.message import Json
 
 
@@ -15,4 +21,14 @@ def ask(home: Path, what: str, args: Json) -> Json:
     return read(query, home, what, args)
 
 
-__all__ = ["NotInTrailError", "ask"]
+def export(home: Path, question: Json, folder: Path, form: str, progress: Progress) -> Exported:
+    """All that fits, with its proof, into a folder that is not there yet.  Raises CallerError, TrailError, OSError."""
+    try:
+        asked = Find.model_validate(question)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise CallerError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    return export_to(home, asked, folder, form, progress)
+
+
+__all__ = ["NotInTrailError", "ask", "export"]

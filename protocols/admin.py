@@ -15,6 +15,7 @@ ask                args                                     result
 ``progress``                                                the few figures that change with every session
 ``events``         ``limit after type source since text``   events of workstreams, oldest first
 ``trail``          ``limit after correlation``              entries of the trail, oldest first
+``find``           filters of ``protocols.find``            a page of entries, for which places it is complete
 ``entry``          ``id``                                   one entry
 ``check``                                                   whether the trail is whole
 ``why``            ``name``                                 what is so, why, and what led there
@@ -48,7 +49,7 @@ ORDER_TIMEOUT_MAX_S = 600.0
 
 VIEWS = ("status", "tree", "flows", "conflicts", "rules", "progress")
 ORDERS = ("restart", "stop", "start", "maintenance", "flow", "shutdown")
-TRAIL_ASKS = ("events", "trail", "entry", "check")
+TRAIL_ASKS = ("events", "trail", "find", "entry", "check")
 MIXED_ASKS = ("why", "summary")
 """Answered from the board and the trail together."""
 

@@ -51,11 +51,13 @@ class HubSection(Message):
 
 class TrailSection(Message):
     """``[trail]``.  ``witness``: a program that cosigns every head of the log, at ``unix:`` and the path of its socket;
-    ``witness_key``: its public key, without which whatever it answers is kept, and only the verifier judges it.
+    ``witness_key``: its public key, without which whatever it answers is kept, and only the verifier judges it;
+    ``index``: whether words are searchable.
     """
 
     witness: Annotated[str, Field(pattern=r"^(unix:/.+)?$", max_length=112)] = ""
     witness_key: Annotated[str, Field(max_length=300)] = ""
+    index: bool = True
 
 
 class Replay(Message):

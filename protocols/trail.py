@@ -51,13 +51,15 @@ class Entry(Message):
 
 
 class AuditorSpec(Message):
-    """How the auditor groups entries into transactions; the hub's name, which its log has in its own; its witness."""
+    """How the auditor groups entries into transactions; the hub's name, which its log has in its own; its witness;
+    whether it keeps an index of words."""
 
     linger_s: Annotated[float, Field(ge=0, le=1)] = 0.05  # wait for company, unless somebody waits for the entry
     batch_max: Annotated[int, Field(ge=1, le=100_000)] = 2_000  # entries in one transaction
     hub: str = "alluse"
     witness: str = ""
     witness_key: str = ""
+    index: bool = True
 
 
 class TailSpools(Message):

@@ -23,6 +23,7 @@ from alluse_hub.protocols import (
     program,
     quarantine,
     rules,
+    scarcity,
     trail,
     workstream,
 )
@@ -52,7 +53,7 @@ def _table(*modules: ModuleType) -> dict[str, type[message.Message]]:
 
 KINDS = _table(
     admin, board, children, claims, ending, flow, foresight, health, lifecycle, liveness, program, quarantine, rules,
-    trail, workstream,
+    scarcity, trail, workstream,
 )  # fmt: skip
 
 

@@ -29,10 +29,11 @@ from alluse_hub.protocols.effects import (
     Watch,
 )
 from alluse_hub.protocols.lifecycle import Booted, DeadLetter, Failed, PeerUp, Started, StopAsked, Woken
-from alluse_hub.protocols.message import EntryId, Envelope, Fact, Json, Message
+from alluse_hub.protocols.message import EntryId, Envelope, Fact, Message
 from alluse_hub.protocols.names import ROOT
 from alluse_hub.protocols.quarantine import DiedInHand, LetterSetAside, Suspect
 from alluse_hub.protocols.trail import EntryKind, Stored
+from alluse_hub.supervision.boot import Boot
 from alluse_hub.supervision.inhand import EXEMPT, Hand
 from alluse_hub.supervision.origins import UNKNOWN, Origin, Origins, unwrapped
 from alluse_hub.supervision.outbox import Held, Outbox, split
@@ -40,7 +41,8 @@ from alluse_hub.supervision.pairs import Inbound
 from alluse_hub.supervision.parcel import Parcel
 from alluse_hub.supervision.ports import Ports, SpoolPort
 from alluse_hub.supervision.recovery import recovered, snapshot_of
-from alluse_hub.supervision.spool import Frame
+from alluse_hub.supervision.scarcity import Scarcity, Waiting
+from alluse_hub.supervision.spool import Frame, SpoolFullError
 from alluse_hub.supervision.timers import Timers
 
 S = TypeVar("S")
@@ -57,23 +59,6 @@ INVALID = "invalid"
 
 ANY_INCARNATION = 0
 """Addressed to whoever bears the name now: from outside the tree, where incarnations are not known."""
-
-
-@dataclass(frozen=True, slots=True)
-class Boot:
-    """What an actor is told when it is born.  ``home`` is the hub's folder; ``reader`` the class path of the module
-    that recovers facts; ``process`` says which process this is, for the trail; ``origin`` what it is born for;
-    ``actor`` the class path of its shell."""
-
-    name: str
-    life: int
-    spec: Json
-    parent: str
-    version: str = ""
-    pid: int = 0
-    start_ticks: int = 0
-    origin: Origin = UNKNOWN
-    actor: str = ""
 
 
 @dataclass(slots=True)
@@ -95,6 +80,7 @@ class Life(Generic[S]):
     _spec: Message = field(init=False)
     _facts: int = 0
     _timers: Timers = field(default_factory=Timers)
+    _scarce: Scarcity = field(default_factory=Scarcity)
     _origins: Origins = field(default_factory=Origins)
     _inbound: Inbound[Parcel] = field(default_factory=Inbound)
     _outbox: Outbox = field(default_factory=Outbox)
@@ -214,20 +200,33 @@ class Life(Generic[S]):
         """Time has passed: letters that waited too long for another, and timers that are due."""
         for parcel in self._inbound.overdue(self.ports.now()):
             self._unpack(parcel)
-        while not self.is_ended and (timer := self._timers.due(self.ports.now())) is not None:
+        if not self.is_ended:
+            for letter in self._scarce.due(self.ports.now()):
+                self._turn(*letter)
+            self._scarce.tell(self.spool, self.ports.now(), self.ports.wall())
+        while not self._is_held and (timer := self._timers.due(self.ports.now())) is not None:
             self._turn(Woken(timer=timer), self.boot.name, "", *self._origins.timer_woke(timer))
             self._origins.timer_handled()
 
     def next_wake(self) -> float | None:
         """Hub time at which ``tick`` has something to do; None if never."""
-        waits = [at for at in (self._timers.next_due(), self._inbound.next_overdue()) if at is not None]
+        timer = None if self._is_held else self._timers.next_due()
+        waits = [at for at in (timer, self._inbound.next_overdue(), self._scarce.next_retry) if at is not None]
         return min(waits) if waits else None
+
+    @property
+    def _is_held(self) -> bool:
+        """Whether timers are not looked at: at the end, and while letters wait for space that may put them off."""
+        return self.is_ended or self._scarce.holds
 
     # --- a turn ----------------------------------------------------------------------------------------------------
 
     def _turn(
         self, body: Message, sender: str, letter: str, cause: str, correlation: str, encoded: bytes = b""
     ) -> None:
+        if self._scarce.stands_behind(body):
+            self._scarce.wait(Waiting(body, sender, letter, cause, correlation, encoded), self.ports.now())
+            return
         own = self._next_id
         envelope = Envelope(
             id=letter or own,
@@ -259,7 +258,13 @@ class Life(Generic[S]):
         self._in_hand, self._receipt, self._heard_at = envelope.id, receipt, envelope.at
         decision = self.core.decide(self.state, envelope)
         now, rest = split(decision.effects)
-        numbered = self._write([receipt], now, Origin(envelope.id, envelope.correlation), envelope.at)
+        try:
+            numbered = self._write([receipt], now, Origin(envelope.id, envelope.correlation), envelope.at)
+        except SpoolFullError:
+            self._in_hand, self._receipt = "", None
+            self.hand.put_down()
+            self._scarce.wait(Waiting(body, sender, letter, cause, correlation, encoded), envelope.at)
+            return
         self._receipt = None
         self.state = decision.state
         if rest:
@@ -269,7 +274,7 @@ class Life(Generic[S]):
         self.hand.put_down()
         if self._is_new and self.is_ready:
             self._is_new, self._owed = False, UNKNOWN
-        if self._facts >= SNAPSHOT_EVERY and not len(self._outbox) and not self.is_ended:
+        if self._facts >= SNAPSHOT_EVERY and not (len(self._outbox) or self._scarce.why or self.is_ended):
             self._take_snapshot()
 
     def _set_aside(self, receipt: Frame, letter: str, poison: Suspect) -> None:
@@ -296,7 +301,7 @@ class Life(Generic[S]):
         self, frames: list[Frame], effects: Sequence[Effect] = (), turn: Origin = UNKNOWN, at: float | None = None
     ) -> list[tuple[Effect, str, bytes]]:
         """Everything of a turn in one write; returns the effects to perform, each with its entry's id and body.
-        ``at``: the time that the core was told, so that it can be told it again."""
+        ``at``: the time that the core was told, so that it can be told it again; such a turn may wait for space."""
         numbered: list[tuple[Effect, str, bytes]] = []
         own = f"{self.boot.name}/{self.spool.incarnation}"
         for whole in effects:
@@ -322,8 +327,9 @@ class Life(Generic[S]):
                     numbered.append((whole, entry, b""))
                 case _:
                     numbered.append((whole, entry, b""))
-        if frames:
-            self.spool.write(frames, self.ports.now() if at is None else at, self.ports.wall())
+        now, wall = self.ports.now() if at is None else at, self.ports.wall()
+        if frames and not self._scarce.write(self.spool, frames, now, wall, can_wait=at is not None):
+            return [(effect, "", body) for effect, _, body in numbered]
         return numbered
 
     def _perform(self, numbered: list[tuple[Effect, str, bytes]], cause: str, correlation: str) -> None:
@@ -387,7 +393,8 @@ class Life(Generic[S]):
     @property
     def degraded(self) -> str:
         """Why it is not as it should be, though up; empty if it is."""
-        return "" if self.core.degraded is None or not self.is_open else self.core.degraded(self.state)
+        own = "" if self.core.degraded is None or not self.is_open else self.core.degraded(self.state)
+        return "; ".join(why for why in (self._scarce.told, own) if why)
 
     @property
     def is_ready(self) -> bool:

@@ -22,7 +22,7 @@ class MemorySpool:
     trail: "MemoryTrail"
     n: int = 0
 
-    def write(self, frames: Sequence[Frame], at: float, wall: float) -> int:
+    def write(self, frames: Sequence[Frame], at: float, wall: float, *, urgent: bool = False) -> int:  # noqa: ARG002
         for frame in frames:
             self.n += 1
             self.trail.append(self, frame, at, wall)

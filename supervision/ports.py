@@ -17,7 +17,7 @@ class SpoolPort(Protocol):
     incarnation: int
     n: int
 
-    def write(self, frames: Sequence[Frame], at: float, wall: float) -> int: ...
+    def write(self, frames: Sequence[Frame], at: float, wall: float, *, urgent: bool = False) -> int: ...
 
 
 class Ports(Protocol):

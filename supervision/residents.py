@@ -30,8 +30,9 @@ from alluse_hub.protocols.effects import Core
 from alluse_hub.protocols.lifecycle import ChildStart, ChildUp, Exited, StopAsked
 from alluse_hub.protocols.liveness import Liveness
 from alluse_hub.protocols.message import Json, Message
+from alluse_hub.supervision.boot import Boot
 from alluse_hub.supervision.handfile import hand_of
-from alluse_hub.supervision.life import Boot, Life
+from alluse_hub.supervision.life import Life
 from alluse_hub.supervision.origins import UNKNOWN, Origin
 from alluse_hub.supervision.parcel import Parcel
 from alluse_hub.supervision.pings import Work

@@ -33,10 +33,11 @@ from alluse_hub.protocols.lifecycle import ChildCondition, ChildStart, ChildUp, 
 from alluse_hub.protocols.liveness import Liveness
 from alluse_hub.protocols.message import Json, Message
 from alluse_hub.supervision import processes
+from alluse_hub.supervision.boot import Boot
 from alluse_hub.supervision.clock import Clock
 from alluse_hub.supervision.directory import Directory
 from alluse_hub.supervision.handfile import hand_of, letter_in_hand
-from alluse_hub.supervision.life import Boot, Life
+from alluse_hub.supervision.life import Life
 from alluse_hub.supervision.lodging import EXIT_BROKEN, lodging_on
 from alluse_hub.supervision.offspring import Offspring
 from alluse_hub.supervision.origins import UNKNOWN, Origin

@@ -21,9 +21,10 @@ from alluse_hub.protocols.lifecycle import KILLED, ChildCondition, ChildStart, C
 from alluse_hub.protocols.liveness import Liveness
 from alluse_hub.protocols.message import Json, Message
 from alluse_hub.protocols.names import AUDITOR, GUARDIAN, ROOT
+from alluse_hub.supervision.boot import Boot
 from alluse_hub.supervision.hangs import Hangs
 from alluse_hub.supervision.inhand import HAND_BYTES, Hand, letter_in
-from alluse_hub.supervision.life import ANY_INCARNATION, Boot, Life
+from alluse_hub.supervision.life import ANY_INCARNATION, Life
 from alluse_hub.supervision.memory import MemoryTrail
 from alluse_hub.supervision.origins import UNKNOWN, Origin
 from alluse_hub.supervision.parcel import Parcel

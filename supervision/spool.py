@@ -11,10 +11,14 @@ the auditor may have read them.
 
 Whoever waits for an entry to be power-safe also touches ``BELL``, so that the auditor may take its time otherwise.
 
+Space is taken from the disk ahead of what is written, so that a full disk never cuts a turn in two: ``SpoolFullError``
+comes before the first byte, while ``RESERVE_BYTES`` are still there for what must be written all the same.
+
 A file may grow to ``FILE_BYTES_MAX``; parts of one incarnation would be named ``<actor>@<incarnation>.<part>.spool``.
 """
 
 import contextlib
+import ctypes
 import errno
 import json
 import os
@@ -38,6 +42,12 @@ FRAME_BYTES_MAX = 20_000_000
 CHUNK_BYTES = 1 << 20
 """Read at a time: large enough that system calls do not count, small enough to hold for every spool."""
 
+RESERVE_BYTES = 64 * 1024
+"""Kept free behind the end of each spool: some hundred entries of what restricts, or says that something ended."""
+
+AHEAD_BYTES = 64 * 1024
+"""Taken at once beyond the reserve, so that most turns cost no second call of the system."""
+
 SUFFIX = ".spool"
 
 BELL = "power.bell"
@@ -58,6 +68,14 @@ _ENVELOPE = json.JSONDecoder()
 
 _CODES = {EntryKind.HEARD: 1, EntryKind.FACT: 2, EntryKind.SENT: 3, EntryKind.DID: 4}
 _KINDS = {code: kind.value for kind, code in _CODES.items()}
+
+
+_KEEP_SIZE = 1  # of fallocate(2)
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+
+
+class SpoolFullError(TrailError):
+    """There is no space for this turn.  Nothing of it was written; the same may be written later."""
 
 
 class Frame(NamedTuple):
@@ -140,6 +158,8 @@ class Spool:
         self._fd = fd
         self._bell_fd = -1
         self._size_bytes = 0
+        self._taken_bytes = 0  # from the disk, from the beginning of the file on
+        self._takes_ahead = True  # as far as the file system can
 
     @classmethod
     def open(cls, directory: Path, actor: str) -> Self:
@@ -166,11 +186,12 @@ class Spool:
             f"{OPEN_TRIES_MAX} incarnations of {actor} were taken in {directory}; does it start in a loop?"
         )
 
-    def write(self, frames: Sequence[Frame], at: float, wall: float) -> int:
+    def write(self, frames: Sequence[Frame], at: float, wall: float, *, urgent: bool = False) -> int:
         """Number the frames on from ``n`` and write them at once; the number of the last.
 
-        ``at``: hub time, ``wall``: seconds since 1970, both of the turn.  Raises TrailError if not all is written;
-        then ``n`` counts the whole frames that are in the file, and nothing stands behind them.
+        ``at``: hub time, ``wall``: seconds since 1970, both of the turn; ``urgent``: also from the reserve.  Raises
+        SpoolFullError if there is no space, and then nothing is written; TrailError if not all is written; then ``n``
+        counts the whole frames that are in the file, and nothing stands behind them.
         """
         times = f'"at":{at!r},"wall":{wall!r}'
         packed = [_pack(frame, n, times) for n, frame in enumerate(frames, start=self.n + 1)]
@@ -179,10 +200,12 @@ class Spool:
             raise TrailError(
                 f"{self.path} is full at {FILE_BYTES_MAX} bytes; restart {self.actor} to begin a new spool"
             )
+        if self._size_bytes + len(data) + RESERVE_BYTES > self._taken_bytes and not urgent:
+            self._take_space(self._size_bytes + len(data) + RESERVE_BYTES)
         try:
             written = os.write(self._fd, data)
         except OSError as error:
-            raise self._failed(str(error)) from error
+            raise self._full() if error.errno in _NO_SPACE else self._failed(str(error)) from error
         if written < len(data):
             self._keep_whole(packed, written)
             raise self._failed(f"{written} of {len(data)} bytes written")
@@ -193,6 +216,21 @@ class Spool:
                 self._ring()
                 break
         return self.n
+
+    def _take_space(self, wanted_bytes: int) -> None:
+        """Up to that place and some more, without changing what the file holds.  Raises SpoolFullError."""
+        for end in (wanted_bytes + AHEAD_BYTES, wanted_bytes):
+            if not self._takes_ahead:
+                return  # then a full disk shows at the write itself, and there is no reserve
+            number = _take(self._fd, end)
+            if not number:
+                self._taken_bytes = end
+                return
+            self._takes_ahead = number in _NO_SPACE or number == errno.EINTR
+        raise self._full()
+
+    def _full(self) -> SpoolFullError:
+        return SpoolFullError(f"no space left on the disk of {self.path.parent}: free some")
 
     def _ring(self) -> None:
         """Hurry the auditor; where that cannot be, it comes by itself within its time."""
@@ -261,6 +299,13 @@ def read(path: Path, offset: int = 0, after_n: int = 0, *, entries_max: int | No
             buffer = buffer[start:] + more
             start = 0
     return ReadResult(entries, offset, 0)
+
+
+def _take(fd: int, end: int) -> int:
+    """fallocate(2) from the beginning of the file to ``end``; 0, or the number of the error."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    found = libc.fallocate(fd, _KEEP_SIZE, ctypes.c_int64(0), ctypes.c_int64(end))
+    return ctypes.get_errno() if found else 0
 
 
 def _pack(frame: Frame, n: int, times: str) -> bytes:

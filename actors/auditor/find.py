@@ -1,8 +1,8 @@
 """The search: one bounded answer to a question, and what it takes to prove it.
 
-``plan`` decides what drives the statement; here it is run, on a connection that cannot write, at one moment.  The answer
-is complete for the places ``first`` to ``last``: all that is there and fits the question is in it.  ``checkpoint`` is
-the signed head that covers those places, empty while none does.
+``plan`` decides what drives the statement; here it is run, on a connection that cannot write, at one moment.  The
+answer is complete for the places ``first`` to ``last``: all that is there and fits the question is in it.
+``checkpoint`` is the signed head that covers those places, empty while none does.
 
 Times are looked for in the index, which knows of each block of places the earliest and the latest: exact, however the
 clock was set.  Without an index, or behind its end, the places are found by bisection, a minute wide on either side.
@@ -11,7 +11,7 @@ clock was set.  Without an index, or behind its end, the places are found by bis
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from alluse_hub.actors.auditor.bindings import sqlite3
 from alluse_hub.actors.auditor.indexer import BUSY_TIMEOUT_S, VERSION, index_of, leaf_in_tree
@@ -32,7 +32,7 @@ NO_INDEX = (
     " this home, which makes it, or search without a text"
 )
 
-Row = tuple[object, ...]
+Row = tuple[Any, ...]  # Any: columns of several types
 
 
 class Found(NamedTuple):
@@ -54,44 +54,41 @@ def find(home: Path, question: Find, columns: str = COLUMNS) -> Found:
     """``columns`` must have ``leaf``.  Raises CallerError for a question without index or bound, TrailError."""
     made = plan(question, columns)
     words = matching(question.text) if question.text else ""
-    with reading(home) as store:
+    with _opened(home) as index_here, reading(home) as store:  # in this order: the store is never the older of the two
         if store is None:
             return Found([], 1, 0, None, 0, 0, "")
+        index = index_here if index_here is not None and _fits(index_here, store) else None
         stored = store.execute("SELECT max(leaf) FROM entries").fetchone()[0] or 0
-        with _index(home, store) as index:
-            indexed = index.execute("SELECT through FROM progress").fetchone()[0] if index else 0
-            first, last = _places(question, store, index, stored, indexed)
-            if made.index == BY_TEXT:
-                if index is None:
-                    raise CallerError(NO_INDEX)
-                last = min(last, indexed)
-                rows, low, high = _by_text(store, index, made, words, question, first, last, columns)
-            else:
-                low, high = _window(store, made, question, first, last)
-                rows = store.execute(made.sql, (*made.values, low, high, question.limit)).fetchall()
-        is_full = len(rows) >= question.limit
-        if is_full:
-            reached = int(rows[-1][_leaf_at(columns)])
+        indexed = index.execute("SELECT through FROM progress").fetchone()[0] if index is not None else 0
+        first, last = _places(question, store, index, stored, indexed)
+        if made.driver == BY_TEXT:
+            if index is None:
+                raise CallerError(NO_INDEX)
+            last = max(first, min(last, indexed))
+            rows, low, high = _by_text(store, index, made, words, question, first, last)
+        else:
+            low, high = _window(store, made, question, first, last)
+            rows = store.execute(made.sql, (*made.values, low, high, question.limit)).fetchall()
+        if len(rows) >= question.limit:
+            reached = rows[-1][columns.split(", ").index("leaf")]
             low, high = (low, reached) if question.oldest_first else (reached - 1, high)
         is_all = high >= last if question.oldest_first else low <= first
         cursor = None if is_all else (high if question.oldest_first else low + 1)
         return Found(rows, low + 1, high, cursor, stored, indexed, _covering(store, high))
 
 
-def _leaf_at(columns: str) -> int:
-    return columns.split(", ").index("leaf")
-
-
-def _window(store: sqlite3.Connection, made: Plan, find_: Find, first: int, last: int) -> tuple[int, int]:
+def _window(store: sqlite3.Connection, made: Plan, question: Find, first: int, last: int) -> tuple[int, int]:
     """The places that this answer looks at: more than ``first``, up to ``last``."""
     if not made.is_cut:
         return first, last
-    if made.index == BY_PLACE:
-        return (first, min(last, first + WINDOW_LEAVES)) if find_.oldest_first else (max(first, last - WINDOW_LEAVES), last)
-    row = store.execute(made.reach, (*made.driver, first, last, WINDOW_ROWS)).fetchone()
+    if made.driver == BY_PLACE:
+        if question.oldest_first:
+            return first, min(last, first + WINDOW_LEAVES)
+        return max(first, last - WINDOW_LEAVES), last
+    row = store.execute(made.reach, (*made.driven, first, last, WINDOW_ROWS)).fetchone()
     if row is None:
         return first, last
-    return (first, row[0]) if find_.oldest_first else (row[0] - 1, last)
+    return (first, row[0]) if question.oldest_first else (row[0] - 1, last)
 
 
 def _by_text(
@@ -102,7 +99,6 @@ def _by_text(
     question: Find,
     first: int,
     last: int,
-    columns: str,
 ) -> tuple[list[Row], int, int]:
     """The rows, and the places looked at: more than the first, up to the second."""
     order = "ASC" if question.oldest_first else "DESC"
@@ -111,13 +107,11 @@ def _by_text(
     places = [place for (place,) in index.execute(sql, (words, first, last, wanted))]
     rows: list[Row] = []
     looked = len(places)
-    at = _leaf_at(columns)
     for start in range(0, len(places), LOOKED_UP_AT_ONCE):
         some = places[start : start + LOOKED_UP_AT_ONCE]
         marks = ", ".join("?" * len(some))
         statement = made.sql.replace("leaf > ? AND leaf <= ?", f"leaf IN ({marks})")
-        found = store.execute(statement, (*made.values, *some, question.limit - len(rows))).fetchall()
-        rows += sorted(found, key=lambda row: row[at], reverse=not question.oldest_first)
+        rows += store.execute(statement, (*made.values, *some, question.limit - len(rows))).fetchall()
         looked = start + len(some)
         if len(rows) >= question.limit:
             break
@@ -148,7 +142,7 @@ def _begin(since: float, store: sqlite3.Connection, index: sqlite3.Connection | 
     if index is not None:
         row = index.execute("SELECT min(block) FROM spans WHERE last >= ?", (since,)).fetchone()
         if row[0] is not None:
-            return max(0, (row[0] << BLOCK_SHIFT) - 1)
+            return max(0, (int(row[0]) << BLOCK_SHIFT) - 1)
         return indexed
     return _before(store, since - CLOCK_SLACK_S, 0, stored)
 
@@ -159,25 +153,26 @@ def _end(until: float, store: sqlite3.Connection, index: sqlite3.Connection | No
         behind = store.execute("SELECT 1 FROM entries WHERE leaf > ? AND wall < ? LIMIT 1", (indexed, until)).fetchone()
         if behind is None:
             row = index.execute("SELECT max(block) FROM spans WHERE first < ?", (until,)).fetchone()
-            return 0 if row[0] is None else min(stored, (row[0] + 1 << BLOCK_SHIFT) - 1)
+            return 0 if row[0] is None else min(stored, (int(row[0]) + 1 << BLOCK_SHIFT) - 1)
     return _before(store, until + CLOCK_SLACK_S, indexed, stored)
 
 
 def _before(store: sqlite3.Connection, wall: float, low: int, high: int) -> int:
     """The last place written before ``wall``, by bisection, if the clock never went back."""
-    while low < high:
-        middle = (low + high + 1) // 2
+    first, end = low, high
+    while first < end:
+        middle = (first + end + 1) // 2
         row = store.execute("SELECT wall FROM entries WHERE leaf <= ? ORDER BY leaf DESC LIMIT 1", (middle,)).fetchone()
         if row is None or row[0] < wall:
-            low = middle
+            first = middle
         else:
-            high = middle - 1
-    return low
+            end = middle - 1
+    return first
 
 
 @contextlib.contextmanager
-def _index(home: Path, store: sqlite3.Connection) -> Iterator[sqlite3.Connection | None]:
-    """The index of this very trail, at one moment; None if there is none.  Raises TrailError if it cannot be read."""
+def _opened(home: Path) -> Iterator[sqlite3.Connection | None]:
+    """The index at one moment; None if there is none.  Raises TrailError if it cannot be read."""
     path = index_of(home)
     if not path.exists():
         yield None
@@ -186,20 +181,15 @@ def _index(home: Path, store: sqlite3.Connection) -> Iterator[sqlite3.Connection
         uri = f"{path.absolute().as_uri()}?mode=ro"
         with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S)) as index:
             index.execute("BEGIN")
-            yield index if _fits(index, store) else None
+            yield index if index.execute("SELECT 1 FROM sqlite_master WHERE name = 'progress'").fetchone() else None
     except sqlite3.DatabaseError as error:
         raise TrailError(f"cannot read {path}: {error}; delete it: the hub makes it anew") from error
 
 
 def _fits(index: sqlite3.Connection, store: sqlite3.Connection) -> bool:
-    if not index.execute("SELECT 1 FROM sqlite_master WHERE name = 'progress'").fetchone():
-        return False
+    """Whether it is an index of this very trail."""
     row = index.execute("SELECT version, through, hash FROM progress").fetchone()
-    if row is None or row[0] != VERSION:
-        return False
-    # The index is looked at after the store: it may be some entries ahead of that moment, and its tree with it.
-    ahead = row[1] > (store.execute("SELECT max(leaf) FROM entries").fetchone()[0] or 0)
-    return ahead or leaf_in_tree(store, row[1]) == bytes(row[2])
+    return row is not None and row[0] == VERSION and leaf_in_tree(store, row[1]) == bytes(row[2])
 
 
 def _covering(store: sqlite3.Connection, leaf: int) -> str:

@@ -1,7 +1,7 @@
 """The index behind the search: a second database, built from the first, some seconds behind it.
 
-``home/trail/index.db`` holds nothing that the trail does not: it may be deleted at any time, and is built anew.  It says
-through which entry it is complete, and whoever searches is told.
+``home/trail/index.db`` holds nothing that the trail does not: it may be deleted at any time, and is built anew.  It
+says through which entry it is complete, and whoever searches is told.
 
 It runs in the auditor's process, in a thread of its own at the lowest priority the kernel has.  A process of its own
 would cost each hub another interpreter; this thread hardly needs one: reading, taking apart, and writing are statements
@@ -51,7 +51,7 @@ def index_of(home: Path) -> Path:
 
 
 class Indexer:
-    """``behind`` is told from any thread that the store has grown."""
+    """One thread.  ``behind`` says, from any other, that the store has grown."""
 
     def __init__(self, store: Path, index: Path) -> None:
         self._store = store

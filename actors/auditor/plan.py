@@ -38,15 +38,15 @@ WORD = re.compile(r'"([^"]*)"(\*?)|(\S+)')
 class Plan(NamedTuple):
     """``sql`` takes ``values``, then the first place (not included), the last (included), and the limit.
 
-    ``reach`` (empty where nothing has to be cut) takes ``driver``, the same two places and an offset, and gives the
+    ``reach`` (empty where nothing has to be cut) takes ``driven``, the same two places and an offset, and gives the
     place where the window ends.
     """
 
-    index: str
+    driver: str
     sql: str
     values: tuple[str | int | float, ...]
     reach: str
-    driver: tuple[str, ...]
+    driven: tuple[str, ...]
     is_cut: bool
 
 
@@ -73,12 +73,12 @@ def plan(find: Find, columns: str = COLUMNS) -> Plan:
 
 def _driver(find: Find) -> tuple[str, list[str], tuple[str, ...]]:
     """The index, its conditions, their values; the most telling one there is."""
+    if find.text:
+        return BY_TEXT, [], ()
     if find.correlation:
         return "entries_correlation", ["correlation = ?", "correlation <> ''"], (find.correlation,)
     if find.cause:
         return "entries_cause", ["cause = ?", "cause <> ''"], (find.cause,)
-    if find.text:
-        return BY_TEXT, [], ()
     if len(find.messages) == 1:
         return "entries_message", ["message = ?"], find.messages
     if find.workstream:
@@ -93,6 +93,7 @@ def _rest(find: Find, index: str) -> Rest:
     """What the driver does not see to."""
     rest: Rest = []
     equal = (
+        ("correlation", find.correlation, "entries_correlation"),
         ("cause", find.cause, "entries_cause"),
         ("subject", find.workstream, "entries_subject"),
         ("kind", find.kind.value if find.kind else "", ""),

@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
+from alluse_hub.actors.auditor import find as finding
 from alluse_hub.actors.auditor.bindings import sqlite3
 from alluse_hub.actors.auditor.reader import IS_LIFE, LIFE_OF, Tails, at_one_moment, reading
 from alluse_hub.actors.auditor.wholeness import wholeness
 from alluse_hub.protocols.errors import CallerError
+from alluse_hub.protocols.find import Find
 from alluse_hub.protocols.lifecycle import Failed
 from alluse_hub.protocols.message import EntryId, Json
 from alluse_hub.protocols.trail import Entry, EntryKind, Snapshot
@@ -35,6 +37,7 @@ _COLUMNS = "actor, incarnation, n, kind, message, peer, letter, cause, correlati
 _SELECT = f"SELECT {_COLUMNS} FROM entries"  # noqa: S608  # no value in it
 
 __all__ = [
+    "Answered",
     "Count",
     "Page",
     "Recovered",
@@ -44,6 +47,7 @@ __all__ = [
     "counts",
     "entry",
     "facts_of",
+    "find",
     "lives",
     "recover",
     "tail",
@@ -64,6 +68,18 @@ class Page(NamedTuple):
 
     entries: list[Entry]
     leaf: int
+
+
+class Answered(NamedTuple):
+    """An answer of the search, as ``find`` has it: complete for the places ``first`` to ``last``."""
+
+    entries: list[Entry]
+    first: int
+    last: int
+    next: int | None
+    stored: int
+    indexed: int
+    checkpoint: str
 
 
 class Why(NamedTuple):
@@ -155,7 +171,11 @@ def tail(
     kind: EntryKind | None = None,
     workstream: str = "",
     since: float | None = None,
+    until: float | None = None,
     correlation: str = "",
+    cause: str = "",
+    peer: str = "",
+    power: bool | None = None,
 ) -> Page:
     """The newest ``limit`` stored entries, or the first ones after ``after_leaf``, that fit all filters; oldest first.
 
@@ -178,9 +198,11 @@ def tail(
         is_found = bool(correlation)
         filters = [("correlation", correlation), ("+actor", actor), ("+message" if is_found else "message", message)]
         filters.append(("+subject" if message or is_found else "subject", workstream))
-        filters.append(("+kind", kind.value if kind else ""))
-        used = [(column, value) for column, value in filters if value]
-        where = "".join(f" AND {column} = ?" for column, _ in used) + (" AND correlation <> ''" if is_found else "")
+        filters += [("+kind", kind.value if kind else ""), ("+cause", cause), ("+peer", peer)]
+        used: list[tuple[str, str | int | float]] = [(f"{column} =", value) for column, value in filters if value]
+        used += [("+wall <", until)] if until is not None else []
+        used += [("+power =", int(power))] if power is not None else []
+        where = "".join(f" AND {test} ?" for test, _ in used) + (" AND correlation <> ''" if is_found else "")
         order = "DESC" if after_leaf is None else "ASC"
         sql = f"{_SELECT} WHERE leaf > ? AND leaf <= ?{where} ORDER BY leaf {order} LIMIT ?"
         rows = connection.execute(sql, (first, last, *(value for _, value in used), limit)).fetchall()
@@ -215,6 +237,12 @@ def entry(home: Path, entry_id: str) -> Entry | None:
     found, tails = at_one_moment(home, lambda other: other == name, look)
     spooled = (_spooled(name, item) for item in tails.get(name, ()) if item.n == wanted.n)
     return found or next(spooled, None)
+
+
+def find(home: Path, question: Find) -> Answered:
+    """Raises CallerError for a question with neither an index nor a bound; it says which to add."""
+    found = finding.find(home, question, _COLUMNS)
+    return Answered([_entry(row) for row in found.rows], *found[1:])
 
 
 def by_message(home: Path, names: Sequence[str], limit: int = 100) -> list[Entry]:

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -89,6 +89,7 @@ class Store:
         self.warning = warning
         self._db = database
         self.tree = StoredTree(database.conn)
+        self.grown: Callable[[], None] | None = None  # called after each commit
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -160,6 +161,8 @@ class Store:
             if closed:
                 execute(CLOSE_SPOOL, [(*name, str(name)) for name in closed])
         self.tree.now = grown
+        if self.grown:
+            self.grown()
 
     def newest_checkpoint(self) -> str:
         """The last note, empty before the first."""

@@ -32,7 +32,7 @@ BLOCK_SHIFT = 10
 """Times are known for each 1,024 places: the earliest and the latest."""
 
 TABLES = (
-    "CREATE VIRTUAL TABLE words USING fts5(said, content='', detail='full', tokenize='unicode61 remove_diacritics 2'{})",
+    "CREATE VIRTUAL TABLE words USING fts5(said, content='', detail='full', tokenize='unicode61'{})",
     "CREATE TABLE spans (block INTEGER PRIMARY KEY, first REAL NOT NULL, last REAL NOT NULL) STRICT",
     "CREATE TABLE progress (version INTEGER NOT NULL, through INTEGER NOT NULL, hash BLOB NOT NULL) STRICT",
 )

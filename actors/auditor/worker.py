@@ -4,13 +4,16 @@ The store belongs to that thread.  Whatever ends it, other than ``close``, is to
 a supervisor that starts it anew is the one remedy, and nothing is lost by it.
 """
 
+import contextlib
 import threading
 import traceback
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from alluse_hub.actors.auditor import bindings, keys
 from alluse_hub.actors.auditor.checkpoints import Notary
 from alluse_hub.actors.auditor.head import Head
+from alluse_hub.actors.auditor.indexer import Indexer, index_of, remove
 from alluse_hub.actors.auditor.ingest import FAREWELL_S, Ingest
 from alluse_hub.actors.auditor.notes import NoteError, Vkey
 from alluse_hub.actors.auditor.store import Store
@@ -77,6 +80,22 @@ class AuditorWorker:
 
         return Cosigner(store, spec.witness, key, self._context.deliver)
 
+    @contextlib.contextmanager
+    def _indexed(self, store: Store) -> Iterator[None]:
+        """With an index of words kept beside, unless it is switched off; then none is left that would grow old."""
+        index = index_of(self._context.home)
+        if not self._spec.index:
+            remove(index)
+            yield
+            return
+        indexer = Indexer(store.path, index)
+        store.grown = indexer.behind
+        indexer.start()
+        try:
+            yield
+        finally:
+            indexer.close()
+
     def _tail(self) -> None:
         trail = self._context.home / "trail"
         try:
@@ -103,7 +122,8 @@ class AuditorWorker:
                         key=str(signer.vkey),
                     )
                 )
-                self._ingest.run()
+                with self._indexed(store):
+                    self._ingest.run()
             finally:
                 store.close()
         except TrailError as error:

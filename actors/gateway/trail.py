@@ -12,6 +12,7 @@ from pydantic import Field, JsonValue, ValidationError
 
 from alluse_hub.protocols.admin import LIMIT_MAX
 from alluse_hub.protocols.errors import CallerError
+from alluse_hub.protocols.find import Find
 from alluse_hub.protocols.flow import EventHeard
 from alluse_hub.protocols.message import Json, Message
 from alluse_hub.protocols.trail import Entry, EntryKind, Wholeness
@@ -29,6 +30,23 @@ class Page(Protocol):
     def entries(self) -> list[Entry]: ...
     @property
     def leaf(self) -> int: ...
+
+
+class Answered(Protocol):
+    @property
+    def entries(self) -> list[Entry]: ...
+    @property
+    def first(self) -> int: ...
+    @property
+    def last(self) -> int: ...
+    @property
+    def next(self) -> int | None: ...
+    @property
+    def stored(self) -> int: ...
+    @property
+    def indexed(self) -> int: ...
+    @property
+    def checkpoint(self) -> str: ...
 
 
 class Why(Protocol):
@@ -65,8 +83,13 @@ class Trail(Protocol):
         kind: EntryKind | None = None,
         workstream: str = "",
         since: float | None = None,
+        until: float | None = None,
         correlation: str = "",
+        cause: str = "",
+        peer: str = "",
+        power: bool | None = None,
     ) -> Page: ...
+    def find(self, home: Path, question: Find) -> Answered: ...
     def entry(self, home: Path, entry_id: str) -> Entry | None: ...
     def why(self, home: Path, entry_id: str) -> Why | None: ...
     def by_message(self, home: Path, names: Sequence[str], limit: int) -> list[Entry]: ...
@@ -99,7 +122,17 @@ class EntriesAsked(Message):
     kind: EntryKind | None = None
     source: str = ""
     since: float | None = None
+    until: float | None = None
     correlation: str = ""
+    cause: str = ""
+    peer: str = ""
+    power: bool | None = None
+
+
+class FindAsked(Find):
+    """As ``Find``, with pages as long as the control socket takes them."""
+
+    limit: Annotated[int, Field(ge=1, le=LIMIT_MAX)] = 50
 
 
 class EntryAsked(Message):
@@ -118,6 +151,8 @@ def read(trail: Trail, home: Path, ask: str, args: Json) -> Json:
                 return _events(trail, home, EventsAsked.model_validate(args))
             case "trail":
                 return _entries(trail, home, EntriesAsked.model_validate(args))
+            case "find":
+                return _found(trail, home, FindAsked.model_validate(args))
             case "entry":
                 return _entry(trail, home, EntryAsked.model_validate(args))
             case "check":
@@ -178,13 +213,26 @@ def _entries(trail: Trail, home: Path, asked: EntriesAsked) -> Json:
         kind=asked.kind,
         workstream=asked.source,
         since=asked.since,
+        until=asked.until,
         correlation=asked.correlation,
+        cause=asked.cause,
+        peer=asked.peer,
+        power=asked.power,
     )
     found = [entry for entry in page.entries if not asked.messages or entry.message in asked.messages]
     entries = found[-asked.limit :] if asked.after is None else found[: asked.limit]
     leaf = entries[-1].leaf if asked.after is not None and len(found) > asked.limit else page.leaf
     shown: list[JsonValue] = [entry_of(entry) for entry in entries]
     return {"entries": shown, "leaf": leaf}
+
+
+def _found(trail: Trail, home: Path, asked: FindAsked) -> Json:
+    """``complete``: between which places all that fits is in the answer, and the signed head that covers them."""
+    found = trail.find(home, asked)
+    shown: list[JsonValue] = [entry_of(entry) for entry in found.entries]
+    complete: Json = {"first": found.first, "last": found.last, "checkpoint": found.checkpoint}
+    where: Json = {"stored": found.stored, "indexed": found.indexed}
+    return {"entries": shown, "next": found.next, "complete": complete} | where
 
 
 def _entry(trail: Trail, home: Path, asked: EntryAsked) -> Json:

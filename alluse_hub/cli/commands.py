@@ -74,13 +74,15 @@ def events(arguments: argparse.Namespace) -> int:
 
 
 def tail(arguments: argparse.Namespace) -> int:
-    args: Answer = {"messages": arguments.message}
-    if arguments.correlation:
-        args["correlation"] = arguments.correlation
+    from alluse_hub.cli.find import filters_of
+
+    args = {"messages": arguments.message} | filters_of(arguments)
+    if "workstream" in args:
+        args["source"] = args.pop("workstream")
     return _follow(arguments, "trail", args)
 
 
-def _read(arguments: argparse.Namespace, ask: str, args: Answer, timeout_s: float) -> Answer:
+def read(arguments: argparse.Namespace, ask: str, args: Answer, timeout_s: float) -> Answer:
     """From the daemon, or from the files of a hub that has none: its trail outlives it."""
     folder = home.find(arguments.home)
     try:
@@ -110,7 +112,7 @@ def _follow(arguments: argparse.Namespace, ask: str, args: Answer) -> int:
 
     args["limit"] = arguments.lines
     if not arguments.follow:
-        put(_read(arguments, ask, args, READ_TIMEOUT_S))
+        put(read(arguments, ask, args, READ_TIMEOUT_S))
         return failure.DONE
     with _client(arguments) as client:
         while True:
@@ -121,7 +123,7 @@ def _follow(arguments: argparse.Namespace, ask: str, args: Answer) -> int:
                 time.sleep(FOLLOW_EVERY_S)
 
 
-def since(text: str, now: float) -> float:
+def since(text: str, now: float, flag: str = "--since") -> float:
     """Seconds since 1970 from a date, a date and time (local unless it has an offset), or an age."""
     ages = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
     if text[-1:] in ages and text[:-1].replace(".", "", 1).isdecimal():
@@ -132,11 +134,11 @@ def since(text: str, now: float) -> float:
         return datetime.fromisoformat(text).astimezone().timestamp()
     except (ValueError, OverflowError) as error:
         hint = "give 2026-01-31, 2026-01-31T09:30+01:00, or an age such as 90s, 15m, 2h, 3d"
-        raise Failure(failure.USAGE, f"--since {text!r} is no time", hint) from error
+        raise Failure(failure.USAGE, f"{flag} {text!r} is no time", hint) from error
 
 
 def entry(arguments: argparse.Namespace) -> int:
-    result = _read(arguments, "entry", {"id": arguments.id}, READ_TIMEOUT_S)
+    result = read(arguments, "entry", {"id": arguments.id}, READ_TIMEOUT_S)
     if arguments.json:
         put_json("entry", result["entry"])
     else:
@@ -145,7 +147,7 @@ def entry(arguments: argparse.Namespace) -> int:
 
 
 def check(arguments: argparse.Namespace) -> int:
-    result = _read(arguments, "check", {}, CHECK_TIMEOUT_S)
+    result = read(arguments, "check", {}, CHECK_TIMEOUT_S)
     if arguments.json:
         put_json("check", result)
     else:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from alluse_hub.cli import backup, commands, failure, trail
+from alluse_hub.cli import backup, commands, failure, find, trail
 from alluse_hub.cli.failure import Failure
 
 EXITS = """exit status:
@@ -203,10 +203,7 @@ def _nested(verb: Verb, verbs: "argparse._SubParsersAction[Parser]") -> None:
     parts = record.add_subparsers(metavar=choices, required=True, parser_class=Parser)
     tail = verb("tail", commands.tail, "the newest entries, oldest first", parts)
     _stream(tail)
-    tail.add_argument(
-        "--message", action="append", default=[], metavar="KIND", help="only this kind, such as RuleFired"
-    )
-    tail.add_argument("--correlation", metavar="ID", default="", help="only what began with this entry")
+    _filters(tail)
     show = verb("show", commands.entry, "one entry whole", parts)
     show.add_argument("id", metavar="ID", help="such as ws3/1/42")
     verb("check", commands.check, "read all of it: is anything missing or double?", parts)
@@ -219,6 +216,47 @@ def _nested(verb: Verb, verbs: "argparse._SubParsersAction[Parser]") -> None:
         made = verb(name, commands.config, what, words)
         made.set_defaults(what=name)
         made.add_argument("file", nargs="?", metavar="FILE", help="default: hub.toml in the home, if there")
+
+
+def _filters(made: Parser) -> None:
+    only = made.add_argument_group("only entries")
+    for flag, metavar, what in (
+        ("--workstream", "NAME", "that name this workstream, or are its actor's"),
+        ("--actor", "NAME", "of this actor"),
+        ("--peer", "NAME", "to this actor, or heard from it"),
+        ("--correlation", "ID", "that began with this entry"),
+        ("--cause", "ID", "that came of this letter"),
+        ("--since", "TIME", "from this time on: 2026-01-31, 2026-01-31T09:30, or an age: 90s 15m 2h 3d"),
+        ("--until", "TIME", "before this time"),
+    ):
+        only.add_argument(flag, metavar=metavar, default="", help=what)
+    only.add_argument("--message", action="append", default=[], metavar="KIND", help="of this kind, such as RuleFired")
+    only.add_argument("--kind", choices=("heard", "fact", "sent", "did"), default="", help="of this sort")
+    only.add_argument("--power", choices=("yes", "no"), default="", help="that an actor waited for, or none did")
+
+
+def _finding(verb: Verb, parts: "argparse._SubParsersAction[Parser]") -> None:
+    search = verb("search", find.search, "entries with these words, or that fit the filters, newest first", parts)
+    search.add_argument("text", nargs="?", metavar="TEXT", default="", help='all these words, "in a row", or begin*')
+    search.add_argument("-n", "--lines", type=int, default=20, metavar="N", help="how many, 1 to 1000 (%(default)s)")
+    search.add_argument("--oldest-first", action="store_true", help="from the beginning on")
+    _cursor(search)
+    _filters(search)
+    timeline = verb("timeline", find.timeline, "what came of one letter, or the latest of a workstream, in time", parts)
+    timeline.add_argument("of", metavar="ID|NAME", help="the first entry of it all, as ws3/1/42, or a workstream")
+    timeline.add_argument("-n", "--lines", type=int, default=100, metavar="N", help="how many, 1 to 1000 (%(default)s)")
+    _filters(timeline)
+    export = verb("export", find.export, "entries into a new folder, with what proves them", parts)
+    export.add_argument("dir", metavar="DIR", help="a folder that is not there yet")
+    export.add_argument("--format", choices=find.FORMS, default="jsonl", help="%(default)s if not said")
+    export.add_argument("--text", metavar="TEXT", default="", help="only entries with these words")
+    _cursor(export)
+    _filters(export)
+
+
+def _cursor(made: Parser) -> None:
+    made.add_argument("--after", type=int, metavar="PLACE", help="only behind this place of the trail")
+    made.add_argument("--before", type=int, metavar="PLACE", help="only in front of this place")
 
 
 def _proof(verb: Verb, parts: "argparse._SubParsersAction[Parser]") -> None:

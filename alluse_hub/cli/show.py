@@ -262,7 +262,7 @@ def rules(style: Style, doc: Doc) -> list[str]:
 
 def event(style: Style, doc: Doc) -> str:
     text = f"{moment(doc['wall'], utc=style.utc)}  {clean(doc['id']):12}  {clean(doc.get('session')):10}"
-    text += f"  {clean(doc.get('event')):26} {clean(_brief(doc.get('payload') or {}))}"
+    text += f"  {clean(doc.get('event')):26} {clean(brief(doc.get('payload') or {}))}"
     return style.fit(cut(text.rstrip(), style.width))
 
 
@@ -272,17 +272,17 @@ def entry(style: Style, doc: Doc) -> str:
     if peer and doc.get("to"):
         text += f" {peer} {clean(doc['to'])}"
     if doc.get("body"):
-        text += f"  {clean(_brief(doc['body']))}"
+        text += f"  {clean(brief(doc['body']))}"
     return style.fit(cut(text, style.width))
 
 
-def _brief(body: Doc) -> str:
+def brief(body: Doc) -> str:
     return " ".join(f"{key}={_value(value)}" for key, value in body.items() if value not in ("", None, [], {}, ()))
 
 
 def _value(value: object) -> str:
     if isinstance(value, dict):
-        return "{" + _brief(value) + "}"
+        return "{" + brief(value) + "}"
     if isinstance(value, list):
         return "[" + ",".join(_value(one) for one in value[:8]) + (",…" if len(value) > 8 else "") + "]"
     return str(value)

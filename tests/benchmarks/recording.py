@@ -24,8 +24,9 @@ from alluse_hub.protocols.liveness import Liveness
 from alluse_hub.protocols.message import Envelope, Json, Message
 from alluse_hub.protocols.trail import AuditorSpec, EntryKind, Ingested
 from alluse_hub.protocols.workstream import Command, CommandReply
+from alluse_hub.supervision.boot import Boot
 from alluse_hub.supervision.clock import Clock
-from alluse_hub.supervision.life import Boot, Life
+from alluse_hub.supervision.life import Life
 from alluse_hub.supervision.parcel import Parcel
 from alluse_hub.supervision.spool import Frame, Spool, SpoolName
 from tests.benchmarks import floors

@@ -10,12 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from alluse_hub.supervision import processes
 from tests.live.daemons import eventually
 from tests.live.hubs import Hub, configured, one_more_session, replay, serving, whole
-from tests.live.storms import FILES_SPARE, Belongings, Storm, belongings, stormproof, zombies_of
+from tests.live.storms import FILES_SPARE, Belongings, Storm, belongings, stormproof, victims, zombies_of
 
 STANDS = {"active"}
 OUT = {"parked", "stopped", "maintenance"}
+
+
+FEW, MANY = 6, 20
+"""Deaths: by the first few everybody has met everybody, and of a leak at each, or each other one, the many show it."""
 
 
 def stands(hub: Hub) -> bool:
@@ -62,6 +67,11 @@ def clean(hub: Hub, before: Belongings) -> None:
         raise AssertionError(f"left over: {seen[0]}") from error
 
 
+def kill_next(home: Path, name: str) -> None:
+    """The incarnation there is, or that comes."""
+    eventually(lambda: any(processes.kill(each) for each in victims(home) if each.name == name), f"{name} is killed")
+
+
 def seed_of_the_day(default: int) -> int:
     seed = int(os.environ.get("STORM_SEED", default))
     print(f"storm seed {seed}")
@@ -78,6 +88,28 @@ def test_a_short_storm_leaves_nothing_behind(tmp_path: Path) -> None:
         Storm(hub, seed_of_the_day(1), pause_s=0.6).rage(10)
 
         weathered(hub, before)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("name", ["ws1", "router", "auditor"])
+def test_the_deaths_of_a_neighbour_cost_nobody_a_descriptor(tmp_path: Path, name: str) -> None:
+    home = configured(tmp_path, "")
+    (home / "hub.toml").write_text(stormproof(home, replay("2004-08-02", "2009-03-31", speed=8.0)), encoding="utf-8")
+    with serving(home) as hub:
+        hub.reach(2)
+
+        def after_deaths(count: int) -> dict[str, int]:
+            for _ in range(count):
+                kill_next(home, name)
+                eventually(lambda: stands(hub), "all stands again")
+            one_more_session(hub)
+            return belongings(home).files
+
+        few = after_deaths(FEW)
+        many = after_deaths(MANY)
+
+        leaks = {who: (few[who], count) for who, count in many.items() if count - few.get(who, count) >= MANY // 2}
+        assert leaks == {}
 
 
 @pytest.mark.deep

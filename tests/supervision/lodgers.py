@@ -12,8 +12,8 @@ from alluse_hub.protocols.effects import Core, Decision, Do, Send, Spawn, Stop, 
 from alluse_hub.protocols.flow import FlowResumed
 from alluse_hub.protocols.lifecycle import ChildStart, Started, StopAsked, Woken
 from alluse_hub.protocols.message import Envelope, Json, Message
+from alluse_hub.supervision.boot import Boot
 from alluse_hub.supervision.leaf import Leaf
-from alluse_hub.supervision.life import Boot
 from alluse_hub.supervision.memory import MemoryTrail
 from alluse_hub.supervision.origins import UNKNOWN, Origin
 from alluse_hub.supervision.parcel import Parcel
@@ -160,7 +160,7 @@ class FullDisk:
     incarnation: int = 1
     n: int = 0
 
-    def write(self, frames: Sequence[Frame], at: float, wall: float) -> int:
+    def write(self, frames: Sequence[Frame], at: float, wall: float, *, urgent: bool = False) -> int:
         self.n += len(frames)
         if self.n > self.room:
             raise OSError("no space left")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from thespian.actors import ActorAddress
 
-from alluse_hub.supervision.life import Boot
+from alluse_hub.supervision.boot import Boot
 from alluse_hub.supervision.shell import Shell
 from alluse_hub.supervision.words import Introduce, Register
 

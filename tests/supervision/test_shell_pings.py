@@ -10,7 +10,7 @@ import pytest
 from alluse_hub.protocols.lifecycle import Woken
 from alluse_hub.protocols.liveness import Hung, Liveness
 from alluse_hub.protocols.message import Message
-from alluse_hub.supervision.life import Boot
+from alluse_hub.supervision.boot import Boot
 from alluse_hub.supervision.offspring import Offspring
 from alluse_hub.supervision.pings import UNREAD_LOOK_S, Mail, Work
 from alluse_hub.supervision.processes import Process
