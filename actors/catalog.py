@@ -1,10 +1,12 @@
 """The hub's tree, from its configuration: which role runs where, under whom, with which specification."""
 
 import importlib
+from typing import Any
 
 from alluse_hub.actors.board.picture import BoardSpec, WorkstreamKnown
 from alluse_hub.actors.gateway.requests import GatewaySpec
 from alluse_hub.protocols.config_models import HubConfig, Limit, WorkstreamConfig
+from alluse_hub.protocols.effects import Core
 from alluse_hub.protocols.ending import EndPlan
 from alluse_hub.protocols.flow import RouterSpec
 from alluse_hub.protocols.lifecycle import (
@@ -31,7 +33,7 @@ from alluse_hub.protocols.rules import CoordinatorSpec
 from alluse_hub.protocols.trail import AuditorSpec, Snapshot
 from alluse_hub.protocols.workstream import MonitorSpec
 from alluse_hub.supervision.supervisor import SUPERVISOR
-from alluse_hub.supervision.tree import CELL_ACTOR, cells_of, start_of, supervisors_of
+from alluse_hub.supervision.tree import CELL_ACTOR, SUPERVISOR_ACTOR, cells_of, start_of, supervisors_of
 
 ACTORS = {
     AUDITOR: "alluse_hub.actors.auditor.actor.AuditorActor",
@@ -143,6 +145,16 @@ def durable_facts() -> frozenset[type[Fact]]:
         module, _, name = path.rpartition(".")
         cores.append(getattr(importlib.import_module(module), name).core)
     return frozenset({Snapshot}.union(*(core.facts for core in cores)))
+
+
+def core_of(path: str) -> Core[Any] | None:  # each core has a state of its own
+    """The core of an actor of this hub, by its class path; None for any other, so that what is read from a trail never
+    chooses what is imported."""
+    if path not in {*ACTORS.values(), SUPERVISOR_ACTOR, CELL_ACTOR}:
+        return None
+    module, _, name = path.rpartition(".")
+    core: Core[Any] = getattr(importlib.import_module(module), name).core
+    return core
 
 
 def board_spec(config: HubConfig) -> BoardSpec:

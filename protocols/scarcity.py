@@ -22,7 +22,8 @@ RESTRICTING = frozenset(
         *("Directive", "DirectiveAck", "PauseFlow", "ShutDown", "StopActor", "StopMember", "StopProgram"),
         *("EndProgram", "SignalProgram", "EndShim"),
         *("CloseIntake", "IntakeClosed", "Drain", "Drained", "Flush", "Flushed"),
-        *("Started", "StopAsked", "Stored", "ChildUp", "ChildCondition", "Exited", "Hung", "PeerUp", "PeerDown"),
+        *("Started", "StopAsked", "Stored", "TailStuck"),
+        *("ChildUp", "ChildCondition", "Exited", "Hung", "PeerUp", "PeerDown"),
     }
 )
 """Heard, sent or given to a worker; the shell's own words about children and ends are among them."""

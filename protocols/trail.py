@@ -12,7 +12,7 @@ gap; so a missing or doubled entry shows.  Kinds:
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from alluse_hub.protocols.message import Fact, Json, Message
 
@@ -82,6 +82,14 @@ class TailFailed(Message):
     error: str
 
 
+class TailStuck(Message):
+    """From the worker, when it changes: the disk of the store is full, in words, and nothing is stored until there is
+    space; empty when that is over.  ``waited_s``: how long it was."""
+
+    why: str = ""
+    waited_s: NonNegativeFloat = 0.0
+
+
 class Mark(Message):
     """Entries up to ``n`` of this incarnation are stored."""
 
@@ -149,6 +157,13 @@ class StoreOpened(Fact):
     migrations: tuple[str, ...] = ()
     warning: str = ""
     key: str = ""
+
+
+class StoreWaited(Fact):
+    """For ``waited_s`` nothing could be stored: ``why``.  What was said meanwhile waited in the spools."""
+
+    why: str
+    waited_s: NonNegativeFloat
 
 
 class Closed(Fact):

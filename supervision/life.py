@@ -29,11 +29,12 @@ from alluse_hub.protocols.effects import (
     Watch,
 )
 from alluse_hub.protocols.lifecycle import Booted, DeadLetter, Failed, PeerUp, Started, StopAsked, Woken
-from alluse_hub.protocols.message import EntryId, Envelope, Fact, Message
+from alluse_hub.protocols.message import EntryId, Envelope, Message
 from alluse_hub.protocols.names import ROOT
 from alluse_hub.protocols.quarantine import DiedInHand, LetterSetAside, Suspect
 from alluse_hub.protocols.trail import EntryKind, Stored
 from alluse_hub.supervision.boot import Boot
+from alluse_hub.supervision.frames import fact_frame as _fact
 from alluse_hub.supervision.inhand import EXEMPT, Hand
 from alluse_hub.supervision.origins import UNKNOWN, Origin, Origins, unwrapped
 from alluse_hub.supervision.outbox import Held, Outbox, split
@@ -52,7 +53,6 @@ UNKNOWN_MAX = 10_000
 
 SNAPSHOT_EVERY = 2_000
 """Facts between two snapshots of a durable actor: about 0.1 s of recovery."""
-
 
 INVALID = "invalid"
 """How the cause of an actor begins whose specification was refused; a word that says why follows."""
@@ -200,32 +200,26 @@ class Life(Generic[S]):
         """Time has passed: letters that waited too long for another, and timers that are due."""
         for parcel in self._inbound.overdue(self.ports.now()):
             self._unpack(parcel)
-        if not self.is_ended:
-            for letter in self._scarce.due(self.ports.now()):
+        for letter in self._scarce.due(self.spool, self.ports.now(), self.ports.wall()):
+            if not self.is_ended:
                 self._turn(*letter)
-            self._scarce.tell(self.spool, self.ports.now(), self.ports.wall())
-        while not self._is_held and (timer := self._timers.due(self.ports.now())) is not None:
+        while not (self.is_ended or self._scarce.holds) and (timer := self._timers.due(self.ports.now())) is not None:
             self._turn(Woken(timer=timer), self.boot.name, "", *self._origins.timer_woke(timer))
             self._origins.timer_handled()
 
     def next_wake(self) -> float | None:
         """Hub time at which ``tick`` has something to do; None if never."""
-        timer = None if self._is_held else self._timers.next_due()
+        timer = None if self._scarce.holds else self._timers.next_due()
         waits = [at for at in (timer, self._inbound.next_overdue(), self._scarce.next_retry) if at is not None]
         return min(waits) if waits else None
-
-    @property
-    def _is_held(self) -> bool:
-        """Whether timers are not looked at: at the end, and while letters wait for space that may put them off."""
-        return self.is_ended or self._scarce.holds
 
     # --- a turn ----------------------------------------------------------------------------------------------------
 
     def _turn(
         self, body: Message, sender: str, letter: str, cause: str, correlation: str, encoded: bytes = b""
     ) -> None:
-        if self._scarce.stands_behind(body):
-            self._scarce.wait(Waiting(body, sender, letter, cause, correlation, encoded), self.ports.now())
+        waiting = Waiting(body, sender, letter, cause, correlation, encoded)
+        if self._scarce.keeps_back(waiting, self.ports.now()):
             return
         own = self._next_id
         envelope = Envelope(
@@ -263,7 +257,7 @@ class Life(Generic[S]):
         except SpoolFullError:
             self._in_hand, self._receipt = "", None
             self.hand.put_down()
-            self._scarce.wait(Waiting(body, sender, letter, cause, correlation, encoded), envelope.at)
+            self._scarce.wait(waiting, envelope.at)
             return
         self._receipt = None
         self.state = decision.state
@@ -420,8 +414,3 @@ class Life(Generic[S]):
     @property
     def held_turns(self) -> int:
         return len(self._outbox)
-
-
-def _fact(fact: Fact, cause: str = "", correlation: str = "", *, power: bool = False) -> Frame:
-    body = wire.encode(fact.for_trail())
-    return Frame(EntryKind.FACT, wire.kind_of(fact), body, "", "", cause, correlation, power)

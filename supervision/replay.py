@@ -26,6 +26,7 @@ from alluse_hub.protocols.flow import Event
 from alluse_hub.protocols.lifecycle import Booted, DeadLetter, Failed, Started, Woken
 from alluse_hub.protocols.message import Envelope, Fact, Json, Message
 from alluse_hub.protocols.quarantine import DiedInHand, LetterSetAside
+from alluse_hub.protocols.scarcity import SpoolGap
 from alluse_hub.protocols.trail import EntryKind, Snapshot, Stored
 from alluse_hub.protocols.whole import NotWholeError, whole
 from alluse_hub.supervision.origins import Origin, unwrapped
@@ -107,6 +108,8 @@ def replayed(
     run: _Run | None = None
     for receipt, rest, is_last in _turns(_gapless(judgement, entries)):
         judgement.letters += receipt is not None and receipt.message != Stored.__name__
+        if judgement.difference is not None:
+            _unless_recorded_in_part(judgement, judgement.difference, rest)
         if judgement.difference is not None or judgement.unknown:
             continue
         try:
@@ -124,6 +127,25 @@ def replayed(
 def _give_up(judgement: Judgement, entry: SpoolEntry, why: str) -> None:
     judgement.unknown = why
     judgement.unknown_from = f"{judgement.actor}/{judgement.incarnation}/{entry.n}"
+
+
+def _unless_all_is_recorded(entry: SpoolEntry) -> None:
+    """While the disk was full, telemetry was handled without an entry: nobody knows what the core made of it."""
+    gap = from_json(entry.body)
+    if gap["unrecorded"]:
+        count = sum(gap["unrecorded"].values())
+        raise NotWholeError(f"{count} entries were not written before this one: {gap['why']}")
+
+
+def _unless_recorded_in_part(judgement: Judgement, found: Difference, rest: list[SpoolEntry]) -> None:
+    """A difference from the time of such a gap, of which the trail tells only afterwards, is none."""
+    for entry in rest:
+        if entry.message == SpoolGap.__name__ and from_json(entry.body)["since"] <= found.at:
+            try:
+                _unless_all_is_recorded(entry)
+            except NotWholeError as missing:
+                judgement.difference = None
+                judgement.unknown, judgement.unknown_from = str(missing), found.entry
 
 
 def _gapless(judgement: Judgement, entries: Iterable[SpoolEntry]) -> Iterator[SpoolEntry]:
@@ -306,6 +328,8 @@ class _Run:
             entry = rest[0]
             if entry.kind == EntryKind.FACT and entry.message == Snapshot.__name__:
                 self._check_snapshot(entry)
+            elif entry.message == SpoolGap.__name__:
+                _unless_all_is_recorded(entry)
             elif not is_of_shell(entry):
                 said = self._released()
                 if not said:

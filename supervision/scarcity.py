@@ -20,6 +20,7 @@ from alluse_hub.protocols import wire
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.scarcity import PERISHABLE, RESTRICTING, TELEMETRY, SpoolGap
 from alluse_hub.protocols.trail import EntryKind
+from alluse_hub.supervision.frames import fact_frame
 from alluse_hub.supervision.ports import SpoolPort
 from alluse_hub.supervision.spool import Frame, SpoolFullError
 
@@ -66,10 +67,15 @@ class Scarcity:
         """For status; empty if there is nothing to tell."""
         return self.why and f"{self.why}; {len(self._waiting)} letters wait and go on by themselves when there is space"
 
-    def stands_behind(self, body: Message) -> bool:
-        """Whether a letter of this sort has to wait for those that wait already."""
-        kind = wire.kind_of(body)
-        return self.holds and kind not in RESTRICTING and (kind not in TELEMETRY or kind == "Woken")
+    def keeps_back(self, letter: Waiting, now: float) -> bool:
+        """Whether it has to wait for those that wait already, and now does."""
+        if not self._waiting:
+            return False
+        kind = wire.kind_of(letter.body)
+        if kind in RESTRICTING or (kind in TELEMETRY and kind != "Woken"):
+            return False
+        self.wait(letter, now)
+        return True
 
     def wait(self, letter: Waiting, now: float) -> None:
         """Raises OverflowError beyond ``WAITING_MAX``."""
@@ -84,8 +90,9 @@ class Scarcity:
         self._waiting.append(letter)
         self._waited += 1
 
-    def due(self, now: float) -> Iterator[Waiting]:
-        """Those that waited, to be tried again; whatever still cannot be written comes to wait again, in its order."""
+    def due(self, spool: SpoolPort, now: float, wall: float) -> Iterator[Waiting]:
+        """Those that waited, to be tried again; whatever still cannot be written comes to wait again, in its order.
+        When none does any more, the gap is told."""
         if not self.why or now < self._retry_at:
             return
         self._retry_at = now + RETRY_S
@@ -95,6 +102,8 @@ class Scarcity:
             yield tried.popleft()
         self._waiting.extend(tried)
         self._waited = waited
+        if not self._waiting:
+            self._tell(spool, now, wall)
 
     def write(self, spool: SpoolPort, frames: Sequence[Frame], now: float, wall: float, *, can_wait: bool) -> bool:
         """False if the frames are telemetry that was not recorded: their letters go out without an id.
@@ -115,10 +124,8 @@ class Scarcity:
             spool.write(frames, now, wall, urgent=True)
         return True
 
-    def tell(self, spool: SpoolPort, now: float, wall: float) -> None:
-        """Nothing waits any more: say what was not recorded, if there is space for that already."""
-        if not self.why or self._waiting or now < self._retry_at:
-            return
+    def _tell(self, spool: SpoolPort, now: float, wall: float) -> None:
+        """What was not recorded, if there is space for that already."""
         gap = SpoolGap(
             since=self.since,
             until=now,
@@ -128,9 +135,8 @@ class Scarcity:
             waited=self._waited,
         )
         try:
-            spool.write([Frame(EntryKind.FACT, wire.kind_of(gap), wire.encode(gap))], now, wall)
+            spool.write([fact_frame(gap)], now, wall)
         except SpoolFullError:
-            self._retry_at = now + RETRY_S
             return
         self.why, self._waited = "", 0
         self._unrecorded.clear()

@@ -230,7 +230,7 @@ class Spool:
         raise self._full()
 
     def _full(self) -> SpoolFullError:
-        return SpoolFullError(f"no space left on the disk of {self.path.parent}: free some")
+        return SpoolFullError(f"the disk of {self.path} is full: free some space")
 
     def _ring(self) -> None:
         """Hurry the auditor; where that cannot be, it comes by itself within its time."""

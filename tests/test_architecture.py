@@ -34,6 +34,7 @@ IMPURE = {
     "actors/auditor/checkpoints.py",
     "actors/auditor/cosigning.py",
     "actors/auditor/head.py",
+    "actors/auditor/indexer.py",
     "actors/auditor/keys.py",
     "actors/auditor/leftover.py",
     "actors/auditor/manifest.py",

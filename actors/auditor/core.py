@@ -28,9 +28,11 @@ from alluse_hub.protocols.trail import (
     SpoolEnded,
     Stored,
     StoreOpened,
+    StoreWaited,
     TailBegun,
     TailFailed,
     TailSpools,
+    TailStuck,
     WitnessAgreed,
     WitnessHeard,
     WitnessRefused,
@@ -40,11 +42,12 @@ from alluse_hub.protocols.trail import (
 @dataclass(frozen=True, slots=True)
 class Auditor:
     """``marks``: per actor, how far its newest incarnation that waited for anything is stored.  ``flushes_for``: who
-    waits to hear that the store has all."""
+    waits to hear that the store has all.  ``stuck``: why nothing can be stored at present."""
 
     name: str
     marks: Mapping[str, Mark] = field(default_factory=lambda: MappingProxyType({}))
     flushes_for: str = ""
+    stuck: str = ""
 
 
 def start(name: str, _spec: Message) -> Auditor:
@@ -80,6 +83,10 @@ def decide(state: Auditor, letter: Envelope) -> Decision[Auditor]:
         case WitnessHeard(size=size, refusal=why):
             fact = WitnessRefused(size=size, why=why) if why else WitnessAgreed(size=size)
             return Decision(state, (Record(fact),))
+        case TailStuck(why=why) if why:
+            return Decision(replace(state, stuck=why))
+        case TailStuck(waited_s=waited_s):
+            return Decision(replace(state, stuck=""), (Record(StoreWaited(why=state.stuck, waited_s=waited_s)),))
         case TailFailed(error=error):
             raise TrailError(error)
         case other:
@@ -107,11 +114,13 @@ CORE = Core(
     start=start,
     decide=decide,
     spec=AuditorSpec,
+    degraded=lambda state: state.stuck,
     accepts=frozenset(
         (
             Started,
             TailBegun,
             TailFailed,
+            TailStuck,
             Ingested,
             PeerUp,
             SpoolEnded,

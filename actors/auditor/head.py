@@ -8,11 +8,13 @@ Whoever rolls back both files, and no witness ever saw the newer one, is not fou
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from alluse_hub.actors.auditor.store import StoreFullError
 from alluse_hub.protocols.errors import TrailError
 
 HEAD_BYTES_MAX = 200_000
@@ -46,6 +48,8 @@ class Head:
                     os.fsync(file.fileno())
                 draft.replace(self.path)
         except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise StoreFullError(f"the disk of {self.path} is full: free some space") from error
             raise TrailError(f"cannot write {self.path}: {error}; look for space and rights, then restart") from error
 
     @contextlib.contextmanager

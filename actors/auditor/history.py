@@ -42,6 +42,9 @@ class Bounds(NamedTuple):
     last: int | None = None
 
 
+UNBOUND = Bounds()
+
+
 class Incarnation(NamedTuple):
     """``last_leaf``: place of its last entry in the store; 0 if none is there."""
 
@@ -129,12 +132,13 @@ class History:
         """From step to step of an index that has them in order."""
         sql = (
             "SELECT actor, incarnation FROM entries INDEXED BY entries_once"
-            f" WHERE (actor, incarnation) > (?, ?){' AND actor = ?' if actor else ''} AND leaf <= ?"  # noqa: S608
-            " ORDER BY actor, incarnation LIMIT 1"
+            " WHERE (actor, incarnation) > (?, ?) AND leaf <= ? ORDER BY actor, incarnation LIMIT 1"
         )
         at: tuple[str, int] = (actor, 0)
-        while found := self._rows(sql, (*at, *((actor,) if actor else ()), self.newest)):
+        while found := self._rows(sql, (*at, self.newest)):
             at = found[0][0], found[0][1]
+            if actor not in {"", at[0]}:
+                return
             yield at
 
     def _last_leaf(self, actor: str, incarnation: int) -> int:
@@ -172,13 +176,13 @@ class History:
         """``through``: the last incarnation whose spool belongs to it, if any does."""
         where = f"FROM entries INDEXED BY entries_facts WHERE kind = 'fact' AND actor = ? AND {bound}"
         newest = self._rows(
-            f"SELECT incarnation, n, body {where} AND message = ? ORDER BY incarnation DESC, n DESC LIMIT 1",  # noqa: S608
+            f"SELECT incarnation, n, body {where} AND message = ? ORDER BY incarnation DESC, n DESC LIMIT 1",
             (actor, value, Snapshot.__name__),
         )
         incarnation, n, snapshot = newest[0] if newest else (0, 0, None)
         wanted = sorted(kinds)
         facts = self._rows(
-            f"SELECT message, body {where} AND message IN ({', '.join('?' * len(wanted))})"  # noqa: S608
+            f"SELECT message, body {where} AND message IN ({', '.join('?' * len(wanted))})"
             " AND (incarnation, n) > (?, ?) ORDER BY incarnation, n",
             (actor, value, *wanted, incarnation, n),
         )

@@ -9,6 +9,7 @@ So a spool goes only when its entries are safe and a newer one keeps the count o
 Damage in a spool stops that spool and no other.
 """
 
+import contextlib
 import itertools
 import json
 import re
@@ -19,16 +20,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alluse_hub.actors.auditor.checkpoints import Notary
-from alluse_hub.actors.auditor.store import Place, Row, Store
+from alluse_hub.actors.auditor.store import Place, Row, Store, StoreFullError
 from alluse_hub.actors.auditor.watch import Watch, watch
 from alluse_hub.protocols.ending import Flushed
 from alluse_hub.protocols.errors import TrailError
 from alluse_hub.protocols.message import Message
-from alluse_hub.protocols.trail import AuditorSpec, Closed, DamageFound, EntryKind, Ingested, Mark, SpoolEnded
+from alluse_hub.protocols.trail import (
+    AuditorSpec,
+    Closed,
+    DamageFound,
+    EntryKind,
+    Ingested,
+    Mark,
+    SpoolEnded,
+    TailStuck,
+)
 from alluse_hub.supervision.spool import SpoolEntry, SpoolName, read, spools_in
 
 FAREWELL_S = 1.5
 """Of work after ``stop``: what the others said last; the rest waits in the spools for the next start."""
+
+SPACE_RETRY_S = 1.0
+"""Between two tries to store on a disk that is full."""
 
 SUBJECT_CHARS = 2_000
 """How far into a body the workstream's name is looked for; it stands at the front."""
@@ -71,6 +84,7 @@ class Ingest:
         self._tails: dict[str, Tail] = {}
         self._newest: dict[str, int] = {}
         self._dirty: dict[str, None] = {}  # an ordered set: file names in turn
+        self._stuck_since: float | None = None  # monotonic
         self._stop = threading.Event()
         self._flush = threading.Event()
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -82,20 +96,46 @@ class Ingest:
         """Until ``stop``.  Raises TrailError and OSError; what is not stored then is stored by the next one."""
         self._begin()
         while not self._stop.is_set():
-            self.round()
-            if self._dirty or self._stop.is_set():
-                continue
-            # A ring may have been taken while lingering: then nothing would end a wait.
-            if self._flush.is_set():
-                self._empty()
-            else:
-                self._notice(self._watch.wait(self._notary.wait_s() if self._notary else None))
+            try:
+                self._work()
+            except StoreFullError as full:
+                self._wait_for_space(str(full))
         deadline = time.monotonic() + FAREWELL_S
         self._notice(None)
-        while self._dirty and time.monotonic() < deadline:
-            self.round()
-        if self._notary:
-            self._notary.seal()
+        with contextlib.suppress(StoreFullError):  # the next one stores it
+            while self._dirty and time.monotonic() < deadline:
+                self.round()
+            if self._notary:
+                self._notary.seal()
+
+    def _work(self) -> None:
+        """A round, and the wait for the next one.  Raises StoreFullError."""
+        self.round()
+        if self._dirty or self._stop.is_set():
+            return
+        if self._stuck_since is not None:
+            self._deliver(TailStuck(waited_s=round(time.monotonic() - self._stuck_since, 3)))
+            self._stuck_since = None
+        # A ring may have been taken while lingering: then nothing would end a wait.
+        if self._flush.is_set():
+            self._empty()
+        else:
+            self._notice(self._watch.wait(self._notary.wait_s() if self._notary else None))
+
+    def _wait_for_space(self, why: str) -> None:
+        """Tell it once; then begin again where the store is.  Everything else is still in the spools."""
+        if self._stuck_since is None:
+            self._stuck_since = time.monotonic()
+            self._deliver(TailStuck(why=why))
+        self._stop.wait(SPACE_RETRY_S)
+        told = {file for file, tail in self._tails.items() if tail.is_told}
+        self._tails.clear()
+        self._dirty.clear()
+        places = self._store.places()
+        for name in spools_in(self._directory):
+            self._add(name, places.get(name, Place()))
+        for file in told & self._tails.keys():
+            self._tails[file].is_told = True
 
     def flush(self) -> None:
         """From any thread: have it told when all that the spools hold by now is stored."""

@@ -34,6 +34,8 @@ UNBOUNDED = (
 
 WORD = re.compile(r'"([^"]*)"(\*?)|(\S+)')
 
+UNWRITABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+
 
 class Plan(NamedTuple):
     """``sql`` takes ``values``, then the first place (not included), the last (included), and the limit.
@@ -118,7 +120,9 @@ def matching(text: str) -> str:
     Raises CallerError for a text with no word in it.
     """
     terms = []
-    for row, row_star, word in WORD.findall(text):
+    # Control characters part words; half of a surrogate pair is no letter.
+    cleaned = UNWRITABLE.sub(" ", text)
+    for row, row_star, word in WORD.findall(cleaned):
         said = row or word.removesuffix("*")
         star = row_star or ("*" if word.endswith("*") else "")
         if any(char.isalnum() for char in said):

@@ -7,7 +7,7 @@ from its own beginning; nothing of one is kept for the next.
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from alluse_hub.actors.auditor.history import Bounds, History, Incarnation
+from alluse_hub.actors.auditor.history import UNBOUND, Bounds, History, Incarnation
 from alluse_hub.supervision.replay import CoreOf, Judgement, replayed
 from alluse_hub.supervision.spool import SpoolEntry
 
@@ -19,7 +19,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def rerun(
-    history: History, core_of: CoreOf, actor: str = "", bounds: Bounds = Bounds(), progress: Progress | None = None
+    history: History, core_of: CoreOf, actor: str = "", bounds: Bounds = UNBOUND, progress: Progress | None = None
 ) -> Iterator[Judgement]:
     """Incarnations that have something within the bounds, by actor and number.  What is before the first bound is run
     as well, since what follows rests on it."""

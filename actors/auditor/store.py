@@ -71,6 +71,10 @@ class Row(NamedTuple):
     body: str | None
 
 
+class StoreFullError(TrailError):
+    """There is no space for this transaction.  Nothing has changed; the same may be tried again."""
+
+
 class Place(NamedTuple):
     """How far a spool is stored: up to byte ``offset``, that is entry ``n``; ``power_n``: the last one waited for."""
 
@@ -189,6 +193,11 @@ def told(path: Path) -> Iterator[None]:
             f" bring both back from one backup, or move {path.name} aside to build it anew from what spools are left"
         ) from error
     except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            raise StoreFullError(
+                f"the disk of {path} is full: free some space; until then nothing is stored, and what waits for that"
+                " does not go out"
+            ) from error
         raise TrailError(
             f"{path} cannot be used: {error}; look for space, rights or a second hub, then restart; the spools have all"
         ) from error

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from alluse_hub.cli import backup, commands, failure, find, trail
+from alluse_hub.cli import again, backup, commands, failure, find, trail
 from alluse_hub.cli.failure import Failure
 
 EXITS = """exit status:
@@ -199,7 +199,7 @@ def _nested(verb: Verb, verbs: "argparse._SubParsersAction[Parser]") -> None:
         _order(made)
 
     record = verbs.add_parser("trail", help="the record of every message and decision")
-    choices = "tail|show|check|verify|key|backup|restore"
+    choices = "tail|search|show|timeline|export|check|verify|key|backup|restore|rerun|state"
     parts = record.add_subparsers(metavar=choices, required=True, parser_class=Parser)
     tail = verb("tail", commands.tail, "the newest entries, oldest first", parts)
     _stream(tail)
@@ -209,6 +209,7 @@ def _nested(verb: Verb, verbs: "argparse._SubParsersAction[Parser]") -> None:
     verb("check", commands.check, "read all of it: is anything missing or double?", parts)
     _proof(verb, parts)
     _copies(verb, parts)
+    _again(verb, parts)
 
     config = verbs.add_parser("config", help="the configuration")
     words = config.add_subparsers(metavar="check|show", required=True, parser_class=Parser)
@@ -271,6 +272,17 @@ def _proof(verb: Verb, parts: "argparse._SubParsersAction[Parser]") -> None:
     proof.add_argument("--all", action="store_true", help="the signature of every checkpoint, however many")
     key = verb("key", trail.key, "the public key that the trail is verified by", parts)
     key.add_argument("--new", action="store_true", help="make a new one for the same log: the old one was lost or seen")
+
+
+def _again(verb: Verb, parts: "argparse._SubParsersAction[Parser]") -> None:
+    rerun = verb("rerun", again.rerun, "decide all of it again: is it decided as it was?", parts)
+    rerun.add_argument("--actor", metavar="NAME", default="", help="only this actor")
+    limits = (("--from", "first", "only incarnations that go on after"), ("--to", "last", "nothing after"))
+    for flag, dest, what in limits:
+        rerun.add_argument(flag, dest=dest, metavar="ID|TIME", default="", help=f"{what} this entry, or time")
+    state = verb("state", again.state, "what a durable actor knew at some moment", parts)
+    state.add_argument("actor", metavar="ACTOR")
+    state.add_argument("--at", metavar="ID|TIME", default="", help="an entry such as ws3/1/42, or a time; default: now")
 
 
 def _copies(verb: Verb, parts: "argparse._SubParsersAction[Parser]") -> None:

@@ -16,6 +16,7 @@ from alluse_hub.supervision.spool import (
     Frame,
     Spool,
     SpoolEntry,
+    SpoolFullError,
     SpoolName,
     latest_incarnation,
     read,
@@ -383,7 +384,7 @@ def test_a_full_disk_is_named_with_the_file(spool: Spool, monkeypatch: pytest.Mo
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.write", refuse)
-    with pytest.raises(TrailError, match=r"ws3@1\.spool.*No space left"):
+    with pytest.raises(SpoolFullError, match=r"the disk of .*ws3@1\.spool is full"):
         spool.write([FACT], 1.0, 2.0)
 
 
