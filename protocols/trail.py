@@ -14,6 +14,7 @@ from typing import Annotated
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
+from alluse_hub.protocols.masking import without_environment
 from alluse_hub.protocols.message import Fact, Json, Message
 
 
@@ -143,9 +144,16 @@ class Stored(Message):
 
 
 class Snapshot(Fact):
-    """A durable actor's state after all its facts so far: recovery begins at the latest one."""
+    """A durable actor's state after all its facts so far: recovery begins at the latest one.  Who recovers has a
+    specification of its own; of the one in here, no secret is kept."""
 
     state: Json
+
+    def for_trail(self) -> "Snapshot":
+        spec = self.state.get("spec")
+        if not isinstance(spec, dict):
+            return self
+        return Snapshot(state={**self.state, "spec": without_environment(spec)})
 
 
 class StoreOpened(Fact):

@@ -6,21 +6,23 @@ a supervisor that starts it anew is the one remedy, and nothing is lost by it.
 
 import contextlib
 import threading
+import time
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alluse_hub.actors.auditor import bindings, keys
 from alluse_hub.actors.auditor.checkpoints import Notary
 from alluse_hub.actors.auditor.head import Head
 from alluse_hub.actors.auditor.indexer import Indexer, index_of, remove
-from alluse_hub.actors.auditor.ingest import FAREWELL_S, Ingest
+from alluse_hub.actors.auditor.ingest import FAREWELL_S, SPACE_RETRY_S, Ingest
 from alluse_hub.actors.auditor.notes import NoteError, Vkey
-from alluse_hub.actors.auditor.store import Store
+from alluse_hub.actors.auditor.store import Store, StoreFullError
 from alluse_hub.protocols.ending import Flush
 from alluse_hub.protocols.errors import TrailError
 from alluse_hub.protocols.message import Message
-from alluse_hub.protocols.trail import AuditorSpec, TailBegun, TailFailed, TailSpools
+from alluse_hub.protocols.trail import AuditorSpec, TailBegun, TailFailed, TailSpools, TailStuck
 from alluse_hub.supervision.workshop import Context
 
 if TYPE_CHECKING:  # as below
@@ -41,6 +43,7 @@ class AuditorWorker:
         self._ingest: Ingest | None = None
         self._starting = threading.Lock()
         self._closed = False
+        self._closing = threading.Event()
 
     def do(self, job: Message) -> None:
         match job:
@@ -53,6 +56,7 @@ class AuditorWorker:
 
     def close(self) -> None:
         """Stores what has been said until now, if that takes no more than ``FAREWELL_S``."""
+        self._closing.set()
         with self._starting:
             self._closed = True
             if self._ingest:
@@ -96,10 +100,30 @@ class AuditorWorker:
         finally:
             indexer.close()
 
+    def _opened(self, path: Path) -> Store | None:
+        """Waits for space if there is none; None if it is closed meanwhile.  Raises TrailError."""
+        since = time.monotonic()
+        is_told = False
+        while not self._closing.is_set():
+            try:
+                store = Store.open(path)
+            except StoreFullError as full:
+                if not is_told:
+                    self._context.deliver(TailStuck(why=str(full)))
+                is_told = True
+                self._closing.wait(SPACE_RETRY_S)
+                continue
+            if is_told:
+                self._context.deliver(TailStuck(waited_s=round(time.monotonic() - since, 3)))
+            return store
+        return None
+
     def _tail(self) -> None:
         trail = self._context.home / "trail"
         try:
-            store = Store.open(trail / "trail.db")
+            store = self._opened(trail / "trail.db")
+            if store is None:
+                return
             try:
                 head = Head(trail / "head")
                 signer = keys.for_trail(

@@ -56,6 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
     with _home(arguments) as folder:
         config = folder / "hub.toml"
         chosen = f'[hub]\nbase = "{arguments.base}"\n' if arguments.base else ""
+        if not arguments.keep and arguments.home is None:
+            chosen += "[trail]\nindex = false\n"  # nobody can search what is gone afterwards
         config.write_text(
             f"{chosen}[replay]\nfrom = {first}\nto = {last}\nspeed = {float(arguments.speed)}\nautostart = true\n",
             encoding="utf-8",

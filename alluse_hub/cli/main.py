@@ -208,6 +208,7 @@ def _nested(verb: Verb, verbs: "argparse._SubParsersAction[Parser]") -> None:
     show.add_argument("id", metavar="ID", help="such as ws3/1/42")
     verb("check", commands.check, "read all of it: is anything missing or double?", parts)
     _proof(verb, parts)
+    _finding(verb, parts)
     _copies(verb, parts)
     _again(verb, parts)
 

@@ -109,6 +109,7 @@ def test_it_takes_what_it_decides_on_and_nothing_else(fresh: Auditor) -> None:
         "PeerUp",
         "TailBegun",
         "TailFailed",
+        "TailStuck",
         "Ingested",
         "SpoolEnded",
         "DamageFound",

@@ -1,4 +1,4 @@
-"""Exports: what is taken out comes back to the byte, and any change of it is found by a verifier that has nothing else."""
+"""Exports: what is taken out comes back to the byte, and any change of it is found with nothing else at hand."""
 
 import csv
 import hashlib

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.actors.auditor.words import until
 
 from alluse_hub.actors.auditor import find as finding
 from alluse_hub.actors.auditor import indexer, plan, query
@@ -20,6 +19,7 @@ from alluse_hub.protocols.errors import CallerError
 from alluse_hub.protocols.find import Find
 from alluse_hub.protocols.trail import EntryKind
 from alluse_hub.supervision.spool import SpoolName
+from tests.actors.auditor.words import until
 
 CHAIN = "ws1/1/1"
 BODIES = (
@@ -352,7 +352,7 @@ def test_the_indexer_follows_the_store_and_makes_what_was_deleted(
         path.unlink()
     store.commit([row(2, wall=1.0)], {SpoolName("ws1", 1): Place(2, 2)})
     store.grown()
-    until(lambda: running.behind() is None and reaches(2))
+    until(lambda: reaches(2))
     running.close()
     store.close()
     assert "index" not in {thread.name for thread in threading.enumerate()}

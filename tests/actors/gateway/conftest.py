@@ -18,6 +18,7 @@ from alluse_hub.actors.gateway.worker import GatewayWorker
 from alluse_hub.protocols.admin import AskBoard
 from alluse_hub.protocols.board import BoardShown
 from alluse_hub.protocols.effects import Commit, Do, Record, Send
+from alluse_hub.protocols.find import Find
 from alluse_hub.protocols.lifecycle import Started
 from alluse_hub.protocols.message import Envelope, Fact, Message
 from alluse_hub.protocols.trail import Entry, EntryKind, Wholeness
@@ -63,7 +64,11 @@ class FakeTrail(ModuleType):
         kind: EntryKind | None = None,
         workstream: str = "",
         since: float | None = None,
+        until: float | None = None,
         correlation: str = "",
+        cause: str = "",
+        peer: str = "",
+        power: bool | None = None,
     ) -> Any:
         found = [
             one
@@ -74,13 +79,31 @@ class FakeTrail(ModuleType):
             and (kind is None or one.kind == kind)
             and (not workstream or one.actor == workstream)
             and (since is None or one.wall >= since)
+            and (until is None or one.wall < until)
             and (not correlation or one.correlation == correlation)
+            and (not cause or one.cause == cause)
+            and (not peer or one.to == peer)
+            and (power is None or one.power == power)
         ]
         newest = self.entries[-1].leaf if self.entries else 0
         if after_leaf is None:
             return SimpleNamespace(entries=found[-limit:], leaf=newest)
         page = found[:limit]
         return SimpleNamespace(entries=page, leaf=page[-1].leaf if len(page) == limit else max(after_leaf, newest))
+
+    def find(self, home: Path, question: Find) -> Any:
+        after = question.after or 0
+        page = self.tail(home, limit=question.limit, after_leaf=after, actor=question.actor)
+        newest = self.entries[-1].leaf
+        return SimpleNamespace(
+            entries=page.entries,
+            first=after + 1,
+            last=page.leaf,
+            next=None,
+            stored=newest,
+            indexed=0,
+            checkpoint="note",
+        )
 
     def entry(self, _home: Path, entry_id: str) -> Entry | None:
         return next((one for one in self.entries if one.id == entry_id), None)

@@ -102,6 +102,21 @@ def test_entries_of_several_kinds(hub: "Hub") -> None:
     ]
 
 
+def test_a_search_says_for_which_places_it_is_complete(hub: "Hub") -> None:
+    hub.trail.entries = [entry(1, "RuleFired"), entry(2, "Booted", actor="ws1"), entry(3, "RuleFired")]
+
+    result = hub.ask("find", actor="coordinator", after=1, oldest_first=True)["result"]
+
+    assert [one["id"] for one in result["entries"]] == ["coordinator/1/3"]
+    assert result["complete"] == {"first": 2, "last": 3, "checkpoint": "note"}
+    assert (result["next"], result["stored"], result["indexed"]) == (None, 3, 0)
+
+
+@pytest.mark.parametrize("args", [{"limit": 1_001}, {"kind": "nonsense"}, {"text": "x" * 501}, {"colour": "red"}])
+def test_a_search_that_makes_no_sense_is_wrong_usage(hub: "Hub", args: dict[str, Any]) -> None:
+    assert hub.ask("find", **args)["code"] == Code.USAGE
+
+
 def test_one_entry_and_one_that_nobody_wrote(hub: "Hub") -> None:
     hub.trail.entries = [entry(1, "RuleFired", rule="r")]
 
