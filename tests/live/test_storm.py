@@ -72,6 +72,13 @@ def kill_next(home: Path, name: str) -> None:
     eventually(lambda: any(processes.kill(each) for each in victims(home) if each.name == name), f"{name} is killed")
 
 
+def stormproof_home(folder: Path, speed: float) -> Path:
+    home = configured(folder, "")
+    config = stormproof(home, replay("2004-08-02", "2009-03-31", speed=speed))
+    (home / "hub.toml").write_text(config, encoding="utf-8")
+    return home
+
+
 def seed_of_the_day(default: int) -> int:
     seed = int(os.environ.get("STORM_SEED", default))
     print(f"storm seed {seed}")
@@ -79,8 +86,7 @@ def seed_of_the_day(default: int) -> int:
 
 
 def test_a_short_storm_leaves_nothing_behind(tmp_path: Path) -> None:
-    home = configured(tmp_path, "")
-    (home / "hub.toml").write_text(stormproof(home, replay("2004-08-02", "2009-03-31", speed=8.0)), encoding="utf-8")
+    home = stormproof_home(tmp_path, speed=8.0)
     with serving(home) as hub:
         hub.reach(2)
         before = belongings(home)
@@ -93,8 +99,7 @@ def test_a_short_storm_leaves_nothing_behind(tmp_path: Path) -> None:
 @pytest.mark.deep
 @pytest.mark.parametrize("name", ["ws1", "router", "auditor"])
 def test_the_deaths_of_a_neighbour_cost_nobody_a_descriptor(tmp_path: Path, name: str) -> None:
-    home = configured(tmp_path, "")
-    (home / "hub.toml").write_text(stormproof(home, replay("2004-08-02", "2009-03-31", speed=8.0)), encoding="utf-8")
+    home = stormproof_home(tmp_path, speed=8.0)
     with serving(home) as hub:
         hub.reach(2)
 
@@ -114,8 +119,7 @@ def test_the_deaths_of_a_neighbour_cost_nobody_a_descriptor(tmp_path: Path, name
 
 @pytest.mark.deep
 def test_two_hundred_signals_at_random_processes_leave_nothing_behind(tmp_path: Path) -> None:
-    home = configured(tmp_path, "")
-    (home / "hub.toml").write_text(stormproof(home, replay("2004-08-02", "2009-03-31", speed=5.0)), encoding="utf-8")
+    home = stormproof_home(tmp_path, speed=5.0)
     with serving(home) as hub:
         hub.reach(5)
         before = belongings(home)
