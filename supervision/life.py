@@ -200,7 +200,7 @@ class Life(Generic[S]):
         """Time has passed: letters that waited too long for another, and timers that are due."""
         for parcel in self._inbound.overdue(self.ports.now()):
             self._unpack(parcel)
-        for letter in self._scarce.due(self.spool, self.ports.now(), self.ports.wall()):
+        for letter in self._scarce.due(self.spool, self.ports):
             if not self.is_ended:
                 self._turn(*letter)
         while not (self.is_ended or self._scarce.holds) and (timer := self._timers.due(self.ports.now())) is not None:

@@ -326,6 +326,7 @@ class _Run:
         """What follows a turn: words that its shell says by itself, and turns whose commit has been stored."""
         while rest:
             entry = rest[0]
+            self.last = entry.n - 1
             if entry.kind == EntryKind.FACT and entry.message == Snapshot.__name__:
                 self._check_snapshot(entry)
             elif entry.message == SpoolGap.__name__:

@@ -21,7 +21,7 @@ from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.scarcity import PERISHABLE, RESTRICTING, TELEMETRY, SpoolGap
 from alluse_hub.protocols.trail import EntryKind
 from alluse_hub.supervision.frames import fact_frame
-from alluse_hub.supervision.ports import SpoolPort
+from alluse_hub.supervision.ports import Ports, SpoolPort
 from alluse_hub.supervision.spool import Frame, SpoolFullError
 
 RETRY_S = 0.5
@@ -90,12 +90,12 @@ class Scarcity:
         self._waiting.append(letter)
         self._waited += 1
 
-    def due(self, spool: SpoolPort, now: float, wall: float) -> Iterator[Waiting]:
+    def due(self, spool: SpoolPort, ports: Ports) -> Iterator[Waiting]:
         """Those that waited, to be tried again; whatever still cannot be written comes to wait again, in its order.
         When none does any more, the gap is told."""
-        if not self.why or now < self._retry_at:
+        if not self.why or ports.now() < self._retry_at:
             return
-        self._retry_at = now + RETRY_S
+        self._retry_at = ports.now() + RETRY_S
         tried, self._waiting = self._waiting, deque()
         waited = self._waited
         while tried and not self._waiting:
@@ -103,7 +103,7 @@ class Scarcity:
         self._waiting.extend(tried)
         self._waited = waited
         if not self._waiting:
-            self._tell(spool, now, wall)
+            self._tell(spool, ports.now(), ports.wall())  # later than those turns: in a spool time never falls
 
     def write(self, spool: SpoolPort, frames: Sequence[Frame], now: float, wall: float, *, can_wait: bool) -> bool:
         """False if the frames are telemetry that was not recorded: their letters go out without an id.

@@ -203,6 +203,8 @@ class Spool:
         if self._size_bytes + len(data) + RESERVE_BYTES > self._taken_bytes and not urgent:
             self._take_space(self._size_bytes + len(data) + RESERVE_BYTES)
         try:
+            if not os.fstat(self._fd).st_nlink:
+                raise self._failed("somebody deleted it; what is written there is lost")
             written = os.write(self._fd, data)
         except OSError as error:
             raise self._full() if error.errno in _NO_SPACE else self._failed(str(error)) from error
@@ -230,7 +232,7 @@ class Spool:
         raise self._full()
 
     def _full(self) -> SpoolFullError:
-        return SpoolFullError(f"the disk of {self.path} is full: free some space")
+        return SpoolFullError(f"disk full: free some space ({self.path.parent})")
 
     def _ring(self) -> None:
         """Hurry the auditor; where that cannot be, it comes by itself within its time."""

@@ -121,7 +121,7 @@ def export(home: Path, question: Find, folder: Path, form: str, progress: Progre
     note, stored = _head(home)
     head = Checkpoint.parse(Note.parse(note).text)
     try:
-        folder.mkdir(parents=True)
+        folder.mkdir(mode=0o700, parents=True)
     except FileExistsError as error:
         raise CallerError(f"{folder} is there already; nothing is written over: choose another folder") from error
     try:

@@ -27,6 +27,8 @@ CLOCK_SLACK_S = 60.0
 LOOKED_UP_AT_ONCE = 500
 """Places of found words in one statement; SQLite takes 999 values where it is old."""
 
+WORDS_FOUND = "SELECT rowid FROM words WHERE words MATCH ? AND rowid > ? AND rowid <= ? ORDER BY rowid {} LIMIT ?"
+
 NO_INDEX = (
     "there is no index of words: it is switched off (`[trail] index`), not made yet, or was deleted; start the hub on"
     " this home, which makes it, or search without a text"
@@ -101,9 +103,8 @@ def _by_text(
     last: int,
 ) -> tuple[list[Row], int, int]:
     """The rows, and the places looked at: more than the first, up to the second."""
-    order = "ASC" if question.oldest_first else "DESC"
     wanted = WINDOW_ROWS if made.is_cut else question.limit
-    sql = f"SELECT rowid FROM words WHERE words MATCH ? AND rowid > ? AND rowid <= ? ORDER BY rowid {order} LIMIT ?"  # noqa: S608
+    sql = WORDS_FOUND.format("ASC" if question.oldest_first else "DESC")
     places = [place for (place,) in index.execute(sql, (words, first, last, wanted))]
     rows: list[Row] = []
     looked = len(places)

@@ -49,7 +49,7 @@ class Head:
                 draft.replace(self.path)
         except OSError as error:
             if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-                raise StoreFullError(f"the disk of {self.path} is full: free some space") from error
+                raise StoreFullError(f"disk full: free some space ({self.path})") from error
             raise TrailError(f"cannot write {self.path}: {error}; look for space and rights, then restart") from error
 
     @contextlib.contextmanager

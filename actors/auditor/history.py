@@ -165,70 +165,72 @@ class History:
 
     def left_before(self, incarnation: Incarnation, kinds: frozenset[str]) -> Facts:
         """What that one found when it was born."""
-        return self._facts(incarnation.actor, kinds, "incarnation < ?", incarnation.number, incarnation.number - 1)
+        return self._facts(incarnation.actor, kinds, (incarnation.number, 0))
 
-    def left_at(self, actor: str, kinds: frozenset[str], last: int | None) -> Facts:
-        """What there was up to that place, or now."""
-        through = None if last is not None else self.newest + 1
-        return self._facts(actor, kinds, "leaf <= ?", self.newest if last is None else last, through)
+    def left_at(self, through: EntryId, kinds: frozenset[str]) -> Facts:
+        """What there was when its actor had written that entry."""
+        return self._facts(through.actor, kinds, (through.incarnation, through.n))
 
-    def _facts(self, actor: str, kinds: frozenset[str], bound: str, value: int, through: int | None) -> Facts:
-        """``through``: the last incarnation whose spool belongs to it, if any does."""
-        where = f"FROM entries INDEXED BY entries_facts WHERE kind = 'fact' AND actor = ? AND {bound}"
+    def _facts(self, actor: str, kinds: frozenset[str], through: tuple[int, int]) -> Facts:
+        where = (
+            "FROM entries INDEXED BY entries_facts"
+            " WHERE kind = 'fact' AND actor = ? AND (incarnation, n) <= (?, ?) AND leaf <= ?"
+        )
+        bounds = (actor, *through, self.newest)
         newest = self._rows(
             f"SELECT incarnation, n, body {where} AND message = ? ORDER BY incarnation DESC, n DESC LIMIT 1",
-            (actor, value, Snapshot.__name__),
+            (*bounds, Snapshot.__name__),
         )
         incarnation, n, snapshot = newest[0] if newest else (0, 0, None)
         wanted = sorted(kinds)
         facts = self._rows(
             f"SELECT message, body {where} AND message IN ({', '.join('?' * len(wanted))})"
             " AND (incarnation, n) > (?, ?) ORDER BY incarnation, n",
-            (actor, value, *wanted, incarnation, n),
+            (*bounds, *wanted, incarnation, n),
         )
-        for name in sorted(self._tails):
-            if through is None or name.actor != actor or name.incarnation > through:
-                continue
+        for name in self._spools_of(actor):
             for entry in self._tails[name]:
-                if entry.kind == EntryKind.FACT and entry.message == Snapshot.__name__:
+                if entry.kind != EntryKind.FACT or (name.incarnation, entry.n) > through:
+                    continue
+                if entry.message == Snapshot.__name__:
                     snapshot, facts = entry.body, []
-                elif entry.kind == EntryKind.FACT and entry.message in kinds:
+                elif entry.message in kinds:
                     facts.append((entry.message, entry.body))
         state: Json | None = None if snapshot is None else json.loads(snapshot)["state"]
         return state, [(kind, body.encode()) for kind, body in facts]
 
-    def born(self, actor: str, last: int | None) -> tuple[int, str]:
-        """Number and ``Booted`` of the last incarnation up to that place, or now.  Raises CallerError without one."""
-        if last is None:
-            for name in sorted(self._tails, reverse=True):
-                first = next((each for each in self._tails[name] if each.message == Booted.__name__), None)
-                if name.actor == actor and first is not None:
-                    return name.incarnation, first.body
-        sql = (
-            "SELECT incarnation, body FROM entries INDEXED BY entries_facts WHERE kind = 'fact' AND actor = ?"
-            " AND message = ? AND leaf <= ? ORDER BY incarnation DESC LIMIT 1"
-        )
-        found = self._rows(sql, (actor, Booted.__name__, self.newest if last is None else last))
-        if not found:
-            raise CallerError(f"{actor!r} had not been started then; known: {', '.join(self.actors()) or 'nobody'}")
-        return found[0][0], found[0][1]
+    def _spools_of(self, actor: str) -> list[SpoolName]:
+        return sorted(name for name in self._tails if name.actor == actor)
 
-    def through(self, actor: str, last: int | None) -> SpoolEntry | None:
-        """The last entry of that actor up to that place, or now; with its id in place of the letter's."""
-        if last is None:
-            for name in sorted(self._tails, reverse=True):
-                if name.actor == actor and self._tails[name]:
-                    entry = self._tails[name][-1]
-                    return entry._replace(letter=str(EntryId(*name, entry.n)))
+    def born(self, through: EntryId) -> str:
+        """``Booted`` of that incarnation.  Raises CallerError without one."""
         sql = (
-            f"SELECT incarnation, {_COLUMNS} FROM entries WHERE actor = ? AND leaf <= ?"  # noqa: S608  # no value in it
-            " ORDER BY actor DESC, incarnation DESC, n DESC LIMIT 1"
+            "SELECT body FROM entries INDEXED BY entries_facts"
+            " WHERE kind = 'fact' AND actor = ? AND message = ? AND incarnation = ? LIMIT 1"
         )
-        found = self._rows(sql, (actor, self.newest if last is None else last))
+        name = SpoolName(through.actor, through.incarnation)
+        found = [body for (body,) in self._rows(sql, (name.actor, Booted.__name__, name.incarnation))]
+        found += [entry.body for entry in self._tails.get(name, ()) if entry.message == Booted.__name__]
         if not found:
-            return None
-        entry = _entry(found[0][1:])
-        return entry._replace(letter=str(EntryId(actor, found[0][0], entry.n)))
+            raise CallerError(f"{name.actor}/{name.incarnation} was never started, or that is no longer in the trail")
+        return str(found[0])
+
+    def through(self, actor: str, last: int | None) -> tuple[EntryId, float, float]:
+        """The last entry of that actor up to that place, or now; its hub time, and the wall clock's.
+
+        Raises CallerError if there is none."""
+        if last is None:
+            for name in reversed(self._spools_of(actor)):
+                if self._tails[name]:
+                    entry = self._tails[name][-1]
+                    return EntryId(*name, entry.n), entry.at, entry.wall
+        sql = (
+            "SELECT incarnation, n, at, wall FROM entries INDEXED BY entries_once WHERE actor = ? AND leaf <= ?"
+            " ORDER BY incarnation DESC, n DESC LIMIT 1"
+        )
+        for incarnation, n, at, wall in self._rows(sql, (actor, self.newest if last is None else last)):
+            return EntryId(actor, incarnation, n), at, wall
+        raise CallerError(f"nothing of {actor!r} was there then; known: {', '.join(self.actors()) or 'nobody'}")
 
     # --- letters and events ------------------------------------------------------------------------------------------
 
@@ -288,8 +290,7 @@ class History:
     def _spooled_events(self, ws: str) -> list[SpoolEntry]:
         return [
             entry
-            for name in sorted(self._tails)
-            if name.actor == ws
+            for name in self._spools_of(ws)
             for entry in self._tails[name]
             if entry.kind == EntryKind.FACT and entry.message == EventHeard.__name__
         ]

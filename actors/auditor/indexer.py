@@ -3,18 +3,20 @@
 ``home/trail/index.db`` holds nothing that the trail does not: it may be deleted at any time, and is built anew.  It
 says through which entry it is complete, and whoever searches is told.
 
-It runs in the auditor's process, in a thread of its own at the lowest priority the kernel has.  A process of its own
-would cost each hub another interpreter; this thread hardly needs one: reading, taking apart, and writing are statements
-inside SQLite, which gives the interpreter's lock back meanwhile.  Senders never wait for it, and neither does a commit:
-it reads the store as any reader does, in transactions short enough for the log to be folded back.
+It runs in the auditor's process, in a thread of its own at low priority.  A process of its own would cost each hub
+another interpreter; this thread hardly needs one: reading, taking apart, and writing are statements inside SQLite,
+which gives the interpreter's lock back meanwhile.  Senders never wait for it, and neither does a commit: it reads the
+store as any reader does, in transactions short enough for the log to be folded back.  Not the lowest priority: SQLite
+has locks of its own around its memory, and whoever holds one of those must get its turn before others need it.
 
-Whatever fails here is logged and the index made anew, once; after that the hub runs without it.
+Whatever fails here is logged, and the index removed and begun again; meanwhile the hub runs without it.
 """
 
 import contextlib
 import logging
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +27,18 @@ from alluse_hub.actors.auditor.words import PUT_SPANS, PUT_WORDS, TABLES
 VERSION = 1
 """Of what is indexed, and how; an index of another version is made anew."""
 
-BATCH_LEAVES = 5_000
-"""Entries in one transaction of the index: about 0.2 s, for so long the store's log cannot be folded back."""
+BATCH_LEAVES = 2_000
+"""Entries in one transaction of the index: some 30 ms of a core, for so long the store's log cannot be folded back."""
 
 LINGER_S = 1.0
 """Waited for company after the first new entry; the index is behind by about this."""
 
-LOWEST = 19
-"""Nice value of the thread."""
+NICE = 10
+"""Of the thread: a tenth of a core where all others want it, the whole of it where nobody does."""
+
+SOON_S = 0.01
+RETRY_S = 300.0
+"""Until an index that failed is begun again: the first time at once, since it may only have been damaged."""
 
 CLOSE_S = 1.0
 BUSY_TIMEOUT_S = 30.0
@@ -59,6 +65,7 @@ class Indexer:
         self._stopped = threading.Event()
         self._grown = threading.Event()
         self._grown.set()
+        self._interrupt: Callable[[], None] = lambda: None
         self._thread = threading.Thread(target=self._run, name="index", daemon=True)
 
     def start(self) -> None:
@@ -72,27 +79,31 @@ class Indexer:
         self._stopped.set()
         self._grown.set()
         if self._thread.is_alive():
+            with contextlib.suppress(sqlite3.ProgrammingError):  # closed at this very moment
+                self._interrupt()
             self._thread.join(CLOSE_S)
 
     def _run(self) -> None:
         with contextlib.suppress(OSError, AttributeError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST)  # on Linux: of this thread alone
-        for _ in range(2):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)  # on Linux: of this thread alone
+        wait_s = SOON_S
+        while not self._stopped.is_set():
             try:
                 self._follow()
-            except sqlite3.Error as error:
-                log.warning("%s is made anew: %s", self._index, error)
-                remove(self._index)
-            except OSError as error:
-                log.warning("no index of the trail: %s", error)
-                return
-            else:
-                return
-        log.warning("the trail has no index: %s cannot be made", self._index)
+            except (sqlite3.Error, OSError) as error:
+                if self._stopped.is_set():
+                    return  # interrupted
+                log.warning("the index of the trail is begun again in %g s: %s: %s", wait_s, self._index, error)
+                with contextlib.suppress(OSError):
+                    remove(self._index)  # a damaged one is of no use, and a full disk has the room back
+                self._grown.set()
+                self._stopped.wait(wait_s)
+                wait_s = RETRY_S
 
     def _follow(self) -> None:
         while not self._stopped.is_set():
             with contextlib.closing(open_index(self._store, self._index)) as connection:
+                self._interrupt = connection.interrupt
                 inode = self._index.stat().st_ino
                 while not self._stopped.is_set():
                     self._grown.wait()

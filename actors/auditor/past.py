@@ -32,18 +32,16 @@ class Past(NamedTuple):
 
 def state_at(history: History, actor: str, core_of: CoreOf, last: int | None = None) -> Past:
     """As of that place of the store, or now.  Raises CallerError for an actor that was not there, or keeps nothing."""
-    incarnation, body = history.born(actor, last)
-    booted = Booted.model_validate_json(body)
+    through, at, wall = history.through(actor, last)
+    booted = Booted.model_validate_json(history.born(through))
     core = core_of(booted.actor)
     if core is None:
         was = booted.actor or "of a version that did not record its specification"
         raise CallerError(f"{actor} was then {was}, which this version cannot start")
-    found = history.through(actor, last)
-    assert found is not None, "it has booted"
     snapshots: list[Json | None] = []
 
     def recover(kinds: frozenset[str]) -> tuple[Json | None, list[tuple[str, bytes]]]:
-        snapshot, facts = history.left_at(actor, kinds, last)
+        snapshot, facts = history.left_at(through, kinds)
         snapshots.append(snapshot)
         return snapshot, facts
 
@@ -56,4 +54,4 @@ def state_at(history: History, actor: str, core_of: CoreOf, last: int | None = N
         raise CallerError(f"{actor} keeps nothing over its death; `trail rerun --actor {actor}` decides it all again")
     kept = snapshot_of(core, fresh, state).state
     has_snapshot = snapshots[0] is not None
-    return Past(actor, incarnation, booted.version, found.letter, found.at, found.wall, folded, has_snapshot, kept)
+    return Past(actor, through.incarnation, booted.version, str(through), at, wall, folded, has_snapshot, kept)

@@ -92,6 +92,7 @@ class Store:
         self.migrations = migrations
         self.warning = warning
         self._db = database
+        self._file = path.stat().st_ino
         self.tree = StoredTree(database.conn)
         self.grown: Callable[[], None] | None = None  # called after each commit
 
@@ -153,6 +154,7 @@ class Store:
     def commit(self, rows: Sequence[Row], places: dict[SpoolName, Place], closed: Sequence[SpoolName] = ()) -> None:
         """All or nothing, and on disk when it returns.  Raises TrailError; then nothing has changed."""
         counts = Counter((row.actor, row.kind, row.message) for row in rows)
+        self._refuse_taken_away()
         with told(self.path), self._db.atomic():
             execute = self._db.conn.executemany
             execute(INSERT_ENTRY, rows)
@@ -167,6 +169,18 @@ class Store:
         self.tree.now = grown
         if self.grown:
             self.grown()
+
+    def _refuse_taken_away(self) -> None:
+        """Raises TrailError if what is open is no longer what stands there: it would be written for nobody."""
+        try:
+            same = self.path.stat().st_ino == self._file
+        except OSError:
+            same = False
+        if not same:
+            raise TrailError(
+                f"{self.path} was deleted, moved or replaced while it was in use; bring it back with its -wal file, or"
+                " a backup; what was not stored yet is still in the spools"
+            )
 
     def newest_checkpoint(self) -> str:
         """The last note, empty before the first."""
@@ -195,8 +209,8 @@ def told(path: Path) -> Iterator[None]:
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
             raise StoreFullError(
-                f"the disk of {path} is full: free some space; until then nothing is stored, and what waits for that"
-                " does not go out"
+                f"disk full: free some space ({path}); until then nothing is stored, and what waits for that does"
+                " not go out"
             ) from error
         raise TrailError(
             f"{path} cannot be used: {error}; look for space, rights or a second hub, then restart; the spools have all"

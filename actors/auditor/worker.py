@@ -89,7 +89,8 @@ class AuditorWorker:
         """With an index of words kept beside, unless it is switched off; then none is left that would grow old."""
         index = index_of(self._context.home)
         if not self._spec.index:
-            remove(index)
+            with contextlib.suppress(OSError):  # it is of no use to anybody, and no reason to fail
+                remove(index)
             yield
             return
         indexer = Indexer(store.path, index)

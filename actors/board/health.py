@@ -12,7 +12,8 @@ The word is the first that fits:
 ``starting``    some workstream that is meant to run has not got beyond ``starting``, and nothing is worse
 ``critical``    an actor that all others need (auditor, coordinator, router) is not up, or is hung, or the number is
                 below 40
-``degraded``    an actor is not up, or is hung, or a workstream is hung, in error or parked, or the number is below 80
+``degraded``    an actor is not up, or is hung, or says what it lacks, such as space on the disk, or a workstream is
+                hung, in error or parked, or the number is below 80
 ``healthy``     otherwise
 ==============  ==================================================================================================
 
@@ -75,9 +76,16 @@ def system_health(board: Board, now: float) -> SystemHealth:
     down = {
         child.name: child.state for tree in board.trees.values() for child in tree.children if child.state in NOT_UP
     }
+    supervisors = {tree.supervisor for tree in board.trees.values()}  # ill for their children's sake
+    lacks = [
+        f"{child.name}: {child.why}"
+        for tree in board.trees.values()
+        for child in tree.children
+        if child.state is ChildState.DEGRADED and child.why and child.name not in supervisors
+    ]
     least = min(healths.values(), default=100.0)
     mean = sum(healths.values()) / len(healths) if healths else 100.0
-    word, why = _word((least + mean) / 2, healths, down, ill, starting)
+    word, why = _word((least + mean) / 2, healths, down, lacks + ill, starting)
     return SystemHealth(round((least + mean) / 2, 1), round(least, 1), round(mean, 1), word, why)
 
 

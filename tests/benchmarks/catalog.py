@@ -5,7 +5,20 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from tests.benchmarks import crowd, demo, ends, failover, hubs, latency, mail, recording, standing, starting, ticking
+from tests.benchmarks import (
+    crowd,
+    demo,
+    ends,
+    failover,
+    hubs,
+    latency,
+    mail,
+    recording,
+    searching,
+    standing,
+    starting,
+    ticking,
+)
 from tests.benchmarks.bases import BASES, DENSE, ENGINE, STOCK
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.isolation import Ran, isolated
@@ -69,6 +82,13 @@ BENCHMARKS = (
         recording.end_to_end,
         {"turns": 30_000, "writers": 2, "runs": 5},
         {"turns": 200, "writers": 2, "runs": 1},
+    ),
+    Benchmark(
+        "search",
+        Group.TRAIL,
+        searching.search,
+        {"entries": 2_000_000, "asks": 50, "runs": 5},
+        {"entries": 5_100, "asks": 2, "runs": 1},
     ),
     Benchmark(
         "directive",

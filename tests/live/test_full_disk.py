@@ -24,14 +24,14 @@ def pids(hub: Hub) -> dict[str, int]:
 
 @pytest.mark.deep
 def test_a_full_disk_is_told_ends_by_itself_and_nothing_is_lost_or_restarted(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", 48 << 20) as disk:
-        home = configured(disk, STEADILY)
+    home = configured(tmp_path, STEADILY)
+    with small_disk(home / "trail", 48 << 20) as disk:  # the programs have their state elsewhere
         with serving(home) as hub:
             hub.reach(3)
             before, programs = pids(hub), hub.programs()
             ballast = fill(disk)
 
-            eventually(lambda: "is full: free some space" in hub.run("status").out, "status tells of the full disk")
+            eventually(lambda: "auditor: disk full" in hub.run("status").out, "status tells of the full disk")
             still = hub.sessions
             until = time.monotonic() + FULL_S
             eventually(lambda: time.monotonic() > until, "it stays full for a while")
@@ -41,14 +41,14 @@ def test_a_full_disk_is_told_ends_by_itself_and_nothing_is_lost_or_restarted(tmp
 
             ballast.unlink()
             hub.reach(still + 10)
-            eventually(lambda: "is full" not in hub.run("status").out, "it ends by itself")
+            eventually(lambda: "disk full" not in hub.run("status").out, "it ends by itself")
             assert pids(hub) == before
             assert hub.programs() == programs
             gaps = [
                 json.loads(body) for name in before for _, body in query.facts_of(home, name, frozenset({"SpoolGap"}))
             ]
             assert gaps
-            assert all("is full" in gap["why"] for gap in gaps)
+            assert all("disk full" in gap["why"] for gap in gaps)
             assert any(gap["waited"] for gap in gaps)
         assert control(home, "trail", "check").status == failure.DONE
         proof = control(home, "trail", "verify")

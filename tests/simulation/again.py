@@ -51,9 +51,11 @@ class Shelf:
         return None, facts
 
 
-def judged(trail: list[Entry], cores: CoreOf = core_of) -> list[Judgement]:
+def judged(trail: list[Entry], cores: CoreOf = core_of, actor: str = "") -> list[Judgement]:
+    """All, or all incarnations of one actor."""
     shelf = Shelf(trail)
     return [
-        replayed(actor, incarnation, entries, cores, partial(shelf.left, actor, incarnation), shelf)
-        for (actor, incarnation), entries in sorted(shelf.incarnations.items())
+        replayed(name, incarnation, entries, cores, partial(shelf.left, name, incarnation), shelf)
+        for (name, incarnation), entries in sorted(shelf.incarnations.items())
+        if actor in {"", name}
     ]

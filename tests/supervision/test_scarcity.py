@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -11,6 +13,7 @@ from alluse_hub.protocols.flow import ResumeFlow
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.scarcity import SpoolGap
 from alluse_hub.protocols.trail import EntryKind
+from alluse_hub.supervision.ports import Ports
 from alluse_hub.supervision.scarcity import RETRY_S, WAITING_MAX, Scarcity, Waiting
 from alluse_hub.supervision.spool import Frame, SpoolFullError
 
@@ -56,8 +59,12 @@ def letter(body: Message) -> Waiting:
     return Waiting(body, "y", "y/1/1", "", "", b"")
 
 
+def at(now: float) -> Ports:
+    return cast("Ports", SimpleNamespace(now=lambda: now, wall=lambda: 0.0))
+
+
 def tried(scarce: Scarcity, disk: Disk, now: float) -> list[Message]:
-    return [each.body for each in scarce.due(disk, now, 0.0)]
+    return [each.body for each in scarce.due(disk, at(now))]
 
 
 RESUME = ResumeFlow(flow="ws3-ws4")
@@ -115,7 +122,7 @@ def test_the_first_that_has_to_wait_again_keeps_its_place(disk: Disk, scarce: Sc
     scarce.wait(letter(first), 1.0)
     scarce.wait(letter(second), 1.0)
 
-    for each in scarce.due(disk, 2.0, 0.0):
+    for each in scarce.due(disk, at(2.0)):
         assert each.body == first
         scarce.wait(each, 2.0)
 

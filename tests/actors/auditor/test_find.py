@@ -155,6 +155,17 @@ def test_no_combination_of_filters_makes_sqlite_look_beyond_its_index_or_its_bou
     connection.close()
 
 
+@pytest.mark.parametrize("order", ["ASC", "DESC"])
+def test_words_are_found_in_the_order_of_their_places_without_a_sort(trail: tuple[Path, list[Row]], order: str) -> None:
+    connection = sqlite3.connect(index_of(trail[0]))
+    sql = f"EXPLAIN QUERY PLAN {finding.WORDS_FOUND.format(order)}"
+    steps = [step[3] for step in connection.execute(sql, ("orange", 0, 9, 9))]
+    connection.close()
+
+    assert len(steps) == 1
+    assert "VIRTUAL TABLE INDEX" in steps[0]
+
+
 @pytest.mark.parametrize("names", [names for names in COMBINATIONS if len(names) < 3], ids="+".join)
 def test_a_question_without_index_and_bound_is_refused_with_what_to_add(names: tuple[str, ...]) -> None:
     is_cheap = not names or bool({*names} & (BOUNDS | DRIVEN))

@@ -40,7 +40,7 @@ def test_a_full_disk_cuts_no_turn_in_two_and_the_reserve_takes_what_is_urgent(di
     spool = Spool.open(disk / "spool", "ws3")
     spool.write([FACT], 1.0, 2.0)
     ballast = fill(disk)
-    assert write_until_full(spool) == f"the disk of {spool.path} is full: free some space"
+    assert write_until_full(spool) == f"disk full: free some space ({spool.path.parent})"
     n = spool.n
     assert spool.n % 2 == 1, "turns of two entries each came whole or not at all"
 
@@ -63,7 +63,7 @@ def test_where_no_space_can_be_taken_ahead_a_full_disk_is_still_told_as_such(
     spool = Spool.open(disk / "spool", "ws3")
     fill(disk)
 
-    with pytest.raises(SpoolFullError, match="is full"):
+    with pytest.raises(SpoolFullError, match="disk full"):
         spool.write([FACT], 1.0, 2.0, urgent=True)
     spool.close()
     assert read(spool.path).entries == []
@@ -105,7 +105,7 @@ def test_the_auditor_waits_for_space_says_so_and_stores_everything_once(disk: Pa
 
     assert failed == []
     words = [word for word in said if isinstance(word, TailStuck)]
-    assert "is full: free some space" in words[0].why
+    assert "disk full: free some space" in words[0].why
     assert [bool(word.why) for word in words] == [True, False], "told once, and once that it is over"
     assert [n for (n,) in hub.rows("n", "WHERE actor = 'ws3'")] == list(range(1, 302))
 
@@ -125,7 +125,7 @@ def test_a_head_that_finds_no_space_leaves_the_old_one(disk: Path) -> None:
     head.swap("", "one")
     fill(disk)
 
-    with pytest.raises(StoreFullError, match="is full"):
+    with pytest.raises(StoreFullError, match="disk full"):
         head.swap("one", "two" * 4_000)
 
     assert head.read() == "one"

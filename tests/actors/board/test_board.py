@@ -206,6 +206,20 @@ def test_health_of_the_whole(bodies: tuple[Message, ...], word: str, score: floa
     assert (found.word, found.score) == (word, score), found.why
 
 
+def test_an_actor_that_says_what_it_lacks_is_told_before_all_else_and_its_supervisors_only_in_the_tree() -> None:
+    lacking = tree("hub", auditor=ChildState.DEGRADED, coordination=ChildState.DEGRADED, ws1=UP, ws2=UP)
+    children = tuple(child.model_copy(update={"why": f"{child.name}'s reason"}) for child in lacking.children)
+    below = tree("coordination", router=UP, coordinator=UP)
+
+    found = system_health(
+        after(lacking.model_copy(update={"children": children}), below, pulse("ws1"), pulse("ws2", Status.HUNG, 90.0)),
+        10.0,
+    )
+
+    assert found.word == "degraded"
+    assert found.why.startswith("auditor: auditor's reason; ws2 is hung")
+
+
 def test_a_workstream_not_heard_of_for_long_counts_as_nothing() -> None:
     found = system_health(after(ALL_UP, pulse("ws1"), pulse("ws2"), at=10.0), 40.0)
 
