@@ -371,6 +371,7 @@ def connect(path: Path) -> tuple[sqlite3.Connection, bool]:
 # --- what is checked --------------------------------------------------------------------------------------------------
 
 Name = tuple[str, int]  # actor, incarnation
+Row = tuple[Any, ...]  # Any: columns of several types
 LETTER = re.compile(r"([^/]+)/([0-9]{1,18})/([0-9]{1,18})")
 GAP_MAX = 10_000_000
 """Numbers left out at once that are still counted one by one; nobody has written so many."""
@@ -447,7 +448,8 @@ def verify_rows(db: sqlite3.Connection, report: Report, senders: Senders, stops:
     hashed = db.execute(
         "SELECT place, length(hashes) FROM tiles WHERE level = 0 ORDER BY place DESC LIMIT 1"
     ).fetchone()
-    size = hashed[0] * TILE + hashed[1] // HASH if hashed else 0
+    (tiles_there,) = db.execute("SELECT count(*) FROM tiles WHERE level = 0").fetchone()
+    size = (tiles_there - 1) * TILE + hashed[1] // HASH if hashed else 0  # never more than there is to read
     wanted = iter([*(stop for stop in stops if stop > 0), sys.maxsize])
     stop = next(wanted)
     cursor = db.execute(f"SELECT leaf, {COLUMNS} FROM entries ORDER BY leaf")  # noqa: S608  # no value in it
@@ -463,8 +465,8 @@ def verify_rows(db: sqlite3.Connection, report: Report, senders: Senders, stops:
         kept = b"".join(bytes(hashes) for _, hashes in tiles)
         if [place for place, _ in tiles] != list(range(first // TILE, first // TILE + len(tiles))):
             report.wrong("tile", f"tiles of the tree are missing around the entries {first + 1} to {first + CHUNK}")
-        compare(report, first, here, kept)
-        senders.take((row[1], row[2], row[3], row[4], row[5], row[7], row[14]) for row in here)
+        formed = compare(report, first, here, kept)
+        senders.take((row[1], row[2], row[3], row[4], row[5], row[7], row[14]) for row in formed)
         leaves = [kept[at : at + HASH] for at in range(0, len(kept) - len(kept) % HASH, HASH)]
         done = 0
         while stop <= first + len(leaves):
@@ -474,8 +476,8 @@ def verify_rows(db: sqlite3.Connection, report: Report, senders: Senders, stops:
             stop = next(wanted)
         tree.grow(leaves[done:])
     while rows := rows or cursor.fetchmany(CHUNK):
-        compare(report, size, rows, b"")
-        senders.take((row[1], row[2], row[3], row[4], row[5], row[7], row[14]) for row in rows)
+        formed = compare(report, size, rows, b"")
+        senders.take((row[1], row[2], row[3], row[4], row[5], row[7], row[14]) for row in formed)
         rows = []
     roots[tree.size] = tree.root()
     check_tops(db, report, tree)
@@ -484,11 +486,17 @@ def verify_rows(db: sqlite3.Connection, report: Report, senders: Senders, stops:
     return roots
 
 
-def compare(report: Report, first: int, rows: list[tuple[Any, ...]], kept: bytes) -> None:  # Any: columns of a row
-    """Entries against the hashes in the tree behind the place ``first``; what differs is named."""
-    found = leaf_hashes(rows)
-    if b"".join(found) == kept and rows and rows[0][0] == first + 1 and rows[-1][0] == first + len(rows):
-        return
+def compare(report: Report, first: int, rows: list[Row], kept: bytes) -> list[Row]:
+    """Entries against the hashes in the tree behind the place ``first``; what differs is named.  Those that are formed
+    as entries are, so that more can be said of them."""
+    formed = rows
+    try:
+        found = leaf_hashes(rows)
+    except (TypeError, ValueError, AttributeError, OverflowError, struct.error):
+        found = [hash_of(row) for row in rows]
+        formed = [row for row, made in zip(rows, found, strict=True) if made]
+    if b"".join(found) == kept and [row[0] for row in rows] == list(range(first + 1, first + len(rows) + 1)):
+        return formed
     here = {row[0]: (row, made) for row, made in zip(rows, found, strict=True)}
     in_tree = first + len(kept) // HASH
     for place in sorted({*here, *range(first + 1, in_tree + 1)}):
@@ -501,6 +509,15 @@ def compare(report: Report, first: int, rows: list[tuple[Any, ...]], kept: bytes
             report.wrong("added", f"{name} is not in the tree: somebody else added it")
         elif kept[(place - first - 1) * HASH : (place - first) * HASH] != made:
             report.wrong("altered", f"{name} is not the one that the tree has there: it was altered or moved")
+    return formed
+
+
+def hash_of(row: Row) -> bytes:
+    """Nothing for a row with a value that no entry has, such as bytes in place of a name."""
+    try:
+        return leaf_hashes([row])[0]
+    except (TypeError, ValueError, AttributeError, OverflowError, struct.error):
+        return b""
 
 
 def check_tops(db: sqlite3.Connection, report: Report, tree: Tree) -> None:
@@ -974,7 +991,7 @@ def verify(
     db, alone = connect(path)
     try:
         look(db, path, trail, kept, spools, keys, witnesses, report, senders, every=every)
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, TypeError, ValueError, AttributeError, OverflowError, MemoryError) as error:
         report.wrong("database", f"{path} cannot be read through: {error}")
     finally:
         db.close()

@@ -14,7 +14,7 @@ ask                args                                     result
 ``rules``                                                   rules and how often they fired
 ``progress``                                                the few figures that change with every session
 ``events``         ``limit after type source since text``   events of workstreams, oldest first
-``trail``          ``limit after correlation``              entries of the trail, oldest first
+``trail``          ``limit after`` and filters              entries of the trail, oldest first
 ``find``           filters of ``protocols.find``            a page of entries, for which places it is complete
 ``entry``          ``id``                                   one entry
 ``check``                                                   whether the trail is whole

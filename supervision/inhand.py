@@ -26,6 +26,7 @@ from alluse_hub.protocols.lifecycle import ChildCondition, ChildUp, Exited, Peer
 from alluse_hub.protocols.liveness import Hung
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.quarantine import Death, Suspect, Suspects
+from alluse_hub.protocols.trail import TailFailed
 
 DEATHS_MAX = 3
 """Deaths over one letter; then it is set aside."""
@@ -36,8 +37,10 @@ SUSPECTS_MAX = 16
 QUARANTINE_S = 3_600.0
 """How long a letter is set aside before it is tried once more."""
 
-EXEMPT: frozenset[type[Message]] = frozenset({Started, Woken, StopAsked, ChildUp, ChildCondition, Exited, Hung, PeerUp})
-"""What a shell says to its core."""
+EXEMPT: frozenset[type[Message]] = frozenset(
+    {Started, Woken, StopAsked, ChildUp, ChildCondition, Exited, Hung, PeerUp, TailFailed}
+)
+"""What a shell says to its core; and that the auditor cannot go on, without which it would live and store nothing."""
 
 LETTER_BYTES = 6_144
 """As much of a body is kept and compared: what differs only further on is taken for the same."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from alluse_hub.actors.auditor.bindings import sqlite3
+from alluse_hub.actors.auditor.left import LeftFact, left
 from alluse_hub.actors.auditor.reader import BUSY_TIMEOUT_S, Tails, at_one_moment, reading, store_of
 from alluse_hub.protocols.errors import CallerError, TrailError
 from alluse_hub.protocols.flow import Event, EventHeard
@@ -178,26 +179,23 @@ class History:
         )
         bounds = (actor, *through, self.newest)
         newest = self._rows(
-            f"SELECT incarnation, n, body {where} AND message = ? ORDER BY incarnation DESC, n DESC LIMIT 1",
+            f"SELECT incarnation, n, message, body {where} AND message = ? ORDER BY incarnation DESC, n DESC LIMIT 1",
             (*bounds, Snapshot.__name__),
         )
-        incarnation, n, snapshot = newest[0] if newest else (0, 0, None)
+        since = newest[0][:2] if newest else (0, 0)
         wanted = sorted(kinds)
-        facts = self._rows(
-            f"SELECT message, body {where} AND message IN ({', '.join('?' * len(wanted))})"
-            " AND (incarnation, n) > (?, ?) ORDER BY incarnation, n",
-            (*bounds, *wanted, incarnation, n),
+        rows = self._rows(
+            f"SELECT incarnation, n, message, body {where} AND message IN ({', '.join('?' * len(wanted))})"
+            " AND (incarnation, n) > (?, ?)",
+            (*bounds, *wanted, *since),
         )
+        facts = [LeftFact(*row) for row in (*newest, *rows)]
         for name in self._spools_of(actor):
             for entry in self._tails[name]:
-                if entry.kind != EntryKind.FACT or (name.incarnation, entry.n) > through:
-                    continue
-                if entry.message == Snapshot.__name__:
-                    snapshot, facts = entry.body, []
-                elif entry.message in kinds:
-                    facts.append((entry.message, entry.body))
-        state: Json | None = None if snapshot is None else json.loads(snapshot)["state"]
-        return state, [(kind, body.encode()) for kind, body in facts]
+                is_wanted = entry.message in kinds or entry.message == Snapshot.__name__
+                if entry.kind == EntryKind.FACT and is_wanted and (name.incarnation, entry.n) <= through:
+                    facts.append(LeftFact(name.incarnation, entry.n, entry.message, entry.body))
+        return left(facts)
 
     def _spools_of(self, actor: str) -> list[SpoolName]:
         return sorted(name for name in self._tails if name.actor == actor)
@@ -219,17 +217,17 @@ class History:
         """The last entry of that actor up to that place, or now; its hub time, and the wall clock's.
 
         Raises CallerError if there is none."""
-        if last is None:
-            for name in reversed(self._spools_of(actor)):
-                if self._tails[name]:
-                    entry = self._tails[name][-1]
-                    return EntryId(*name, entry.n), entry.at, entry.wall
         sql = (
             "SELECT incarnation, n, at, wall FROM entries INDEXED BY entries_once WHERE actor = ? AND leaf <= ?"
             " ORDER BY incarnation DESC, n DESC LIMIT 1"
         )
-        for incarnation, n, at, wall in self._rows(sql, (actor, self.newest if last is None else last)):
-            return EntryId(actor, incarnation, n), at, wall
+        rows = self._rows(sql, (actor, self.newest if last is None else last))
+        found = [(EntryId(actor, incarnation, n), at, wall) for incarnation, n, at, wall in rows]
+        if last is None:
+            ends = [(name, self._tails[name][-1]) for name in self._spools_of(actor) if self._tails[name]]
+            found += [(EntryId(*name, entry.n), entry.at, entry.wall) for name, entry in ends]
+        if found:
+            return max(found)
         raise CallerError(f"nothing of {actor!r} was there then; known: {', '.join(self.actors()) or 'nobody'}")
 
     # --- letters and events ------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from pydantic_core import from_json
 
 from alluse_hub.actors.auditor import find as finding
 from alluse_hub.actors.auditor.bindings import sqlite3
+from alluse_hub.actors.auditor.left import LeftFact, left
 from alluse_hub.actors.auditor.reader import IS_LIFE, LIFE_OF, Tails, at_one_moment, reading
 from alluse_hub.actors.auditor.wholeness import wholeness
 from alluse_hub.protocols.errors import CallerError
@@ -106,56 +107,47 @@ def recover(home: Path, actor: str, kinds: frozenset[str]) -> Recovered:
     Raises TrailError if store or spools cannot be read: better not to start than to start wrong.
     """
 
-    def look(connection: sqlite3.Connection | None) -> tuple[str | None, list[tuple[str, str]]]:
+    def look(connection: sqlite3.Connection | None) -> list[LeftFact]:
         if connection is None:
-            return None, []
+            return []
         newest = connection.execute(
-            "SELECT incarnation, n, body FROM entries INDEXED BY entries_facts"
+            "SELECT incarnation, n, message, body FROM entries INDEXED BY entries_facts"
             " WHERE kind = 'fact' AND actor = ? AND message = ? ORDER BY incarnation DESC, n DESC LIMIT 1",
             (actor, Snapshot.__name__),
         ).fetchone()
-        incarnation, n, snapshot = newest or (0, 0, None)
-        return snapshot, _facts(connection, actor, kinds, (incarnation, n))
+        snapshots = [LeftFact(*newest)] if newest else []
+        since = snapshots[0][:2] if snapshots else (0, 0)
+        return [*snapshots, *_facts(connection, actor, kinds, since)]
 
-    (snapshot, facts), tails = at_one_moment(home, lambda name: name.actor == actor, look)
-    for item in _in_order(tails):
-        if item.kind != EntryKind.FACT:
-            continue
-        if item.message == Snapshot.__name__:
-            snapshot, facts = item.body, []
-        elif item.message in kinds:
-            facts.append((item.message, item.body))
-    state: Json | None = json.loads(snapshot)["state"] if snapshot is not None else None
-    return Recovered(state, [(kind, body.encode()) for kind, body in facts])
+    stored, tails = at_one_moment(home, lambda name: name.actor == actor, look)
+    return Recovered(*left([*stored, *_spooled_facts(tails, kinds | {Snapshot.__name__})]))
 
 
 def facts_of(home: Path, actor: str, kinds: frozenset[str]) -> list[tuple[str, bytes]]:
     """All facts of these kinds from the beginning, snapshots or not: kind and JSON body."""
 
-    def look(connection: sqlite3.Connection | None) -> list[tuple[str, str]]:
+    def look(connection: sqlite3.Connection | None) -> list[LeftFact]:
         return [] if connection is None else _facts(connection, actor, kinds, (0, 0))
 
-    facts, tails = at_one_moment(home, lambda name: name.actor == actor, look)
-    facts.extend((e.message, e.body) for e in _in_order(tails) if e.kind == EntryKind.FACT and e.message in kinds)
-    return [(kind, body.encode()) for kind, body in facts]
+    stored, tails = at_one_moment(home, lambda name: name.actor == actor, look)
+    return [(fact.message, fact.body.encode()) for fact in sorted([*stored, *_spooled_facts(tails, kinds)])]
 
 
-def _facts(
-    connection: sqlite3.Connection, actor: str, kinds: frozenset[str], after: tuple[int, int]
-) -> list[tuple[str, str]]:
+def _facts(connection: sqlite3.Connection, actor: str, kinds: frozenset[str], after: tuple[int, int]) -> list[LeftFact]:
     wanted = sorted(kinds)
     sql = (
-        "SELECT message, body FROM entries INDEXED BY entries_facts"  # noqa: S608  # question marks only
+        "SELECT incarnation, n, message, body FROM entries INDEXED BY entries_facts"  # noqa: S608  # question marks only
         f" WHERE kind = 'fact' AND actor = ? AND message IN ({_marks(wanted)}) AND (incarnation, n) > (?, ?)"
         " ORDER BY incarnation, n"
     )
-    return connection.execute(sql, (actor, *wanted, *after)).fetchall()
+    return [LeftFact(*row) for row in connection.execute(sql, (actor, *wanted, *after))]
 
 
-def _in_order(tails: Tails) -> Iterable[SpoolEntry]:
-    """All that was stored of an incarnation comes before its spool's tail, and older incarnations before newer ones."""
-    for name in sorted(tails):
-        yield from tails[name]
+def _spooled_facts(tails: Tails, kinds: frozenset[str]) -> Iterator[LeftFact]:
+    for name, entries in tails.items():
+        for entry in entries:
+            if entry.kind == EntryKind.FACT and entry.message in kinds:
+                yield LeftFact(name.incarnation, entry.n, entry.message, entry.body)
 
 
 # --- entries -------------------------------------------------------------------------------------------------------

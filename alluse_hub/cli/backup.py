@@ -4,8 +4,6 @@ What copies is the auditor's, what verifies shares no code with it; they meet he
 """
 
 import argparse
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +22,8 @@ if TYPE_CHECKING:
 
 def backup(arguments: argparse.Namespace) -> int:
     """Beside a running hub or without one; the folder appears when all of it is verified."""
+    import shutil
+
     from alluse_hub import __version__, hub_verify
     from alluse_hub.actors.auditor import backup as auditor
     from alluse_hub.actors.auditor import manifest
@@ -133,6 +133,8 @@ def _target(arguments: argparse.Namespace) -> Iterator[Path]:
     if not arguments.drill:
         yield home.find(arguments.home)
         return
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="alluse-drill-") as folder:
         yield Path(folder)
 

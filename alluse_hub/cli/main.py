@@ -5,6 +5,7 @@ happens ends in an exit status and a sentence with a remedy, never in a tracebac
 """
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -52,7 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return failure.DONE
     except OSError as error:
-        return _tell(Failure(failure.FAILED, str(error)), as_json=as_json)
+        hint = "the disk is full: free some space" if error.errno == errno.ENOSPC else ""
+        return _tell(Failure(failure.FAILED, str(error), hint), as_json=as_json)
     return status
 
 

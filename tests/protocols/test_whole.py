@@ -12,7 +12,7 @@ from alluse_hub.protocols.board import BoardShown
 from alluse_hub.protocols.flow import Consider, Deliver, Event, EventHeard, Produced, Unsettled
 from alluse_hub.protocols.lifecycle import Booted
 from alluse_hub.protocols.masking import MASKED, without_environment
-from alluse_hub.protocols.message import Fact, Message
+from alluse_hub.protocols.message import Fact, Json, Message
 from alluse_hub.protocols.program import LinesRead, Refusal, WriteLines
 from alluse_hub.protocols.trail import Snapshot
 from alluse_hub.protocols.whole import NOT_KEPT, SHORT, NotWholeError, whole
@@ -101,7 +101,8 @@ def test_lines_come_again_in_their_order_with_what_came_of_them(order: list[str]
     for at, letter in enumerate(order, start=1):
         if letter == "h" and HELLO in lines:
             continue  # the first counts
-        lines.append({"e": event_line(at), "r": reply(at), "h": HELLO, " ": LOG}[letter])
+        made: dict[str, ProgramLine] = {"e": event_line(at), "r": reply(at), "h": HELLO, " ": LOG}
+        lines.append(made[letter])
     # An event's number counts events.
     events = [line for line in lines if isinstance(line, EventLine)]
     numbered = {id(line): event_line(n) for n, line in enumerate(events, start=4)}
@@ -161,8 +162,8 @@ def test_an_event_that_was_refused_keeps_its_name_by_the_refusal() -> None:
 
 
 def test_no_value_of_an_environment_stands_in_the_trail_at_any_depth() -> None:
-    inner = {"command": ["x"], "env": {"KEY": "hunter2", "TOKEN": "hunter2"}}
-    spec = {"env": {"A": "hunter2"}, "children": [{"start": {"spec": inner}}, 7], "n": 1}
+    inner: Json = {"command": ["x"], "env": {"KEY": "hunter2", "TOKEN": "hunter2"}}
+    spec: Json = {"env": {"A": "hunter2"}, "children": [{"start": {"spec": inner}}, 7], "n": 1}
     booted = Booted(pid=1, start_ticks=1, parent="hub", version="1", actor="x.Y", spec=spec)
 
     for message in (booted, Snapshot(state={"spec": spec, "kept": 1})):

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alluse_hub.protocols.admin import AskBoard
+from alluse_hub.protocols.claims import Directive
 from alluse_hub.protocols.effects import CancelWake, Commit, Core, Decision, Do, Effect, Record, Send, Wake
 from alluse_hub.protocols.flow import Event, EventsTaken, FlowPaused, FlowResumed, PauseFlow
 from alluse_hub.protocols.lifecycle import ChildStart, Failed, Started, Woken
@@ -14,8 +15,9 @@ from alluse_hub.protocols.liveness import Liveness
 from alluse_hub.protocols.message import Envelope, Fact, Json, Message
 from alluse_hub.protocols.scarcity import SpoolGap
 from alluse_hub.protocols.trail import EntryKind, Snapshot
+from alluse_hub.supervision.boot import Boot
 from alluse_hub.supervision.frames import fact_frame
-from alluse_hub.supervision.life import Boot, Life
+from alluse_hub.supervision.life import Life
 from alluse_hub.supervision.memory import MemoryTrail
 from alluse_hub.supervision.parcel import Parcel
 from alluse_hub.supervision.replay import Judgement, replayed
@@ -54,12 +56,20 @@ def decide(state: Sum, letter: Envelope) -> Decision[Sum]:
         case AskBoard(request=text, view="commit"):
             fact = EventsTaken(workstream=text, through=1)
             return Decision(evolve(state, fact), (Commit(fact), Send("b", FlowResumed(flow=text)), Wake("late", 0.5)))
+        case AskBoard(request=text, view="steer"):
+            return Decision(state, (Commit(EventsTaken(workstream="b", through=0)), Send("b", directive(len(text)))))
+        case AskBoard(request=text, view="steer at once"):
+            return Decision(state, (Send("b", directive(len(text))),))
         case AskBoard(view="quiet"):
             return Decision(state, (CancelWake("tick"),))
         case AskBoard(view="raise"):
             raise RuntimeError("told to")
         case other:
             raise TypeError(f"a sum does not take {type(other).__name__}")
+
+
+def directive(fence: int) -> Directive:
+    return Directive(resource="b/x", rung="paused", command="pause", fence=1 + fence, reason="test")
 
 
 SUM: Core[Sum] = Core(
@@ -156,7 +166,8 @@ def heard_of(entries: list[SpoolEntry], text: str) -> int:
 
 # --- nothing differs -------------------------------------------------------------------------------------------------
 
-ASKS = st.lists(st.tuples(st.sampled_from(["add", "commit", "quiet", "wait", "stored", "die"]), st.text(max_size=5)))
+KINDS = ["add", "commit", "steer", "steer at once", "quiet", "wait", "stored", "die"]
+ASKS = st.lists(st.tuples(st.sampled_from(KINDS), st.text(max_size=5)))
 
 
 @given(ASKS)
@@ -203,6 +214,13 @@ def test_a_write_that_was_cut_short_is_no_difference() -> None:
 
     for length in range(1, len(entries)):
         assert judge(entries[:length]).difference is None
+
+
+def test_a_directive_that_was_overtaken_while_it_waited_is_not_expected() -> None:
+    world = World().born().hear(("steer", ""), ("steer at once", "xx")).stored()
+
+    assert world.entries()[-1].message == "DeadLetter"
+    assert judge(world.entries()).difference is None
 
 
 def test_a_letter_that_its_shell_set_aside_is_not_decided() -> None:

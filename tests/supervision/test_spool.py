@@ -411,3 +411,10 @@ def test_a_synced_spool_closes_twice(spool: Spool) -> None:
     spool.close()
 
     assert len(read(spool.path).entries) == 1
+
+
+def test_a_spool_that_somebody_deleted_is_not_written_on(spool: Spool) -> None:
+    spool.path.unlink()
+
+    with pytest.raises(TrailError, match="somebody deleted it"):
+        spool.write([FACT], 1.0, 2.0)

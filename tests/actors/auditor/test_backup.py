@@ -2,8 +2,10 @@
 
 import contextlib
 import json
+import os
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -110,6 +112,31 @@ def test_backups_beside_a_busy_hub_are_each_one_moment(home: Path, capsys: Captu
         stop.set()
         talker.join()
         hub.close()
+
+
+def test_a_letter_that_is_said_and_heard_while_the_spools_are_measured_is_in_the_copy_of_neither(
+    home: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub, measure, talks = SmallHub(home), os.fstat, list[str]()
+    sender = hub.restart("ws3")
+    hub.say("ws3", Frame(EntryKind.SENT, "Said", b'{"x":0}', "ws4"), at=9)
+    hub.say("ws4", Frame(EntryKind.FACT, "Said", b'{"x":0}'), at=9)
+
+    def measured(fd: int) -> os.stat_result:
+        found = measure(fd)
+        if not talks and Path(f"/proc/self/fd/{fd}").readlink() == sender.path:
+            own = hub.say("ws3", Frame(EntryKind.SENT, "Said", b'{"x":1}', "ws4"), at=9)
+            talks.append(f"ws3/{sender.incarnation}/{own}")
+            hub.say("ws4", Frame(EntryKind.HEARD, "Said", b"", "ws3", letter=talks[0]), at=9)
+        return found
+
+    monkeypatch.setattr("alluse_hub.actors.auditor.backup.os", SimpleNamespace(**vars(os) | {"fstat": measured}))
+    copy = copied(home, capsys)
+    hub.close()
+
+    assert talks
+    kept = [entry for path in (copy / "trail" / "spool").iterdir() for entry in read(path).entries]
+    assert [entry.body for entry in kept if entry.body] == ['{"x":0}', '{"x":0}']
 
 
 def said(name: SpoolName, n: int, letter: str = "", closed: SpoolName | None = None, last: int = 0) -> SpoolEntry:

@@ -15,9 +15,11 @@ from alluse_hub.protocols.trail import (
     SpoolEnded,
     Stored,
     StoreOpened,
+    StoreWaited,
     TailBegun,
     TailFailed,
     TailSpools,
+    TailStuck,
 )
 
 
@@ -117,3 +119,12 @@ def test_it_takes_what_it_decides_on_and_nothing_else(fresh: Auditor) -> None:
         "Flush",
         "Flushed",
     }
+
+
+def test_a_full_disk_is_told_while_it_lasts_and_recorded_when_it_is_over(fresh: Auditor) -> None:
+    stuck = CORE.decide(fresh, Envelope("a/1/1", "auditor", "auditor", TailStuck(why="disk full"), 1.0))
+    over = CORE.decide(stuck.state, Envelope("a/1/2", "auditor", "auditor", TailStuck(waited_s=2.5), 1.0))
+
+    assert CORE.degraded is not None
+    assert [CORE.degraded(state) for state in (fresh, stuck.state, over.state)] == ["", "disk full", ""]
+    assert (stuck.effects, over.effects) == ((), (Record(StoreWaited(why="disk full", waited_s=2.5)),))

@@ -211,6 +211,23 @@ def test_a_row_that_was_touched_is_named(
     assert any(ATTACKS[attack] in one for one in again), again
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_a_row_altered_together_with_its_leaf_is_told_by_the_checkpoint(trail: Path, tmp_path: Path, form: str) -> None:
+    folder = tmp_path / "out"
+    export(trail, Find(workstream="ws4"), folder, form, quiet)
+    rows = rows_of(folder, form)
+    alter(rows)
+    rewrite(folder, form, rows)
+    raw = bytearray((folder / "leaves").read_bytes())
+    raw[10 * 40 + 8 : 11 * 40] = hub_verify.leaf_hashes([tuple(rows[10])])[0]
+    (folder / "leaves").write_bytes(raw)
+    sealed_anew(folder)
+
+    assert verified(folder).findings == [
+        "its checkpoint vouches for another tree: leaves and gaps do not add up to its root"
+    ]
+
+
 def test_rows_left_out_together_with_their_proof_are_told_by_the_signature(trail: Path, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     export(trail, Find(workstream="ws4", before=400), folder, "jsonl", quiet)

@@ -77,6 +77,23 @@ def test_facts_of_two_incarnations_recover_in_order_even_if_the_older_is_stored_
     assert serials(query.recover(hub.home, "coordinator", GRANTED).facts) == [1, 2, 3]
 
 
+def test_nor_does_it_matter_that_the_newer_was_stored_first(hub: "SmallHub") -> None:
+    """As with a backlog of more than one transaction: the rest of the older spool waits for its turn."""
+    hub.say("coordinator", snapshot(0), granted(1))
+    hub.restart("coordinator")
+    hub.say("coordinator", granted(2))
+    older = hub.directory / "coordinator@1.spool"
+    older.rename(hub.home / "aside")
+    hub.ingest(lambda _word: None)
+    (hub.home / "aside").rename(older)
+    hub.restart("coordinator")
+    hub.say("coordinator", granted(3))
+
+    found = query.recover(hub.home, "coordinator", GRANTED)
+    assert (found.snapshot, serials(found.facts)) == ({"serial": 0}, [1, 2, 3])
+    assert serials(query.facts_of(hub.home, "coordinator", GRANTED)) == [1, 2, 3]
+
+
 def test_only_facts_of_the_wanted_kinds_and_of_the_actor_are_recovered(hub: "SmallHub") -> None:
     hub.say("coordinator", granted(1), Frame(EntryKind.FACT, "Booted", b'{"serial":2}'))
     hub.say("coordinator", Frame(EntryKind.SENT, "Granted", b'{"serial":3}', "ws4"))

@@ -256,3 +256,21 @@ def test_a_place_where_no_store_can_be_made_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(TrailError, match=r"cannot make .*trail/trail\.db"):
         Store.open(tmp_path / "trail" / "trail.db")
+
+
+@pytest.mark.parametrize("how", ["deleted", "moved", "replaced"])
+def test_a_store_that_was_taken_away_while_in_use_is_noticed_before_anything_is_acknowledged(
+    store: Store, path: Path, how: str
+) -> None:
+    store.commit([row(1)], {WS3: Place(100, 1)})
+    if how == "deleted":
+        path.unlink()
+    else:
+        path.rename(path.with_suffix(".aside"))
+    if how == "replaced":
+        path.write_bytes(path.with_suffix(".aside").read_bytes())
+
+    with pytest.raises(TrailError, match=r"trail\.db was deleted, moved or replaced while it was in use"):
+        store.commit([row(2)], {WS3: Place(200, 2)})
+
+    assert entries(store) == [1]

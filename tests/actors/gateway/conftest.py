@@ -22,6 +22,7 @@ from alluse_hub.protocols.find import Find
 from alluse_hub.protocols.lifecycle import Started
 from alluse_hub.protocols.message import Envelope, Fact, Message
 from alluse_hub.protocols.trail import Entry, EntryKind, Wholeness
+from tests.twice import decided_twice
 
 PATIENCE_S = 10.0
 
@@ -211,3 +212,9 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     made.deliver(Started(incarnation=1))
     yield made
     made.worker.close()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def each_decision_is_made_twice() -> Iterator[None]:
+    with decided_twice(GATEWAY):
+        yield

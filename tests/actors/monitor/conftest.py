@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from alluse_hub.actors.monitor.core import CORE
 from alluse_hub.protocols.workstream import MonitorSpec
 from tests.actors.monitor.bench import Bench
 from tests.actors.monitor.programs import PROGRAM, MakeReal, RealProgram
 from tests.actors.monitor.whole import Live, MakeLive
+from tests.twice import decided_twice
 
 
 @pytest.fixture
@@ -48,3 +50,9 @@ def live(tmp_path: Path) -> Iterator[MakeLive]:
     yield make
     for each in made:
         each.real.end()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def each_decision_is_made_twice() -> Iterator[None]:
+    with decided_twice(CORE):
+        yield
