@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from alluse_hub.actors.auditor import backup
 from alluse_hub.actors.auditor.backup import consistent
+from alluse_hub.actors.auditor.bindings import sqlite3
 from alluse_hub.actors.auditor.manifest import files_in
 from alluse_hub.cli import failure
 from alluse_hub.cli.main import main
@@ -285,7 +285,7 @@ def test_a_manifest_that_was_made_to_fit_an_altered_database_is_found_out(
     home: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     copy = copied(home, capsys)
-    with contextlib.closing(backup.sqlite3.connect(copy / "trail" / "trail.db")) as db, db:
+    with contextlib.closing(sqlite3.connect(copy / "trail" / "trail.db")) as db, db:
         db.execute("""UPDATE entries SET body = '{"x":0}' WHERE leaf = 5""")
     manifest = json.loads((copy / "MANIFEST.json").read_text())
     manifest["files"] = {name: each.model_dump() for name, each in files_in(copy).items()}
@@ -333,7 +333,7 @@ def test_a_drill_leaves_nothing_and_says_how_long_and_through_which_entry(
 
 
 def test_a_backup_of_a_broken_trail_says_so_and_is_not_restored(home: Path, tmp_path: Path, capsys: Capture) -> None:
-    with contextlib.closing(backup.sqlite3.connect(home / "trail" / "trail.db")) as db, db:
+    with contextlib.closing(sqlite3.connect(home / "trail" / "trail.db")) as db, db:
         db.execute("DELETE FROM entries WHERE leaf = 5")
 
     assert main(["trail", "backup", str(tmp_path / "copy"), "--home", str(home)]) == failure.TRAIL_BROKEN
