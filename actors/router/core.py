@@ -19,6 +19,7 @@ from alluse_hub.actors.router.rounds import (
     deliver,
     dropped,
     is_considered,
+    reached,
     round_of,
     settle,
     wanted,
@@ -102,9 +103,9 @@ def decide(state: Router, letter: Envelope) -> Decision[Router]:
 
 
 def take(state: Router, workstream: str, events: tuple[Event, ...], now: float) -> Router:
-    """Add what is new, in order and without a gap; a gap is asked about by the next ``ask_again``."""
+    """Add what is new, in order and without a gap."""
     have = state.unsettled.get(workstream, ())
-    last = have[-1].n if have else state.taken.get(workstream, 0)
+    last = reached(state, workstream)
     fresh: list[Event] = []
     for event in events:
         if event.n == last + 1:
@@ -120,15 +121,23 @@ def take(state: Router, workstream: str, events: tuple[Event, ...], now: float) 
 
 
 def produced(state: Router, word: Produced, now: float) -> Decision[Router]:
+    """A monitor has heard up to ``through``: of what is missing here, a letter was lost, and the monitor is asked for
+    it.  An answer with such a gap ends no delivery, for what is missing may belong to its round; it is given again,
+    with all that is unsettled, when the delivery is said again."""
     state = take(state, word.workstream, word.events, now)
+    gap: tuple[Effect, ...] = ()
+    if reached(state, word.workstream) < word.through:
+        gap = (Send(word.workstream, AskUnsettled(taken=state.taken.get(word.workstream, 0))),)
     asked = state.open.get(word.workstream)
     if asked is not None and asked.delivery == word.delivery:
+        if gap and word.ok:
+            return Decision(state, gap)
         state = replace(state, open={ws: d for ws, d in state.open.items() if ws != word.workstream})
         state = count(state, asked, now, ok=word.ok)
         if asked.command == "deliver":
-            return advance(state, now)
+            return advance(state, now, gap)
         if not word.ok:
-            return advance(replace(state, is_paced=True), now, (Wake("pace", AGAIN_S),))
+            return advance(replace(state, is_paced=True), now, (*gap, Wake("pace", AGAIN_S)))
         if asked.command == "set_replay":
             return advance(replace(state, is_spanned=True), now)
         return advance(session_answered(state, word), now)
@@ -139,7 +148,7 @@ def produced(state: Router, word: Produced, now: float) -> Decision[Router]:
                 state = count(state, delivery, now, ok=word.ok)
         left = tuple(delivery for delivery in loose if delivery.delivery != word.delivery)
         state = replace(state, loose=state.loose | {word.workstream: left})
-    return advance(state, now)
+    return advance(state, now, gap)
 
 
 def session_answered(state: Router, word: Produced) -> Router:

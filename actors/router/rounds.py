@@ -42,14 +42,16 @@ def is_considered(state: Router) -> bool:
     return not wanted(state) or (state.considered is not None and not behind_watermarks(state))
 
 
+def reached(state: Router, workstream: str) -> int:
+    """The number up to which the workstream's events have come in without a gap."""
+    have = state.unsettled.get(workstream, ())
+    return have[-1].n if have else state.taken.get(workstream, 0)
+
+
 def behind_watermarks(state: Router) -> frozenset[str]:
     """Workstreams whose events, caused by the coordinator's orders, have not all come in."""
-    behind = set()
-    for workstream, through in (state.considered or {}).items():
-        have = state.unsettled.get(workstream, ())
-        if (have[-1].n if have else state.taken.get(workstream, 0)) < through:
-            behind.add(workstream)
-    return frozenset(behind)
+    considered = state.considered or {}
+    return frozenset(workstream for workstream, through in considered.items() if reached(state, workstream) < through)
 
 
 def deliver(state: Router, batch: tuple[Event, ...], now: float) -> tuple[Router, list[Effect]]:

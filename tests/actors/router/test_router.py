@@ -184,6 +184,43 @@ def test_events_said_twice_count_once_and_a_gap_is_not_stepped_over() -> None:
     assert [event.n for event in bench.state.unsettled["ws3"]] == [1]
 
 
+def test_an_answer_ends_no_delivery_while_events_before_it_are_missing() -> None:
+    """Seed 2032 of the harsh weather: a monitor's first words after its death were lost, its answer came in."""
+    bench = Bench().ready()
+    bench.open_session((bar(1),))
+    late = fill(1, "r2/ws4")
+
+    sent = bench.hear(Produced(workstream="ws4", delivery="r2/ws4", through=1), "ws4")
+    assert sent == [("ws4", AskUnsettled(taken=0))]
+    assert "ws4" in bench.state.open
+
+    bench.hear(Unsettled(workstream="ws4", events=(late,), through=1), "ws4")
+    assert ("ws4", bench.state.open["ws4"]) in bench.hear(Woken(timer="again"))
+    bench.hear(Produced(workstream="ws4", delivery="r2/ws4", events=(late,), through=1), "ws4")
+    bench.hear(Considered(round=2), "coordinator")
+
+    assert bench.state.batch == (late,)  # of the next round, not of a later session's
+
+
+def test_a_refusal_ends_its_delivery_and_the_gap_before_it_is_asked_about() -> None:
+    bench = Bench().ready()
+    bench.open_session((bar(1),))
+
+    sent = bench.hear(Produced(workstream="ws4", delivery="r2/ws4", ok=False, error="no", through=1), "ws4")
+
+    assert ("ws4", AskUnsettled(taken=0)) in sent
+    assert "ws4" not in bench.state.open
+
+
+def test_a_gap_in_the_words_of_a_workstream_nobody_waits_for_is_asked_about() -> None:
+    bench = Bench().ready()
+    second = Event(ws="ws9", n=2, event="note", session="2008-09-29", cause="")
+
+    sent = bench.hear(Produced(workstream="ws9", events=(second,), through=2), "ws9")
+
+    assert sent == [("ws9", AskUnsettled(taken=0))]
+
+
 def test_everything_unanswered_is_said_again() -> None:
     bench = Bench().ready()
     bench.open_session((bar(1),))
