@@ -25,7 +25,7 @@ from alluse_hub.protocols.names import ROOT
 from alluse_hub.supervision import processes
 from alluse_hub.supervision.clock import Clock, anchored
 from alluse_hub.supervision.farewell import told_of
-from alluse_hub.supervision.host_line import PULSE_S, SILENT_S, SILENT_SHARED_S, GuardianEnd, is_stopped, line
+from alluse_hub.supervision.host_line import PULSE_S, SILENT_S, SILENT_SHARED_S, GuardianEnd, line
 from alluse_hub.supervision.lock import locked
 from alluse_hub.supervision.lodging import DENSE
 from alluse_hub.supervision.restarts import count_restart
@@ -87,7 +87,7 @@ class Guardian:
     base: str = ENGINE
     shutdown_s: float = SHUTDOWN_S
     report: Callable[[str], None] = print
-    prepare: Callable[[], object] = bool
+    prepare: Callable[[], None] = lambda: None
     intensity: Intensity = TREE_INTENSITY
     silent_s: float | None = None
     _host: int = 0
@@ -235,7 +235,7 @@ class Guardian:
             self.say("the host died")
             return True
         for process in self._system:
-            if not is_stopped(process.pid) or not processes.is_alive(process):
+            if not processes.is_stopped(process):
                 self._stopped_since.pop(process.pid, None)
             elif now - self._stopped_since.setdefault(process.pid, now) > STOPPED_S:
                 self.say(f"Thespian's {process.name}, pid {process.pid}, has been stopped for {STOPPED_S:.0f} s")

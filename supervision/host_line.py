@@ -8,7 +8,6 @@ Silence is judged by the guardian's own clock, and only if that ran: one that wa
 read nothing and gives everybody a new period.
 """
 
-import os
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
@@ -90,16 +89,3 @@ class GuardianEnd:
 def line(silent_s: float, now: float) -> tuple[GuardianEnd, HostEnd]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     return GuardianEnd(ours, silent_s, now, now + PULSE_S), HostEnd(theirs)
-
-
-def is_stopped(pid: int) -> bool:
-    """Whether a signal has stopped the process (state T of proc(5)'s stat); a debugger's hold is another state."""
-    try:
-        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        stat = os.read(fd, READ_BYTES)
-    finally:
-        os.close(fd)
-    return stat[stat.rindex(b")") + 2 : stat.rindex(b")") + 3] == b"T"

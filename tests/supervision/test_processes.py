@@ -1,6 +1,7 @@
-"""The register of a home: who is dead is struck, who is alive stays."""
+"""The register of a home: who is dead is struck, who is alive stays; and who is stopped."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from alluse_hub.supervision import processes
+from tests.live.daemons import eventually
 
 
 @pytest.fixture
@@ -38,3 +40,16 @@ def test_what_somebody_was_writing_who_was_killed_over_it_goes_as_well(home: Pat
     processes.strike_dead(home)
 
     assert [path.name for path in (home / "run" / "procs").iterdir()] == [str(os.getpid())]
+
+
+def test_only_a_process_that_a_signal_has_stopped_counts_as_stopped() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        process = processes.Process(child.pid, processes.start_ticks(child.pid))
+        assert not processes.is_stopped(process)
+        os.kill(child.pid, signal.SIGSTOP)
+        eventually(lambda: processes.is_stopped(process), "it is stopped")
+    finally:
+        child.kill()
+        child.wait()
+    assert not processes.is_stopped(process)
