@@ -171,6 +171,10 @@ def coordinator_spec(config: HubConfig) -> CoordinatorSpec:
     return CoordinatorSpec(
         rules=config.rules,
         modes=config.resources,
+        pools=(*config.pools, *(mutex.pool for mutex in config.mutexes)),
+        values=config.values,
+        datasets=config.datasets,
+        events=config.events,
         workstreams=tuple(workstream.id for workstream in config.workstreams),
     )
 

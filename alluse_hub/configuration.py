@@ -14,6 +14,7 @@ from typing import Any
 from alluse_hub import actors
 from alluse_hub.actors.coordinator.checks import check_rules
 from alluse_hub.protocols.config import Base, ConfigError, HubConfig, Problem, Source, WorkstreamConfig, parse
+from alluse_hub.protocols.rules import Rule
 
 REFERENCE = Path(actors.__path__[0]) / "reference.toml"
 CONFIG_BYTES_MAX = 1_000_000
@@ -112,11 +113,26 @@ def as_toml(config: HubConfig) -> str:
     """Text that gives the same configuration when it is parsed without the reference."""
     dump = config.model_dump(by_alias=True, exclude_none=True)
     dump["hub"]["reference"] = False
-    names = {"workstreams": "workstream", "flows": "flow", "resources": "resource", "rules": "rule"}
+    names = {
+        "workstreams": "workstream",
+        "flows": "flow",
+        "resources": "resource",
+        "pools": "pool",
+        "mutexes": "mutex",
+        "values": "value",
+        "datasets": "dataset",
+        "rules": "rule",
+    }
     blocks = [_table(f"[{section}]", dump[section]) for section in ("hub", "trail", "replay", "supervision")]
     for field, name in names.items():
         blocks += [_table(f"[[{name}]]", table) for table in dump[field]]
     return "\n".join(blocks)
+
+
+def rules_as_toml(rules: tuple[Rule, ...]) -> str:
+    """Text that gives these rules, and no others, when it is reloaded.  What is as it is by default is left out."""
+    tables = (rule.model_dump(mode="json", exclude_defaults=True) for rule in rules)
+    return "\n".join((_table("[hub]", {"reference": False}), *(_table("[[rule]]", table) for table in tables)))
 
 
 def _table(head: str, table: dict[str, Any]) -> str:  # Any: what a model dumps

@@ -155,7 +155,7 @@ class EmbeddedHub:
 
     def _live(self, config: HubConfig, clock: Clock) -> None:
         try:
-            house = House(str(self.home), clock.offset, READER, __version__, base=DENSE)
+            house = House(str(self.home), clock.offset, READER, __version__, base=DENSE, personal=config.trail.personal)
             tree = self._tree = SharedTree(house, tree_of(config, __version__))
             try:
                 self._run(tree, config.hub.shutdown_s)

@@ -26,6 +26,11 @@ ask                args                                     result
 ``start``          as above                                 likewise
 ``maintenance``    ``name on reason timeout_s``             no restarts, no alarms, no commands
 ``flow``           ``name on reason timeout_s``             holds a flow back, or lets it go on
+``rules-set``                                               all rules whole, with versions, counts, the last changes
+``rules-change``   fields of ``ChangeRules``, ``who``       the whole set is checked, then in force; or refused
+``rules-switch``   ``rule on reason who``                   whether a rule fires
+``rules-auto``     ``on reason who``                        whether any rule fires
+``rules-run``      ``rule payload event reason who``        a rule by hand
 ``shutdown``       ``reason keep_workstreams``              answered at once, with ``phases`` and ``within_s``; then
                                                             the hub ends in order
 =================  =======================================  ==================================================
@@ -40,15 +45,18 @@ from pydantic import Field, NonNegativeInt
 
 from alluse_hub.protocols.message import Fact, Json, Message
 
-REQUEST_BYTES_MAX = 64_000
-"""A request is a name and a reason; a longer line is not read to its end."""
+REQUEST_BYTES_MAX = 1_000_000
+"""The longest request is a whole set of rules; a longer line is not read to its end."""
 
 LIMIT_MAX = 1_000
 ORDER_TIMEOUT_S = 60.0
 ORDER_TIMEOUT_MAX_S = 600.0
 
 VIEWS = ("status", "tree", "flows", "conflicts", "rules", "progress")
-ORDERS = ("restart", "stop", "start", "maintenance", "flow", "shutdown")
+ORDERS = (
+    *("restart", "stop", "start", "maintenance", "flow", "shutdown"),
+    *("rules-change", "rules-switch", "rules-auto", "rules-run", "rules-set"),
+)
 TRAIL_ASKS = ("events", "trail", "find", "entry", "check")
 MIXED_ASKS = ("why", "summary")
 """Answered from the board and the trail together."""

@@ -17,7 +17,7 @@ from enum import StrEnum
 
 from pydantic import PositiveInt
 
-from alluse_hub.protocols.lifecycle import ActorName, ChildKind, ChildSpec
+from alluse_hub.protocols.lifecycle import ActorName, ChildKind, ChildSpec, Specification
 from alluse_hub.protocols.message import Fact, Json, Message
 
 # --- orders --------------------------------------------------------------------------------------------------------
@@ -28,7 +28,7 @@ class AddActor(Message):
     outside: the supervisor says what is wrong with it.  A child that fails to start is not taken in.  One taken in is
     lost when its supervisor is restarted."""
 
-    spec: Json
+    spec: Specification
 
 
 class RemoveActor(Message):
@@ -41,7 +41,7 @@ class StartMember(Message):
     """To a pool: a further member, made after the template.  ``spec`` is laid over the specification of its role."""
 
     name: ActorName
-    spec: Json = {}
+    spec: Specification = {}
 
 
 class StopMember(Message):

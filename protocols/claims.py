@@ -6,7 +6,7 @@ claims raise a floor that no priority lowers.  A *use* is a momentary permission
 """
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
@@ -27,6 +27,21 @@ Resource = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,47}(/[A-Za-z0-9_.-
 """A path such as ``ws4/trading``."""
 
 
+class Policy(StrEnum):
+    """Who goes first.  Of one tier: a higher tier always goes before a lower one.  Ties fall to the order of placing,
+    then to that of ids, so each policy orders totally.
+    """
+
+    SAFETY_LATTICE = "safety-lattice"  # of a mode: as PRIORITY, above the floor of safety that all modes have
+    PRIORITY = "priority"  # higher first, with what waiting adds to it
+    SPECIFIC_FIRST = "specific-first"  # the longer path first
+    RECENT = "recent"  # placed later first
+    FIRST_HOLDER = "first-holder"  # placed earlier first
+    FAIR_SHARE = "fair-share"  # of a pool: whose holder has least of it
+    NEGOTIATE = "negotiate"  # as PRIORITY, but a holder is asked before it is displaced
+    HUMAN = "human"  # a person decides; until then the most restrictive, or whoever has it
+
+
 class Rung(Message):
     """One step of a ladder: ``uses`` lists what it permits; ``command`` brings the workstream to it."""
 
@@ -39,6 +54,14 @@ class Mode(Message):
     """A declared mode resource such as ``ws4/trading``; the first segment is the workstream that obeys."""
 
     resource: Resource
+    policy: Literal[
+        Policy.SAFETY_LATTICE,
+        Policy.SPECIFIC_FIRST,
+        Policy.RECENT,
+        Policy.FIRST_HOLDER,
+        Policy.NEGOTIATE,
+        Policy.HUMAN,
+    ] = Policy.SAFETY_LATTICE  # among claims that are not for safety
     rungs: Annotated[tuple[Rung, ...], Field(min_length=2)]  # from least to most restrictive; the first is the default
     fail_safe: str = ""  # the rung taken while directives go unanswered; empty: the most restrictive
 
@@ -72,9 +95,19 @@ class Lease(Message):
 
 
 class Claim(Message):
+    """It reaches down to whatever is declared below its path, unless it is ``exact``.  Of a pool it takes ``amount``,
+    of a mode or value it wants ``want``, of a data set it has ``versions``.
+
+    ``since``: hub time of the placing in seconds, 0 for claims of rules, which look at no clock.  ``max_wait_s``: after
+    so long in a queue nobody goes before it any more; 0: others may as long as it does not fit.  ``at``: the workstream
+    that uses what is claimed and is asked to yield it, with the command ``yields``.  ``basis``: the fence of each
+    resource that it was made up from.  ``epoch``: the coordinator's, as its maker knew it; 0 if it did not.
+    ``overrides``: safety claims that it lets be lowered to ``want``, for which two people stand.
+    """
+
     id: str  # of the claim: who and what for, such as `rule:volatility-pause@ws4/trading:AAPL`
     resource: str
-    want: str  # a rung
+    want: str = ""  # a rung, or a value
     safety: bool = False
     tier: Tier = Tier.RULE
     priority: NonNegativeInt = 0
@@ -84,11 +117,28 @@ class Claim(Message):
     reason: str  # a sentence
     cause: str = ""  # entry or event id
     placed: NonNegativeInt = 0  # order of placing
+    amount: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    versions: Annotated[dict[str, NonNegativeInt], Field(max_length=200)] = {}
+    exact: bool = False
+    latched: bool = False  # only people end it
+    since: float = 0.0
+    max_wait_s: Annotated[float, Field(ge=0)] = 0.0
+    at: str = ""
+    yields: str = ""
+    basis: dict[str, NonNegativeInt] = {}
+    epoch: NonNegativeInt = 0
+    overrides: tuple[str, ...] = ()
 
 
 class ConflictClass(StrEnum):
-    CLASH = "C1"  # two claims want different rungs
+    CLASH = "C1"  # two claims want different rungs or values
+    OVER_COMMIT = "C2"  # more is claimed of a pool than it has
     HOLD_BREACH = "C3"  # a use that the rung in force does not permit
+    DIVERGENCE = "C4"  # two versions of a data set, neither of which has seen the other
+    CYCLE = "C5"  # what a rule does comes round to it again, or a rung that flaps
+    STALE_BASIS = "C6"  # made up from what has changed since
+    AUTHORITY = "C7"  # by somebody whose time is over
+    CONTRADICTION = "C8"  # a hold by one person and its release by another, too soon after each other
 
 
 class PlaceClaim(Message):
@@ -107,8 +157,11 @@ class ClaimVerdict(Message):
     """Answer to the two above.  ``covered``: it stands, but something else decides at present."""
 
     id: str
-    outcome: Annotated[str, Field(pattern="^(granted|covered|refused)$")]
+    outcome: Annotated[str, Field(pattern="^(granted|covered|queued|needs_ruling|refused)$")]
     why: str
+    position: NonNegativeInt = 0  # in the queue, from 1
+    fence: NonNegativeInt = 0  # of the resource, or the token of the grant
+    klass: ConflictClass | None = None  # if refused: of the conflict
 
 
 # --- coordinator <-> monitor ---------------------------------------------------------------------------------------
@@ -128,6 +181,7 @@ class Directive(Message):
     reason: str
     deadline_s: float = 10.0
     round: NonNegativeInt = 0
+    epoch: NonNegativeInt = 0  # the coordinator's; a lower one than was heard is refused
 
 
 class DirectiveAck(Message):
@@ -165,11 +219,21 @@ class ClaimCleared(Fact):
     why: str
 
 
-class ClaimEnded(Fact):
+class ClaimGranted(Fact):
+    """It has what it takes of a pool, from now to its end.  ``token`` is larger than that of any earlier grant."""
+
     id: str
-    how: Annotated[str, Field(pattern="^(withdrawn|lapsed|cleared|replaced)$")]
+    token: PositiveInt
+
+
+class ClaimEnded(Fact):
+    """``released``: by two people; ``yielded``: for another claim."""
+
+    id: str
+    how: Annotated[str, Field(pattern="^(withdrawn|lapsed|cleared|replaced|released|yielded)$")]
     by: str
     why: str
+    at: float = 0.0  # hub time, where a person ended it
 
 
 class DirectiveIssued(Fact):
@@ -185,6 +249,8 @@ class DirectiveIssued(Fact):
     lease: Lease | None = None
     loosens: bool = False
     round: NonNegativeInt = 0
+    at: float = 0.0  # hub time, where no round led to it
+    chain: tuple[str, ...] = ()  # rules that led to it, one by the other
 
 
 class DirectiveAnswered(Fact):

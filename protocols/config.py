@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from alluse_hub.protocols.claims import Mode
-from alluse_hub.protocols.config_checks import RuleCheck, check
+from alluse_hub.protocols.config_checks import RESOURCES, RuleCheck, check
 from alluse_hub.protocols.config_models import (
     Base,
     HubConfig,
@@ -27,10 +27,13 @@ from alluse_hub.protocols.config_models import (
     TrailSection,
     WorkstreamConfig,
 )
+from alluse_hub.protocols.declared import is_secret
 from alluse_hub.protocols.flow import Flow
+from alluse_hub.protocols.masking import MASKED
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.places import Path, line_of, places, within
 from alluse_hub.protocols.problems import ConfigError, File, Item, Problem, meant
+from alluse_hub.protocols.resources import Dataset, Mutex, Pool, Value
 from alluse_hub.protocols.rules import Rule
 
 __all__ = [
@@ -55,7 +58,16 @@ SECTIONS: dict[str, type[Message]] = {
     "replay": Replay,
     "supervision": Supervision,
 }
-TABLES: dict[str, type[Message]] = {"workstream": WorkstreamConfig, "flow": Flow, "resource": Mode, "rule": Rule}
+TABLES: dict[str, type[Message]] = {
+    "workstream": WorkstreamConfig,
+    "flow": Flow,
+    "resource": Mode,
+    "pool": Pool,
+    "mutex": Mutex,
+    "value": Value,
+    "dataset": Dataset,
+    "rule": Rule,
+}
 ADAPTERS: dict[type[Message], TypeAdapter[Any]] = {  # Any: one table for models of several classes
     model: TypeAdapter(model) for model in (*SECTIONS.values(), *TABLES.values())
 }
@@ -79,16 +91,16 @@ def parse(
 ) -> HubConfig:
     """The configuration that ``text`` gives, laid over ``base``.  ``runs_on``: instead of its ``[hub] base``.
     Raises ConfigError with all that is wrong."""
-    user = _open(text, origin)
+    user = open_text(text, origin)
     reference = user.document.get("hub", {})
     wants_base = not (isinstance(reference, dict) and reference.get("reference") is False)
-    files = [_open(base.text, base.origin), user] if base is not None and wants_base else [user]
+    files = [open_text(base.text, base.origin), user] if base is not None and wants_base else [user]
     hub, replay = _section(files, "hub", HubSection), _section(files, "replay", Replay)
     trail = _section(files, "trail", TrailSection)
     if runs_on is not None:
         hub = hub.model_copy(update={"base": runs_on})
     supervision = _section(files, "supervision", Supervision)
-    tables = {name: _table(files, name) for name in TABLES}
+    tables = {name: table_of(files, name) for name in TABLES}
     if "source" not in user.document.get("replay", {}) and replay.source not in {
         item.id for item in tables["workstream"]
     }:
@@ -105,6 +117,10 @@ def parse(
         workstreams=sound["workstream"],
         flows=sound["flow"],
         resources=sound["resource"],
+        pools=sound["pool"],
+        mutexes=sound["mutex"],
+        values=sound["value"],
+        datasets=sound["dataset"],
         rules=sound["rule"],
     )
     check(config, files[-1], tables, check_rules)
@@ -114,7 +130,8 @@ def parse(
     return config
 
 
-def _open(text: str, origin: str) -> File:
+def open_text(text: str, origin: str) -> File:
+    """Raises ConfigError if it is no TOML."""
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -142,7 +159,8 @@ def _section(files: list[File], name: str, model: type[M]) -> M:
     return merged
 
 
-def _table(files: list[File], name: str) -> list[Item[Any]]:  # Any: the models are of the class that belongs to `name`
+def table_of(files: list[File], name: str) -> list[Item[Any]]:  # Any: the models are of the class that belongs to `name`
+    """The tables ``name`` of all files, those of a later one in the place of those with the same id."""
     merged: dict[str, Item[Any]] = {}
     for file in files:
         raw = file.document.get(name, [])
@@ -166,7 +184,7 @@ def _table(files: list[File], name: str) -> list[Item[Any]]:  # Any: the models 
 def _id(name: str, table: dict[str, Any], position: int) -> str:  # Any: raw TOML
     if name == "flow":
         return f"{table.get('source')}-{table.get('target')}"
-    return str(table.get("resource" if name == "resource" else "id", f"#{position}"))
+    return str(table.get("resource" if name in RESOURCES else "id", f"#{position}"))
 
 
 def _model(file: File, model: type[M], path: Path, raw: object) -> M | None:
@@ -226,7 +244,8 @@ def _say(detail: Any, spot: Path, model: type[Message], above: Path) -> tuple[st
         return "is an unknown key", meant(str(spot[-1]), keys)
     if kind == "missing":
         return "is missing", f"add `{spot[-1]} = …` to this table"
-    shown = json.dumps(given, default=str, ensure_ascii=False)
+    secret = is_secret(model, spot[len(above) :])
+    shown = json.dumps(MASKED if secret else given, default=str, ensure_ascii=False)
     shown = shown if len(shown) <= 60 else shown[:57] + "…"
     if kind in {"enum", "literal_error"}:
         known = re.findall(r"'([^']*)'", detail["ctx"]["expected"])

@@ -17,14 +17,19 @@ from alluse_hub.protocols.config_models import (
     HubConfig,
     WorkstreamConfig,
 )
+from alluse_hub.protocols.config_personal import check_personal
 from alluse_hub.protocols.detection import DetectorKind
 from alluse_hub.protocols.flow import Flow
 from alluse_hub.protocols.names import CELL_PREFIX, RESERVED
 from alluse_hub.protocols.problems import File, Item, meant
+from alluse_hub.protocols.resources import Declared
 from alluse_hub.protocols.rules import Rule
 
-RuleCheck = Callable[[tuple[Rule, ...], tuple[Mode, ...], tuple[str, ...]], list[str]]
+RuleCheck = Callable[[tuple[Rule, ...], tuple[Declared, ...], tuple[str, ...]], list[str]]
 """The coordinator's own check of rules: what is wrong with them, a sentence each: ``id: wrong; right``."""
+
+RESOURCES = ("resource", "pool", "mutex", "value", "dataset")
+"""The tables that declare something to be claimed, by a path that no two of them share."""
 
 PLACEHOLDERS = frozenset({"python", "home", "state"})
 
@@ -45,12 +50,16 @@ def check(config: HubConfig, last: File, tables: Tables, check_rules: RuleCheck 
     for item in tables["resource"]:
         if check_rules is None or item.model is None:  # else the coordinator's check covers it
             _resource(item, known)
+    for item in (item for name in RESOURCES[1:] for item in tables[name]):
+        if check_rules is None or item.model is None:
+            _owner(item, known)
+    check_personal(config, last, known)
     _replay(config, last, known)
     for position, user in enumerate(config.hub.allow_users):
         if user == "" or (isinstance(user, int) and user < 0):
             last.wrong(("hub", "allow_users", position), f"is {user!r}", "give a user name or a number from 0")
     if check_rules is not None:
-        _governed(tables, check_rules(config.rules, config.resources, tuple(known)), last)
+        put_where_declared(tables, check_rules(config.rules, config.claimable, tuple(known)), last)
 
 
 def _cells(config: HubConfig, last: File, items: list[Item[WorkstreamConfig]]) -> None:
@@ -167,10 +176,14 @@ def _flow(item: Item[Flow], known: list[str]) -> None:
         item.file.wrong((*item.path, "events"), f"names {name!r} twice", "once is enough")
 
 
-def _resource(item: Item[Mode], known: list[str]) -> None:
+def _owner(item: Item[Any], known: list[str]) -> None:  # Any: a resource of whatever kind
     owner = item.id.partition("/")[0]
     if owner not in known and "resource" in item.raw:
         item.file.wrong((*item.path, "resource"), f"begins with {owner!r}, no workstream", meant(owner, known))
+
+
+def _resource(item: Item[Mode], known: list[str]) -> None:
+    _owner(item, known)
     if item.model is None:
         return
     rungs = [rung.name for rung in item.model.rungs]
@@ -199,9 +212,9 @@ def _replay(config: HubConfig, last: File, known: list[str]) -> None:
         last.wrong(("replay", "source"), f"is {replay.source!r}, no workstream", meant(replay.source, known))
 
 
-def _governed(tables: Tables, sentences: list[str], last: File) -> None:
+def put_where_declared(tables: Tables, sentences: list[str], last: File) -> None:
     """What the coordinator finds wrong with its rules and resources, each put where it is declared."""
-    items = {item.id: item for item in (*tables["resource"], *tables["rule"])}
+    items = {item.id: item for name in (*RESOURCES, "rule") for item in tables.get(name, ())}
     for sentence in sentences:
         name, _, finding = sentence.partition(": ")
         wrong, _, right = finding.partition("; ")

@@ -11,10 +11,13 @@ from pydantic import ConfigDict, Field, field_validator
 
 from alluse_hub.protocols import detection
 from alluse_hub.protocols.claims import Mode
+from alluse_hub.protocols.declared import Secret
 from alluse_hub.protocols.flow import Flow
 from alluse_hub.protocols.lifecycle import RESIDENTS_MAX, ActorName, Backoff, Intensity, OnLimit
 from alluse_hub.protocols.liveness import Liveness
 from alluse_hub.protocols.message import Message
+from alluse_hub.protocols.personal import FIELDS_MAX, PersonalField
+from alluse_hub.protocols.resources import Dataset, Declared, Mutex, Pool, Value
 from alluse_hub.protocols.rules import Rule
 
 WORKSTREAMS_MAX = 500
@@ -52,12 +55,13 @@ class HubSection(Message):
 class TrailSection(Message):
     """``[trail]``.  ``witness``: a program that cosigns every head of the log, at ``unix:`` and the path of its socket;
     ``witness_key``: its public key, without which whatever it answers is kept, and only the verifier judges it;
-    ``index``: whether words are searchable.
+    ``index``: whether words are searchable; ``personal``: which fields of events are somebody's, and are sealed.
     """
 
     witness: Annotated[str, Field(pattern=r"^(unix:/.+)?$", max_length=112)] = ""
     witness_key: Annotated[str, Field(max_length=300)] = ""
     index: bool = True
+    personal: Annotated[tuple[PersonalField, ...], Field(max_length=FIELDS_MAX)] = ()
 
 
 class Replay(Message):
@@ -129,7 +133,7 @@ class WorkstreamConfig(Message):
     start_timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
     grace_s: Annotated[float, Field(gt=0, le=600)] = 5.0
     restart: Intensity = Intensity()
-    env: Annotated[dict[str, str], Field(default_factory=dict)]
+    env: Annotated[dict[str, str], Secret(), Field(default_factory=dict)]
 
 
 class HubConfig(Message):
@@ -142,4 +146,21 @@ class HubConfig(Message):
     workstreams: tuple[WorkstreamConfig, ...] = ()
     flows: tuple[Flow, ...] = ()
     resources: tuple[Mode, ...] = ()
+    pools: tuple[Pool, ...] = ()
+    mutexes: tuple[Mutex, ...] = ()
+    values: tuple[Value, ...] = ()
+    datasets: tuple[Dataset, ...] = ()
     rules: tuple[Rule, ...] = ()
+
+    @property
+    def claimable(self) -> tuple[Declared, ...]:
+        """All that can be claimed, as the coordinator knows it."""
+        return (*self.resources, *self.pools, *(mutex.pool for mutex in self.mutexes), *self.values, *self.datasets)
+
+    @property
+    def events(self) -> dict[str, tuple[str, ...]]:
+        """By workstream, the events that flow from it."""
+        found: dict[str, dict[str, None]] = {}
+        for flow in self.flows:
+            found.setdefault(flow.source, {}).update(dict.fromkeys(flow.events))
+        return {source: tuple(sorted(events)) for source, events in found.items()}

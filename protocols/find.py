@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from alluse_hub.protocols.message import Message
+from alluse_hub.protocols.severity import Severity
 from alluse_hub.protocols.trail import EntryKind
 
 FOUND_MAX = 10_000
@@ -25,6 +26,7 @@ class Find(Message):
 
     ``workstream``: entries whose body names it, and those of the actor of that name.  ``messages``: any of these kinds.
     ``cause``: what was done with this letter in hand.  ``power``: only what an actor waited for, or only what none did.
+    ``severity``: as grave as that, or graver.
     ``text``: words that must all be there, ``"words in a row"``, beginnings as ``oran*``.
     """
 
@@ -42,4 +44,5 @@ class Find(Message):
     correlation: Word = ""
     cause: Word = ""
     power: bool | None = None
+    severity: Severity | None = None
     text: Annotated[str, Field(max_length=TEXT_CHARS_MAX)] = ""

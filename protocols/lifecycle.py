@@ -11,7 +11,8 @@ from pydantic import Field, PositiveInt, StrictBool, model_validator
 
 from alluse_hub.protocols.ending import EndPlan
 from alluse_hub.protocols.liveness import Liveness
-from alluse_hub.protocols.masking import without_environment
+from alluse_hub.protocols.declared import Secret
+from alluse_hub.protocols.masking import ENVIRONMENT
 from alluse_hub.protocols.message import Fact, Json, Message
 
 ActorName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,47}$")]
@@ -60,6 +61,10 @@ class OnLimit(StrEnum):
     STOP = "stop"  # park that child and end the platform in order: what must not run without it stops with it
 
 
+Specification = Annotated[Json, Secret(under=ENVIRONMENT)]
+"""Of a role, as JSON; what it gives to the environment of a program is secret."""
+
+
 class Intensity(Message):
     """At most ``restarts`` restarts within any ``period_s`` seconds of hub time; one more and it gives up."""
 
@@ -87,7 +92,7 @@ class ChildStart(Message):
     """What a shell needs to bring an actor to life: the class path of its shell and the role's own specification."""
 
     actor: str
-    spec: Json = {}
+    spec: Specification = {}
 
 
 GRACE_MAX_S = 4_294_967.0
@@ -354,10 +359,7 @@ class Booted(Fact):
     parent: str
     version: str
     actor: str = ""
-    spec: Json = Field(default_factory=dict)
-
-    def for_trail(self) -> "Booted":
-        return self.model_copy(update={"spec": without_environment(self.spec)})
+    spec: Specification = Field(default_factory=dict)
 
 
 class Failed(Fact):

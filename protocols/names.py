@@ -5,12 +5,17 @@ AUDITOR = "auditor"
 COORDINATION = "coordination"
 COORDINATOR = "coordinator"
 ROUTER = "router"
+REPLICATOR = "replicator"
 BOARD = "board"
 WORKSTREAMS = "workstreams"
 GATEWAY = "gateway"
 GUARDIAN = "guardian"
+KEEPER = "keeper"
+"""No actor: under this name stands what commands of the hub record that need no daemon, such as an erasure."""
 
-RESERVED = frozenset({ROOT, AUDITOR, COORDINATION, COORDINATOR, ROUTER, BOARD, WORKSTREAMS, GATEWAY, GUARDIAN})
+RESERVED = frozenset(
+    {ROOT, AUDITOR, COORDINATION, COORDINATOR, ROUTER, REPLICATOR, BOARD, WORKSTREAMS, GATEWAY, GUARDIAN, KEEPER}
+)
 """No workstream may be called one of these."""
 
 CELL_PREFIX = "cell-"

@@ -7,6 +7,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from alluse_hub.protocols.claims import Clock, Mode, ResourceShown
 from alluse_hub.protocols.message import Fact, Json, Message
+from alluse_hub.protocols.resources import Dataset, Declared, Pool, Take, Value
 
 
 class Priority(StrEnum):
@@ -44,18 +45,26 @@ class Release(Message):
 
 class Tell(Message):
     """Send ``command`` to ``workstream``.  A string parameter ``{name}`` is taken from the event's payload with its
-    type; text around it makes it text.  ``uses`` names what the command needs of a mode resource.
+    type; text around it makes it text.  ``uses`` names what the command needs of a mode resource.  ``emits``: events
+    of that workstream that it may lead to; ``pure``: it touches nothing that is shared.  The last two are for
+    ``rules check``, and for readers.
     """
 
     workstream: str
     command: str
     parameters: Json = {}
     uses: tuple[str, ...] = ()  # such as `ws4/trading:open`
+    takes: tuple[Take, ...] = ()  # such as `ws4/broker:1`: of a pool, until it is answered
     deadline_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    emits: tuple[str, ...] = ()  # such as `position_update`
+    pure: bool = False
+
+
+RuleId = Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,63}$")]
 
 
 class Rule(Message):
-    id: Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,63}$")]
+    id: RuleId
     name: str
     description: str = ""
     priority: Priority = Priority.MEDIUM
@@ -69,11 +78,23 @@ class Rule(Message):
 
 
 class CoordinatorSpec(Message):
-    """What the coordinator decides by.  Checked as a whole by ``check_rules`` of its role."""
+    """What the coordinator decides by.  Checked as a whole by ``check_rules`` of its role.  ``events``: by workstream,
+    those that flow from it, as far as is declared; ``fields``: by workstream, the fields that rules know by another
+    name than its events have.
+    """
 
     rules: tuple[Rule, ...] = ()
     modes: tuple[Mode, ...] = ()
     workstreams: tuple[str, ...] = ()
+    pools: tuple[Pool, ...] = ()
+    values: tuple[Value, ...] = ()
+    datasets: tuple[Dataset, ...] = ()
+    events: dict[str, tuple[str, ...]] = {}
+    fields: dict[str, dict[str, str]] = {}
+
+    @property
+    def resources(self) -> tuple[Declared, ...]:
+        return (*self.modes, *self.pools, *self.values, *self.datasets)
 
 
 # --- facts ---------------------------------------------------------------------------------------------------------
@@ -145,6 +166,15 @@ class CommandIssued(Fact):
     command: str
     parameters: Json
     deadline_s: float
+    takes: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()  # those that are looked at again when it has waited
+    waits: bool = False  # for what it takes; ``CommandGranted`` ends that
+
+
+class CommandGranted(Fact):
+    """There is enough now of what a waiting command takes."""
+
+    key: str
 
 
 class RuleUndecided(Fact):
@@ -184,6 +214,10 @@ class RuleShown(Message):
 
     id: str
     name: str
+    description: str = ""
+    workstream: str = ""
+    event: str = ""
+    version: NonNegativeInt = 0
     priority: Priority
     enabled: bool
     fired: NonNegativeInt
@@ -195,9 +229,12 @@ class RuleShown(Message):
 
 
 class RulesShown(Message):
-    """From the coordinator to the board, at every change: its rules and the resources they govern."""
+    """From the coordinator to the board, at every change: its rules and the resources they govern.  ``revision``: of
+    the set of rules; ``auto``: whether any of them fires."""
 
     rules: tuple[RuleShown, ...]
+    revision: NonNegativeInt = 0
+    auto: bool = True
     resources: tuple[ResourceShown, ...]
     session: str
     ordinal: NonNegativeInt

@@ -14,8 +14,10 @@ from typing import Annotated
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
-from alluse_hub.protocols.masking import without_environment
+from alluse_hub.protocols.declared import Secret
+from alluse_hub.protocols.masking import ENVIRONMENT
 from alluse_hub.protocols.message import Fact, Json, Message
+from alluse_hub.protocols.severity import Severity, severity_of
 
 
 class EntryKind(StrEnum):
@@ -46,6 +48,10 @@ class Entry(Message):
     @property
     def id(self) -> str:
         return f"{self.actor}/{self.incarnation}/{self.n}"
+
+    @property
+    def severity(self) -> Severity:
+        return severity_of(self.kind, self.message, self.body)
 
 
 # --- the auditor's role --------------------------------------------------------------------------------------------
@@ -123,6 +129,17 @@ class DamageFound(Message):
     offset: NonNegativeInt
 
 
+class LetterMissed(Message):
+    """From the worker: somebody heard letter ``n`` of this incarnation (``receipt`` is the entry that says so), but all
+    that there is on its own record is ``stored`` entries."""
+
+    actor: str
+    incarnation: PositiveInt
+    stored: NonNegativeInt
+    n: PositiveInt
+    receipt: str
+
+
 class WitnessHeard(Message):
     """From the worker, when it changes: the witness has cosigned ``size`` entries, or refuses to go on, and why."""
 
@@ -145,15 +162,9 @@ class Stored(Message):
 
 class Snapshot(Fact):
     """A durable actor's state after all its facts so far: recovery begins at the latest one.  Who recovers has a
-    specification of its own; of the one in here, no secret is kept."""
+    specification of its own; of those in here, its own and a supervisor's children's, no secret is kept."""
 
-    state: Json
-
-    def for_trail(self) -> "Snapshot":
-        spec = self.state.get("spec")
-        if not isinstance(spec, dict):
-            return self
-        return Snapshot(state={**self.state, "spec": without_environment(spec)})
+    state: Annotated[Json, Secret(under=ENVIRONMENT)]
 
 
 class StoreOpened(Fact):
@@ -190,6 +201,17 @@ class SpoolDamaged(Fact):
     incarnation: PositiveInt
     n: NonNegativeInt
     offset: NonNegativeInt
+
+
+class LetterUnrecorded(Fact):
+    """Letter ``n`` of this incarnation was heard (``receipt`` says where), but there are no more than ``stored``
+    entries of it: what it said in between is lost, by a power cut for one, or was taken away."""
+
+    actor: str
+    incarnation: PositiveInt
+    stored: NonNegativeInt
+    n: PositiveInt
+    receipt: str
 
 
 class WitnessAgreed(Fact):

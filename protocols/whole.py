@@ -26,7 +26,7 @@ from alluse_hub.protocols.flow import (
     ProducedIds,
     Unsettled,
 )
-from alluse_hub.protocols.message import Fact, Json, Message
+from alluse_hub.protocols.message import Fact, Json, Message, built
 from alluse_hub.protocols.program import LinesHeard, LinesRead
 from alluse_hub.protocols.workstream import EventLine, EventsLost, LineRefused, ProgramLine
 
@@ -81,29 +81,35 @@ def _whole(kind: type[Message], short: Message, find: Find, facts: Callable[[], 
         case BoardVersion(request=request, version=version, is_known=is_known):
             return BoardShown(request=request, version=version, view=NOT_KEPT if is_known else {})
         case ConsiderIds(round=number, session=session, events=ids):
-            return Consider.model_construct(round=number, session=session, events=_found(ids, find))
+            return built(Consider, {"round": number, "session": session, "events": _found(ids, find)})
         case Delivered(delivery=delivery, round=number, command=command, session=session):
-            return Deliver.model_construct(
-                delivery=delivery,
-                round=number,
-                command=command,
-                session=session,
-                events=_found(short.events, find),
-                parameters=short.parameters,
-                taken=short.taken,
+            return built(
+                Deliver,
+                {
+                    "delivery": delivery,
+                    "round": number,
+                    "command": command,
+                    "session": session,
+                    "events": _found(short.events, find),
+                    "parameters": short.parameters,
+                    "taken": short.taken,
+                },
             )
         case ProducedIds(workstream=workstream, events=ids, through=through) if kind is Unsettled:
-            return Unsettled.model_construct(workstream=workstream, events=_found(ids, find), through=through)
+            return built(Unsettled, {"workstream": workstream, "events": _found(ids, find), "through": through})
         case ProducedIds(workstream=workstream, delivery=delivery, ok=ok, error=error):
-            return Produced.model_construct(
-                workstream=workstream,
-                delivery=delivery,
-                ok=ok,
-                error=error,
-                result=short.result,
-                events=_found(short.events, find),
-                through=short.through,
-                latency_s=short.latency_s,
+            return built(
+                Produced,
+                {
+                    "workstream": workstream,
+                    "delivery": delivery,
+                    "ok": ok,
+                    "error": error,
+                    "result": short.result,
+                    "events": _found(short.events, find),
+                    "through": short.through,
+                    "latency_s": short.latency_s,
+                },
             )
         case LinesHeard():
             return _lines(short, facts())
@@ -134,9 +140,8 @@ def _lines(short: LinesHeard, facts: Sequence[Fact]) -> LinesRead:
                     lines.append(next(replies))
                 case "h" if short.hello is not None:
                     lines.append(short.hello)
-    return LinesRead.model_construct(
-        through=short.through, lines=tuple(lines), refused=short.refused, refusals=short.refusals
-    )
+    fields = {"through": short.through, "lines": tuple(lines), "refused": short.refused, "refusals": short.refusals}
+    return built(LinesRead, fields)
 
 
 def _events(numbers: tuple[int, ...], facts: Sequence[Fact]) -> list[EventLine]:
@@ -147,18 +152,10 @@ def _events(numbers: tuple[int, ...], facts: Sequence[Fact]) -> list[EventLine]:
 
 def _event(n: int, event: Event | None, name: str) -> EventLine:
     if event is None:
-        return EventLine.model_construct(ws="", seq=1, t=0.0, kind="event", n=n, event=name)
-    return EventLine.model_construct(
-        ws=event.ws,
-        seq=1,
-        t=0.0,
-        kind="event",
-        n=n,
-        event=event.event,
-        session=event.session,
-        cause=event.cause,
-        payload=event.payload,
-    )
+        said: Json = {"ws": "", "event": name, "session": "", "cause": "", "payload": {}}
+    else:
+        said = event.__dict__
+    return built(EventLine, said | {"seq": 1, "t": 0.0, "kind": "event", "n": n})
 
 
 def _refused_names(facts: Sequence[Fact]) -> dict[int, str]:

@@ -7,27 +7,35 @@ in the trail, so bytes never choose a class by themselves.
 from types import ModuleType
 
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from alluse_hub.protocols import (
     admin,
+    arbitration,
     board,
     children,
     claims,
     ending,
+    erasure,
     flow,
     foresight,
     health,
+    keeping,
     lifecycle,
     liveness,
     message,
     program,
     quarantine,
+    resources,
     rules,
+    ruleset,
     scarcity,
     trail,
     workstream,
 )
+from alluse_hub.protocols.declared import personal_in, secrets_in
 from alluse_hub.protocols.errors import CallerError
+from alluse_hub.protocols.masking import without_secrets
 
 MESSAGE_BYTES_MAX = 16_000_000
 """A longer message is refused at the sender: nothing the hub says is near it."""
@@ -52,9 +60,13 @@ def _table(*modules: ModuleType) -> dict[str, type[message.Message]]:
 
 
 KINDS = _table(
-    admin, board, children, claims, ending, flow, foresight, health, lifecycle, liveness, program, quarantine, rules,
-    scarcity, trail, workstream,
+    admin, arbitration, board, children, claims, ending, erasure, flow, foresight, health, keeping, lifecycle, liveness, program,
+    quarantine, resources, rules, ruleset, scarcity, trail, workstream,
 )  # fmt: skip
+
+
+PERSONAL = {name: kind for name, kind in KINDS.items() if personal_in(kind)}
+"""Those with a field that is declared personal."""
 
 
 def kind_of(body: message.Message) -> str:
@@ -67,6 +79,18 @@ def encode(body: message.Message) -> bytes:
     if len(encoded) > MESSAGE_BYTES_MAX:
         raise CallerError(f"a {kind_of(body)} of {len(encoded)} bytes; the limit is {MESSAGE_BYTES_MAX}")
     return encoded
+
+
+def for_record(body: message.Message, encoded: bytes = b"") -> bytes:
+    """As it stands in the trail: without what is declared secret, and in short where its bulk is there already.
+
+    ``encoded``: the whole of it, if that is at hand.  Raises CallerError as ``encode`` does.
+    """
+    shown = body.for_trail()
+    if secrets := secrets_in(type(shown)):
+        kept: bytes = to_json(without_secrets(shown.model_dump(mode="json"), secrets))
+        return kept
+    return encoded if encoded and shown is body else encode(shown)
 
 
 def decode(kind: str, encoded: bytes | str) -> message.Message:

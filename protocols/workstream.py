@@ -3,6 +3,9 @@
 Out: ``hello`` once, ``heartbeat`` each second, ``event``, exactly one ``reply`` per command, ``log``, ``progress``,
 ``state``.  In: ``{id, command, parameters, deadline_s}``.  Every line out carries ``ws``, ``seq`` (from 1 per start,
 no gaps), ``t`` (seconds since the start) and ``kind``.  The events a command causes stand before its reply.
+
+A program that shares data sets says in ``hello`` and in a ``reply`` which versions it has made (``datasets``), and
+answers ``offer_datasets``, ``get_datasets``, ``digest_datasets`` and ``apply_datasets`` (``protocols/versions.py``).
 """
 
 from enum import StrEnum
@@ -21,9 +24,11 @@ from alluse_hub.protocols.detection import (
     Threshold,
     Window,
 )
+from alluse_hub.protocols.declared import Secret
 from alluse_hub.protocols.flow import Event
 from alluse_hub.protocols.lifecycle import ActorName, Intensity, RestartType
-from alluse_hub.protocols.message import Fact, Json, Message
+from alluse_hub.protocols.message import Fact, Json, Message, built
+from alluse_hub.protocols.versions import Version
 
 LINE_BYTES_MAX = 1_000_000
 """A longer line is refused: a thousand times the longest that the reference workstreams write."""
@@ -45,10 +50,12 @@ class MonitorSpec(Message):
     python: Annotated[str, Field(pattern=r"^([\w.]+:\w+)?$")] = ""
     runner: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")] = "alluse_hub.actors.workstreams.sdk:Runner"
     data: str = ""  # a file for the class at ``python``; empty: its own choice
-    env: dict[str, str] = {}
+    env: Annotated[dict[str, str], Secret()] = {}
     cwd: str = ""  # empty: the hub's home
     depends_on: tuple[ActorName, ...] = ()
     needed_by: tuple[ActorName, ...] = ()  # the monitors to tell when this program comes and goes
+    datasets: tuple[str, ...] = ()  # those it shares whose versions the replicator wants to hear of
+    sync_events: tuple[str, ...] = ()  # its events that the replicator waits for
     restart: RestartType = RestartType.PERMANENT
     intensity: Intensity = Intensity()
     pause_first_s: Seconds = 0.1
@@ -93,6 +100,7 @@ class Hello(Line):
     pid: PositiveInt
     resumed: bool = False
     events: NonNegativeInt = 0
+    datasets: dict[str, Version] = {}
 
 
 class Heartbeat(Line):
@@ -113,8 +121,16 @@ class EventLine(Line):
 
     def as_event(self, n: int) -> Event:
         """The event under the hub's number ``n``.  Not validated again: every value was, when the line was read."""
-        return Event.model_construct(
-            ws=self.ws, n=n, event=self.event, session=self.session, cause=self.cause, payload=self.payload
+        return built(
+            Event,
+            {
+                "ws": self.ws,
+                "n": n,
+                "event": self.event,
+                "session": self.session,
+                "cause": self.cause,
+                "payload": self.payload,
+            },
         )
 
 
@@ -125,6 +141,7 @@ class Reply(Line):
     result: JsonValue = None
     error: str | None = None
     ms: NonNegativeFloat = 0.0
+    datasets: dict[str, Version] = {}
 
 
 class Log(Line):

@@ -42,8 +42,9 @@ class CellActor(Shell):
         self._epoll.register(self._bell.fd, select.EPOLLIN)
         self._watched = ThespianWatch([self._epoll.fileno()])
         self._words: deque[tuple[Message, Origin]] = deque()  # for the cell's own core; each resident says two at most
-        open_spool = partial(Spool.open, self._home / "trail" / "spool")
-        self._residents = Residents(self._own, self._home, self, open_spool)
+        veil = None if self._spool is None else self._spool.veil
+        open_spool = partial(Spool.open, self._home / "trail" / "spool", veil=veil)
+        self._residents = Residents(self._own, self._home, self, open_spool, veil)
 
     def _take(self, message: object, sender: ActorAddress) -> None:
         if isinstance(message, Parcel) and self._life is not None:

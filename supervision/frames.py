@@ -7,5 +7,5 @@ from alluse_hub.supervision.spool import Frame
 
 
 def fact_frame(fact: Fact, cause: str = "", correlation: str = "", *, power: bool = False) -> Frame:
-    body = wire.encode(fact.for_trail())
+    body = wire.for_record(fact)
     return Frame(EntryKind.FACT, wire.kind_of(fact), body, "", "", cause, correlation, power)

@@ -9,15 +9,16 @@ import os
 from pathlib import Path
 
 from alluse_hub.supervision.inhand import HAND_BYTES, Hand, letter_in
+from alluse_hub.supervision.spool import Veiling
 
 
-def hand_of(home: Path, name: str, incarnation: int, version: str, now: float) -> Hand:
+def hand_of(home: Path, name: str, incarnation: int, version: str, now: float, veil: Veiling | None = None) -> Hand:
     """On a full disk a hand that leaves nothing to the next: an actor must be able to start there."""
     try:
         memory = _mapped(home / "run" / "hand", name)
     except OSError:
         return Hand.forgetful()
-    return Hand(memory, incarnation, version, now)
+    return Hand(memory, incarnation, version, now, None if veil is None else veil.shadow)
 
 
 def letter_in_hand(home: Path, name: str) -> str:

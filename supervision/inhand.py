@@ -17,6 +17,7 @@ Pure; the memory is given.
 """
 
 import zlib
+from collections.abc import Callable
 from struct import Struct
 from typing import Protocol
 
@@ -58,6 +59,9 @@ after it; none of them holds one.  Suspects take less than 700 bytes each."""
 
 TEXTS = 4
 
+Shadow = Callable[[str, bytes], bytes]
+"""From a kind and a body: what the body is known by, where it must not lie on the disk as it is."""
+
 Print = tuple[str, str, int, int]
 """Sender, kind, CRC-32 and length: what a letter is known by."""
 
@@ -80,8 +84,11 @@ def letter_in(memory: Memory) -> str:
 class Hand:
     """Of one incarnation.  ``died_over``: what the one before it died over."""
 
-    def __init__(self, memory: Memory, incarnation: int, version: str, now: float) -> None:
+    def __init__(
+        self, memory: Memory, incarnation: int, version: str, now: float, shadow: Shadow | None = None
+    ) -> None:
         self._memory = memory
+        self._shadow = shadow
         self._incarnation = incarnation
         self._version = version
         self._suspects = self._remembered()
@@ -89,6 +96,8 @@ class Hand:
         self._told: set[Print] = set()  # set aside by this incarnation
         self.died_over = self._inherited(now)
         self.put_down()
+        if shadow is not None:  # what was declared only since is not to lie there on
+            memory[:INCARNATION_AT] = bytes(INCARNATION_AT)
 
     @classmethod
     def forgetful(cls) -> "Hand":
@@ -97,6 +106,8 @@ class Hand:
 
     def take(self, sender: str, kind: str, body: bytes, letter: str, now: float) -> Suspect | None:
         """A letter is about to be handled; the suspect, if it must not be."""
+        if self._shadow is not None:
+            body = self._shadow(kind, body)
         if len(body) > LETTER_BYTES:
             body = body[:LETTER_BYTES]
         if self._suspects:

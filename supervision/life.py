@@ -234,7 +234,7 @@ class Life(Generic[S]):
         receipt = Frame(
             EntryKind.HEARD,
             wire.kind_of(body),
-            b"" if letter else wire.encode(body.for_trail()),
+            b"" if letter else wire.for_record(body),
             sender,
             letter,
             cause,
@@ -308,15 +308,14 @@ class Life(Generic[S]):
                         frames.append(_fact(late, cause, correlation))
                         continue
                     body = wire.encode(message)
-                    shown = message.for_trail()
-                    kept = body if shown is message else wire.encode(shown)
+                    kept = wire.for_record(message, body)
                     frames.append(Frame(EntryKind.SENT, wire.kind_of(message), kept, to, "", cause, correlation))
                     numbered.append((whole, entry, body))
                 case Record(fact=fact) | Commit(fact=fact):
                     frames.append(_fact(fact, cause, correlation, power=isinstance(effect, Commit)))
                     self._facts += type(fact) in self.core.facts
                 case Do(job=job):
-                    kept = wire.encode(job.for_trail())
+                    kept = wire.for_record(job)
                     frames.append(Frame(EntryKind.DID, wire.kind_of(job), kept, "", "", cause, correlation))
                     numbered.append((whole, entry, b""))
                 case _:

@@ -20,16 +20,17 @@ from typing import Any, NamedTuple, Protocol
 from pydantic_core import from_json
 
 from alluse_hub.protocols import wire
-from alluse_hub.protocols.effects import CancelWake, Core, Effect, Wake
+from alluse_hub.protocols.effects import Because, CancelWake, Core, Effect, Wake
 from alluse_hub.protocols.errors import CallerError, HubError
 from alluse_hub.protocols.flow import Event
 from alluse_hub.protocols.lifecycle import Booted, DeadLetter, Failed, Started, Woken
 from alluse_hub.protocols.message import Envelope, Fact, Json, Message
+from alluse_hub.protocols.personal import MARK
 from alluse_hub.protocols.quarantine import DiedInHand, LetterSetAside
 from alluse_hub.protocols.scarcity import SpoolGap
 from alluse_hub.protocols.trail import EntryKind, Snapshot, Stored
 from alluse_hub.protocols.whole import NotWholeError, whole
-from alluse_hub.supervision.origins import Origin, unwrapped
+from alluse_hub.supervision.origins import Origin
 from alluse_hub.supervision.outbox import Outbox, split
 from alluse_hub.supervision.recovery import recovered
 from alluse_hub.supervision.sayings import (
@@ -106,13 +107,14 @@ def replayed(
     """``entries``: all of that incarnation, in order; if they end too early, that is not held against it."""
     judgement = Judgement(actor, incarnation)
     run: _Run | None = None
-    for receipt, rest, is_last in _turns(_gapless(judgement, entries)):
+    for receipt, rest, is_last in _turns(judgement, entries):
         judgement.letters += receipt is not None and receipt.message != Stored.__name__
         if judgement.difference is not None:
             _unless_recorded_in_part(judgement, judgement.difference, rest)
         if judgement.difference is not None or judgement.unknown:
             continue
         try:
+            _unless_sealed(judgement, rest if receipt is None else (receipt, *rest))
             if receipt is None:
                 run = _born(judgement, rest, core_of, recover, material)
             elif run is not None:
@@ -127,6 +129,14 @@ def replayed(
 def _give_up(judgement: Judgement, entry: SpoolEntry, why: str) -> None:
     judgement.unknown = why
     judgement.unknown_from = f"{judgement.actor}/{judgement.incarnation}/{entry.n}"
+
+
+def _unless_sealed(judgement: Judgement, entries: Iterable[SpoolEntry]) -> None:
+    """What could not be opened is of an erased subject, or its key is not here."""
+    for entry in entries:
+        if MARK in entry.body:
+            name = f"{judgement.actor}/{judgement.incarnation}/{entry.n}"
+            raise NotWholeError(f"{name} has a sealed field that nobody can open here: its subject was erased, or no key")
 
 
 def _unless_all_is_recorded(entry: SpoolEntry) -> None:
@@ -148,21 +158,21 @@ def _unless_recorded_in_part(judgement: Judgement, found: Difference, rest: list
                 judgement.unknown, judgement.unknown_from = str(missing), found.entry
 
 
-def _gapless(judgement: Judgement, entries: Iterable[SpoolEntry]) -> Iterator[SpoolEntry]:
-    due = 1
-    for entry in entries:
-        if entry.n != due and not judgement.unknown:
-            _give_up(judgement, entry, f"entry {due} is not in the trail")
-        due = entry.n + 1
-        yield entry
-
-
-def _turns(entries: Iterable[SpoolEntry]) -> Iterator[tuple[SpoolEntry | None, list[SpoolEntry], bool]]:
-    """A receipt, what follows it until the next, and whether nothing more comes; before the first there is none."""
+def _turns(
+    judgement: Judgement, entries: Iterable[SpoolEntry]
+) -> Iterator[tuple[SpoolEntry | None, list[SpoolEntry], bool]]:
+    """A receipt, what follows it until the next, and whether nothing more comes; before the first there is none.  From
+    a gap on nothing can be judged."""
     receipt: SpoolEntry | None = None
     rest: list[SpoolEntry] = []
+    heard = EntryKind.HEARD.value
+    due = 1
     for entry in entries:
-        if entry.kind == EntryKind.HEARD:
+        n = entry.n
+        if n != due and not judgement.unknown:
+            _give_up(judgement, entry, f"entry {due} is not in the trail")
+        due = n + 1
+        if entry.kind == heard:
             if receipt is not None or rest:
                 yield receipt, rest, False
             receipt, rest = entry, []
@@ -377,11 +387,11 @@ class _Run:
 
     def _set_timers(self, effects: Sequence[Effect], at: float) -> None:
         for whole_effect in effects:
-            match unwrapped(whole_effect, Origin())[0]:
-                case Wake(timer=timer, after_s=after_s):
-                    self.timers[timer] = at + after_s
-                case CancelWake(timer=timer):
-                    self.timers.pop(timer, None)
+            effect = whole_effect.effect if type(whole_effect) is Because else whole_effect
+            if type(effect) is Wake:
+                self.timers[effect.timer] = at + effect.after_s
+            elif type(effect) is CancelWake:
+                self.timers.pop(effect.timer, None)
 
     def _check_snapshot(self, entry: SpoolEntry) -> None:
         kept = wire.decode(entry.message, entry.body)

@@ -37,6 +37,7 @@ from alluse_hub.supervision.origins import UNKNOWN, Origin
 from alluse_hub.supervision.parcel import Parcel
 from alluse_hub.supervision.pings import Work
 from alluse_hub.supervision.ports import SpoolPort
+from alluse_hub.supervision.spool import Veiling
 from alluse_hub.supervision.timers import Timers
 from alluse_hub.supervision.workshop import Worker, Workshop
 
@@ -144,11 +145,19 @@ class Resident:
 class Residents:
     """``boot``: the cell's own; ``open_spool``: by name, a new incarnation's."""
 
-    def __init__(self, boot: Boot, home: Path, carrier: Carrier, open_spool: Callable[[str], SpoolPort]) -> None:
+    def __init__(
+        self,
+        boot: Boot,
+        home: Path,
+        carrier: Carrier,
+        open_spool: Callable[[str], SpoolPort],
+        veil: Veiling | None = None,
+    ) -> None:
         self._boot = boot
         self._home = home
         self._carrier = carrier
         self._open_spool = open_spool
+        self._veil = veil
         self._residents: dict[str, Resident] = {}
         self._agenda = Timers()
         self._readers: dict[int, Resident] = {}  # by descriptor
@@ -180,7 +189,7 @@ class Residents:
             )
             resident = Resident(boot, shell.core, self._carrier, self._leave)
             spool = self._open_spool(name)
-            hand = hand_of(self._home, name, spool.incarnation, boot.version, resident.now())
+            hand = hand_of(self._home, name, spool.incarnation, boot.version, resident.now(), self._veil)
             resident.life = Life(boot, shell.core, spool, resident, hand)
         except Exception as error:  # noqa: BLE001  # it has no spool to leave it in: the cell's has to do
             _shout(error)

@@ -40,7 +40,7 @@ class Said(NamedTuple):
     @classmethod
     def of(cls, entry: SpoolEntry) -> "Said":
         kind = EntryKind(entry.kind)
-        return cls(kind, entry.message, entry.body, entry.to, entry.cause, entry.correlation, entry.power)
+        return cls(kind, entry.message, entry.body, entry.to, entry.cause, entry.correlation, bool(entry.power))
 
 
 def said_by(effects: Iterable[Effect], turn: Origin, outbox: Outbox) -> list[Said]:
@@ -54,20 +54,20 @@ def said_by(effects: Iterable[Effect], turn: Origin, outbox: Outbox) -> list[Sai
                     late = DeadLetter(to=to, kind=wire.kind_of(message), why="a later directive overtook it")
                     said.append(fact_said(late, origin))
                     continue
-                body = wire.encode(message.for_trail()).decode()
+                body = wire.for_record(message).decode()
                 said.append(Said(EntryKind.SENT, wire.kind_of(message), body, to, *origin))
             case Record(fact=fact):
                 said.append(fact_said(fact, origin))
             case Commit(fact=fact):
                 said.append(fact_said(fact, origin, power=True))
             case Do(job=job):
-                body = wire.encode(job.for_trail()).decode()
+                body = wire.for_record(job).decode()
                 said.append(Said(EntryKind.DID, wire.kind_of(job), body, "", *origin))
     return said
 
 
 def fact_said(fact: Fact, origin: Origin, *, power: bool = False) -> Said:
-    return Said(EntryKind.FACT, wire.kind_of(fact), wire.encode(fact.for_trail()).decode(), "", *origin, power)
+    return Said(EntryKind.FACT, wire.kind_of(fact), wire.for_record(fact).decode(), "", *origin, power)
 
 
 def is_silent(effects: Sequence[Effect]) -> bool:

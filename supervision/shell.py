@@ -187,12 +187,12 @@ class Shell(Actor):  # type: ignore[misc]  # Thespian ships no types
         self._parent = parent
         self._lodging = lodging_on(order.house.base, self._home, self.send)
         own = self._lodging.move_in(order.name, order.parent_pid)
-        spool = self._spool = Spool.open(self._home / "trail" / "spool", order.name)
+        spool = self._spool = Spool.open(self._home / "trail" / "spool", order.name, order.house.veil)
         version = order.house.version
         path = f"{type(self).__module__}.{type(self).__qualname__}"
         boot = Boot(order.name, order.life, order.spec, order.parent, version, own.pid, own.ticks, order.origin, path)
         self._own = boot
-        hand = hand_of(self._home, order.name, spool.incarnation, order.house.version, self.now())
+        hand = hand_of(self._home, order.name, spool.incarnation, order.house.version, self.now(), spool.veil)
         self._life = Life(boot, self.core, spool, self, hand)
         self._prepare()
         self._life.open()

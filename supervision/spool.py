@@ -28,7 +28,7 @@ import zlib
 from collections.abc import Sequence
 from json.encoder import encode_basestring_ascii as quote
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self
 
 from alluse_hub.protocols.errors import CallerError, TrailError
 from alluse_hub.protocols.trail import EntryKind
@@ -91,6 +91,16 @@ class Frame(NamedTuple):
     power: bool = False
 
 
+class Veiling(Protocol):
+    """What stands between an actor and the disk, where something is declared personal: ``veil`` has it."""
+
+    def sealed(self, frames: Sequence[Frame], actor: str, incarnation: int, n: int) -> Sequence[Frame]:
+        """As they may be written; the first of them becomes entry ``n``.  Raises SpoolFullError, TrailError."""
+
+    def shadow(self, kind: str, body: bytes) -> bytes:
+        """What a letter in hand may be known by on the disk."""
+
+
 class SpoolEntry(NamedTuple):
     """One entry as read back, cheaply: ``kind`` is the value of an ``EntryKind``, ``body`` JSON text or empty."""
 
@@ -150,8 +160,9 @@ def latest_incarnation(directory: Path, actor: str) -> int:
 class Spool:
     """The writing end: one owner, one thread.  ``n`` is the number of the last frame written, 0 before the first."""
 
-    def __init__(self, path: Path, name: SpoolName, fd: int) -> None:
+    def __init__(self, path: Path, name: SpoolName, fd: int, veil: Veiling | None = None) -> None:
         self.path = path
+        self.veil = veil
         self.actor = name.actor
         self.incarnation = name.incarnation
         self.n = 0
@@ -162,7 +173,7 @@ class Spool:
         self._takes_ahead = True  # as far as the file system can
 
     @classmethod
-    def open(cls, directory: Path, actor: str) -> Self:
+    def open(cls, directory: Path, actor: str, veil: Veiling | None = None) -> Self:
         """A new incarnation's spool, numbered one above the highest there; no two callers get the same.
 
         Makes the directory if need be.  Raises CallerError for a name no actor may have, TrailError if it cannot write.
@@ -177,7 +188,7 @@ class Spool:
                 with contextlib.suppress(FileExistsError):
                     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
                     sync_directory(directory)  # else a power cut could let the number come again
-                    return cls(path, name, fd)
+                    return cls(path, name, fd, veil)
         except OSError as error:
             raise TrailError(
                 f"no spool for {actor} in {directory}: {error}; is it writable, with space left?"
@@ -193,6 +204,8 @@ class Spool:
         SpoolFullError if there is no space, and then nothing is written; TrailError if not all is written; then ``n``
         counts the whole frames that are in the file, and nothing stands behind them.
         """
+        if self.veil is not None:
+            frames = self.veil.sealed(frames, self.actor, self.incarnation, self.n + 1)
         times = f'"at":{at!r},"wall":{wall!r}'
         packed = [_pack(frame, n, times) for n, frame in enumerate(frames, start=self.n + 1)]
         data = b"".join(packed)

@@ -4,6 +4,7 @@ And the one that the owner of a tree says to its root from outside, which is a l
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from thespian.actors import ActorAddress
 
@@ -11,10 +12,12 @@ from alluse_hub.protocols import wire
 from alluse_hub.protocols.admin import ShutDown
 from alluse_hub.protocols.message import Json
 from alluse_hub.protocols.names import GUARDIAN, ROOT
+from alluse_hub.protocols.personal import PersonalField
 from alluse_hub.supervision.life import ANY_INCARNATION
 from alluse_hub.supervision.origins import UNKNOWN, Origin
 from alluse_hub.supervision.parcel import Parcel
 from alluse_hub.supervision.pings import Mail, Work
+from alluse_hub.supervision.spool import Veiling
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,16 @@ class House:
     version: str
     root: ActorAddress | None = None
     base: str = "engine"  # what carries letters: see `system.opened`
+    personal: tuple[PersonalField, ...] = ()  # declared of the events of workstreams
+
+    @property
+    def veil(self) -> Veiling | None:
+        """For one actor; None where nothing is declared personal."""
+        if not (self.personal or wire.PERSONAL):
+            return None
+        from alluse_hub.supervision.veil import veil_of  # noqa: PLC0415  # brings cryptography: 30 ms, and memory
+
+        return veil_of(Path(self.home), self.personal)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ from alluse_hub.protocols.trail import (
     Closed,
     DamageFound,
     Ingested,
+    LetterMissed,
+    LetterUnrecorded,
     Mark,
     SpoolDamaged,
     SpoolEnded,
@@ -42,12 +44,17 @@ from alluse_hub.protocols.trail import (
 @dataclass(frozen=True, slots=True)
 class Auditor:
     """``marks``: per actor, how far its newest incarnation that waited for anything is stored.  ``flushes_for``: who
-    waits to hear that the store has all.  ``stuck``: why nothing can be stored at present."""
+    waits to hear that the store has all.  ``stuck``: why nothing can be stored at present.  ``unwitnessed``: why the
+    witness does not cosign at present.  ``missed``: the first letter that is not on its sender's record, in words, and
+    in how many lives of senders there are such."""
 
     name: str
     marks: Mapping[str, Mark] = field(default_factory=lambda: MappingProxyType({}))
     flushes_for: str = ""
     stuck: str = ""
+    unwitnessed: str = ""
+    missed: str = ""
+    missed_in: int = 0
 
 
 def start(name: str, _spec: Message) -> Auditor:
@@ -82,7 +89,10 @@ def decide(state: Auditor, letter: Envelope) -> Decision[Auditor]:
             return Decision(state)  # asked for twice
         case WitnessHeard(size=size, refusal=why):
             fact = WitnessRefused(size=size, why=why) if why else WitnessAgreed(size=size)
-            return Decision(state, (Record(fact),))
+            said = f"the witness has not cosigned more than {size} entries: {why}" if why else ""
+            return Decision(replace(state, unwitnessed=said), (Record(fact),))
+        case LetterMissed():
+            return miss(state, letter.body)
         case TailStuck(why=why) if why:
             return Decision(replace(state, stuck=why))
         case TailStuck(waited_s=waited_s):
@@ -106,6 +116,24 @@ def acknowledge(state: Auditor, marks: tuple[Mark, ...]) -> Decision[Auditor]:
     return Decision(replace(state, marks=MappingProxyType(known)), tuple(effects))
 
 
+def miss(state: Auditor, word: LetterMissed) -> Decision[Auditor]:
+    """It stays in the state: this can only be mended by somebody who looks."""
+    fact = LetterUnrecorded.model_validate(word.model_dump())
+    said = state.missed or (
+        f"{word.actor}/{word.incarnation}/{word.n} was heard ({word.receipt}), but {word.actor} recorded no more than"
+        f" {word.stored} entries in that life: what it said is lost or was taken away"
+    )
+    return Decision(replace(state, missed=said, missed_in=state.missed_in + 1), (Record(fact),))
+
+
+def degraded(state: Auditor) -> str:
+    alarm = state.missed
+    if alarm:
+        more = f", and of {state.missed_in - 1} other lives as well" if state.missed_in > 1 else ""
+        alarm += f"{more}; look with `trail check`"
+    return "; ".join(why for why in (alarm, state.stuck, state.unwitnessed) if why)
+
+
 def stored(mark: Mark) -> Send:
     return Send(mark.actor, Stored(incarnation=mark.incarnation, n=mark.n))
 
@@ -114,7 +142,7 @@ CORE = Core(
     start=start,
     decide=decide,
     spec=AuditorSpec,
-    degraded=lambda state: state.stuck,
+    degraded=degraded,
     accepts=frozenset(
         (
             Started,
@@ -125,6 +153,7 @@ CORE = Core(
             PeerUp,
             SpoolEnded,
             DamageFound,
+            LetterMissed,
             WitnessHeard,
             Flush,
             Flushed,

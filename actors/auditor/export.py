@@ -31,7 +31,7 @@ from alluse_hub.actors.auditor.merkle import Nodes
 from alluse_hub.actors.auditor.notes import Checkpoint, Note
 from alluse_hub.actors.auditor.parquet import ParquetFile
 from alluse_hub.actors.auditor.reader import reading
-from alluse_hub.actors.auditor.stored_tree import newest, nodes_in
+from alluse_hub.actors.auditor.stored_tree import last_leaf, newest, nodes_in
 from alluse_hub.protocols.errors import CallerError, HubError, TrailError
 from alluse_hub.protocols.find import Find
 
@@ -142,7 +142,7 @@ def _head(home: Path) -> tuple[str, int]:
         note = newest(store) if made else ""
         if not note:
             raise TrailError("nothing in this trail is signed yet, so nothing could be proved; start the hub once")
-        return note, store.execute("SELECT max(leaf) FROM entries").fetchone()[0]
+        return note, last_leaf(store)
 
 
 def _written(

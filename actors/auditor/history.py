@@ -7,20 +7,23 @@ Entries never change, so the pieces fit together.
 Read-only.
 """
 
+import contextlib
 import json
 from array import array
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
-from alluse_hub.actors.auditor.bindings import sqlite3
 from alluse_hub.actors.auditor.left import LeftFact, left
-from alluse_hub.actors.auditor.reader import BUSY_TIMEOUT_S, Tails, at_one_moment, reading, store_of
-from alluse_hub.protocols.errors import CallerError, TrailError
+from alluse_hub.actors.auditor.moments import EVERYWHERE, Moment, Pieces, Row, Which, looking
+from alluse_hub.actors.auditor.reader import Tails, at_one_moment
+from alluse_hub.actors.auditor.unsealing import Reading, Sentences, refuse_sealed, unsealed
+from alluse_hub.protocols.errors import CallerError
 from alluse_hub.protocols.flow import Event, EventHeard
 from alluse_hub.protocols.lifecycle import Booted
 from alluse_hub.protocols.message import EntryId, Json
+from alluse_hub.protocols.personal import MARK
 from alluse_hub.protocols.trail import EntryKind, Snapshot
 from alluse_hub.supervision.spool import SpoolEntry, SpoolName
 
@@ -30,7 +33,10 @@ PIECE_ENTRIES = 4_096
 EVENTS_KEPT = 20_000
 """Events kept for the next who got them: some 20 MB."""
 
-_COLUMNS = "n, kind, message, peer, letter, cause, correlation, at, wall, power, body"
+EVENTS_AHEAD = 256
+"""Bodies of events that are read with the one that was asked for: its next ones are asked for soon."""
+
+_COLUMNS = "n, kind, message, peer, letter, cause, correlation, at, wall, power, coalesce(body, '')"  # as SpoolEntry
 
 Facts = tuple[Json | None, list[tuple[str, bytes]]]
 """The latest snapshot, and the facts since by kind and body."""
@@ -55,42 +61,42 @@ class Incarnation(NamedTuple):
 
 
 class History:
-    """Opened by ``of``; ``close`` when done."""
+    """Opened by ``of``; ``close`` when done.  ``reads``: how sealed fields are read, by default as sentences."""
 
-    def __init__(self, connection: sqlite3.Connection | None, newest: int, tails: Tails) -> None:
-        self._connection = connection
+    reads: Reading = Sentences()
+
+    def __init__(self, stored: Pieces | None, newest: int, tails: Tails) -> None:
+        self._stored = stored
         self.newest = newest
         self._tails = tails
         self._events: OrderedDict[str, Event] = OrderedDict()
         self._places: dict[str, array[int]] = {}  # of a workstream's events, by number
+        self._ahead: dict[str, dict[int, str]] = {}  # bodies of a workstream's next events, by place
+        self._letters: dict[str, tuple[str, str]] = {}  # those that the piece at hand was heard from
 
     @classmethod
     def of(cls, home: Path) -> Self:
         """Raises TrailError if store or spools cannot be read, or if a newer hub wrote them."""
 
-        def look(connection: sqlite3.Connection | None) -> int | None:
-            return None if connection is None else _number(connection, "SELECT max(leaf) FROM entries")
+        def look(trail: Moment | None) -> int | None:
+            return None if trail is None else trail.newest
 
-        newest, tails = at_one_moment(home, lambda _: True, look)
-        if newest is None:
-            return cls(None, 0, tails)
-        with reading(home):
-            pass  # it has been said in words if it cannot be read
-        uri = f"{store_of(home).absolute().as_uri()}?mode=ro"
-        return cls(sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None), newest, tails)
+        newest, tails = at_one_moment(home, lambda _: True, looking(home, look))
+        return cls(Pieces(home) if newest is not None else None, newest or 0, tails)
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
+        if self._stored is not None:
+            self._stored.close()
 
-    def _rows(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:  # columns of several types
-        """All at once: between two questions the store is free.  Raises TrailError."""
-        if self._connection is None:
+    def _rows(
+        self, sql: str, values: Sequence[object], which: Which = EVERYWHERE, low: int = 0, high: int | None = None
+    ) -> list[Row]:
+        """All at once: between two questions the store is free.  ``sql`` takes the values, and the places ``low`` (not
+        included) and ``high``.  Raises TrailError."""
+        if self._stored is None:
             return []
-        try:
-            return self._connection.execute(sql, values).fetchall()
-        except sqlite3.DatabaseError as error:
-            raise TrailError(f"the trail cannot be read on: {error}; if it stays so, bring back a backup") from error
+        with self._stored.piece() as trail:
+            return trail.every(sql, values, low, self.newest if high is None else high, which(trail))
 
     # --- places ------------------------------------------------------------------------------------------------------
 
@@ -100,23 +106,19 @@ class History:
             wanted = EntryId.parse(entry_id)
         except ValueError as error:
             raise CallerError(f"{entry_id!r} is no entry; they read actor/incarnation/number, as ws3/1/42") from error
-        sql = "SELECT leaf FROM entries WHERE actor = ? AND incarnation = ? AND n = ?"
-        found = self._rows(sql, (wanted.actor, wanted.incarnation, wanted.n))
+        sql = "SELECT leaf FROM entries WHERE actor = ? AND incarnation = ? AND n = ? AND leaf > ? AND leaf <= ?"
+        name = wanted.actor, wanted.incarnation, wanted.n
+        found = self._rows(sql, name, lambda trail: trail.with_entry(*name))
         if not found:
             raise CallerError(f"{entry_id} is not in the store; see `trail tail`")
         return int(found[0][0])
 
     def place_before(self, wall: float) -> int:
         """The last place written before ``wall``, seconds since 1970, as good as the wall clock is; by bisection."""
-        low, high = 0, self.newest
-        while low < high:
-            middle = (low + high + 1) // 2
-            found = self._rows("SELECT wall FROM entries WHERE leaf <= ? ORDER BY leaf DESC LIMIT 1", (middle,))
-            if not found or found[0][0] < wall:
-                low = middle
-            else:
-                high = middle - 1
-        return low
+        if self._stored is None:
+            return 0
+        with self._stored.piece() as trail:
+            return trail.place_before(wall, 0, self.newest)
 
     # --- incarnations ------------------------------------------------------------------------------------------------
 
@@ -130,37 +132,67 @@ class History:
         return [Incarnation(*name, self._last_leaf(*name)) for name in sorted(names)]
 
     def _stored_names(self, actor: str) -> Iterator[tuple[str, int]]:
-        """From step to step of an index that has them in order."""
+        """From step to step of an index that has them in order; of what is sealed they stand in a list."""
         sql = (
             "SELECT actor, incarnation FROM entries INDEXED BY entries_once"
-            " WHERE (actor, incarnation) > (?, ?) AND leaf <= ? ORDER BY actor, incarnation LIMIT 1"
+            " WHERE (actor, incarnation) > (?, ?) AND leaf > ? AND leaf <= ? ORDER BY actor, incarnation LIMIT 1"
         )
+        if self._stored is None:
+            return
+        with self._stored.piece() as trail:
+            sealed, through = trail.sealed_names(actor), trail.through
+        yield from sealed
         at: tuple[str, int] = (actor, 0)
-        while found := self._rows(sql, (*at, self.newest)):
-            at = found[0][0], found[0][1]
+        while found := self._rows(sql, at, lambda _: (), through):
+            at = found[-1][0], found[-1][1]
             if actor not in {"", at[0]}:
                 return
             yield at
 
     def _last_leaf(self, actor: str, incarnation: int) -> int:
-        sql = "SELECT leaf FROM entries WHERE actor = ? AND incarnation = ? AND leaf <= ? ORDER BY n DESC LIMIT 1"
-        found = self._rows(sql, (actor, incarnation, self.newest))
-        return int(found[0][0]) if found else 0
+        sql = (
+            "SELECT n, leaf FROM entries WHERE actor = ? AND incarnation = ? AND leaf > ? AND leaf <= ?"
+            " ORDER BY n DESC LIMIT 1"
+        )
+        found = self._rows(sql, (actor, incarnation), _of(actor, incarnation))
+        return int(max(found)[1]) if found else 0
 
-    def entries(self, incarnation: Incarnation, last: int | None = None) -> Iterator[SpoolEntry]:
-        """In order; up to that place of the store, or with what is in its spool."""
+    def pieces(self, incarnation: Incarnation, last: int | None = None) -> Iterator[Sequence[SpoolEntry]]:
+        """In order; up to that place of the store, or with what is in its spool.  The letters that a piece was heard
+        from are at hand until the next one."""
         sql = (
             f"SELECT {_COLUMNS} FROM entries INDEXED BY entries_once"  # noqa: S608  # no value in it
-            " WHERE actor = ? AND incarnation = ? AND n > ? AND leaf <= ? ORDER BY n LIMIT ?"
+            " WHERE actor = ? AND incarnation = ? AND n > ? AND leaf > ? AND leaf <= ? ORDER BY n LIMIT ?"
         )
         bound = self.newest if last is None else min(last, self.newest)
         name = SpoolName(incarnation.actor, incarnation.number)
         n = 0
-        while rows := self._rows(sql, (*name, n, bound, PIECE_ENTRIES)):
+        while rows := self._next_rows(sql, name, n, bound):
             n = rows[-1][0]
-            yield from map(_entry, rows)
+            piece = [*map(SpoolEntry._make, rows)]
+            self._fetch_letters({entry.letter for entry in piece if entry.letter})
+            yield piece
+        self._letters = {}
         if last is None:
-            yield from self._tails.get(name, ())
+            yield self._tails.get(name, ())
+
+    def _next_rows(self, sql: str, name: SpoolName, n: int, bound: int) -> list[Row]:
+        """Places follow numbers within an incarnation, so the first that has any has the next ones."""
+        if self._stored is None:
+            return []
+        with self._stored.piece() as trail:
+            only = trail.with_actor(name.actor, (name.incarnation, n), name.incarnation)
+            return trail.rows(sql, (*name, n), PIECE_ENTRIES, 0, bound, only, newest_first=False)
+
+    def unsealed(self, incarnation: Incarnation, entry: SpoolEntry) -> SpoolEntry:
+        """As it may be read."""
+        if MARK not in entry.body:
+            return entry
+        known = EntryId(incarnation.actor, incarnation.number, entry.n)
+        return entry._replace(body=self._body_of(known, entry.message, entry.body))
+
+    def _body_of(self, entry: EntryId, kind: str, body: str) -> str:
+        return self.reads.body(body, entry.actor, entry.incarnation, entry.n, kind)
 
     # --- what was left for those who came after ----------------------------------------------------------------------
 
@@ -173,21 +205,22 @@ class History:
         return self._facts(through.actor, kinds, (through.incarnation, through.n))
 
     def _facts(self, actor: str, kinds: frozenset[str], through: tuple[int, int]) -> Facts:
-        where = (
-            "FROM entries INDEXED BY entries_facts"
-            " WHERE kind = 'fact' AND actor = ? AND (incarnation, n) <= (?, ?) AND leaf <= ?"
-        )
-        bounds = (actor, *through, self.newest)
-        newest = self._rows(
-            f"SELECT incarnation, n, message, body {where} AND message = ? ORDER BY incarnation DESC, n DESC LIMIT 1",
+        where = "FROM entries INDEXED BY entries_facts WHERE kind = 'fact' AND actor = ? AND (incarnation, n) <= (?, ?)"
+        bounds = (actor, *through)
+        snapshots = self._rows(
+            f"SELECT incarnation, n, message, body {where} AND message = ? AND leaf > ? AND leaf <= ?"
+            " ORDER BY incarnation DESC, n DESC LIMIT 1",
             (*bounds, Snapshot.__name__),
+            _of(actor),
         )
+        newest = sorted(snapshots)[-1:]
         since = newest[0][:2] if newest else (0, 0)
         wanted = sorted(kinds)
         rows = self._rows(
             f"SELECT incarnation, n, message, body {where} AND message IN ({', '.join('?' * len(wanted))})"
-            " AND (incarnation, n) > (?, ?)",
+            " AND (incarnation, n) > (?, ?) AND leaf > ? AND leaf <= ?",
             (*bounds, *wanted, *since),
+            _of(actor, after=since),
         )
         facts = [LeftFact(*row) for row in (*newest, *rows)]
         for name in self._spools_of(actor):
@@ -195,7 +228,7 @@ class History:
                 is_wanted = entry.message in kinds or entry.message == Snapshot.__name__
                 if entry.kind == EntryKind.FACT and is_wanted and (name.incarnation, entry.n) <= through:
                     facts.append(LeftFact(name.incarnation, entry.n, entry.message, entry.body))
-        return left(facts)
+        return left(unsealed(self.reads, actor, facts))
 
     def _spools_of(self, actor: str) -> list[SpoolName]:
         return sorted(name for name in self._tails if name.actor == actor)
@@ -204,10 +237,10 @@ class History:
         """``Booted`` of that incarnation.  Raises CallerError without one."""
         sql = (
             "SELECT body FROM entries INDEXED BY entries_facts"
-            " WHERE kind = 'fact' AND actor = ? AND message = ? AND incarnation = ? LIMIT 1"
+            " WHERE kind = 'fact' AND actor = ? AND message = ? AND incarnation = ? AND leaf > ? AND leaf <= ? LIMIT 1"
         )
         name = SpoolName(through.actor, through.incarnation)
-        found = [body for (body,) in self._rows(sql, (name.actor, Booted.__name__, name.incarnation))]
+        found = [body for (body,) in self._rows(sql, (name.actor, Booted.__name__, name.incarnation), _of(*name))]
         found += [entry.body for entry in self._tails.get(name, ()) if entry.message == Booted.__name__]
         if not found:
             raise CallerError(f"{name.actor}/{name.incarnation} was never started, or that is no longer in the trail")
@@ -218,10 +251,10 @@ class History:
 
         Raises CallerError if there is none."""
         sql = (
-            "SELECT incarnation, n, at, wall FROM entries INDEXED BY entries_once WHERE actor = ? AND leaf <= ?"
-            " ORDER BY incarnation DESC, n DESC LIMIT 1"
+            "SELECT incarnation, n, at, wall FROM entries INDEXED BY entries_once WHERE actor = ?"
+            " AND leaf > ? AND leaf <= ? ORDER BY incarnation DESC, n DESC LIMIT 1"
         )
-        rows = self._rows(sql, (actor, self.newest if last is None else last))
+        rows = self._rows(sql, (actor,), _of(actor), high=last)
         found = [(EntryId(actor, incarnation, n), at, wall) for incarnation, n, at, wall in rows]
         if last is None:
             ends = [(name, self._tails[name][-1]) for name in self._spools_of(actor) if self._tails[name]]
@@ -234,19 +267,51 @@ class History:
 
     def letter(self, entry_id: str) -> tuple[str, str] | None:
         """Kind and body of a letter, as its sender wrote it down; None for one that is not there."""
+        found = self._letter(entry_id)
+        if found is None or MARK not in found[1]:
+            return found
+        kind, body = found[0], self._body_of(EntryId.parse(entry_id), *found)
+        refuse_sealed(body, entry_id)
+        return kind, body
+
+    def _letter(self, entry_id: str) -> tuple[str, str] | None:
+        if (found := self._letters.get(entry_id)) is not None:
+            return found
         try:
             actor, incarnation, n = entry_id.rsplit("/", 2)
             name, number = SpoolName(actor, int(incarnation)), int(n)
         except ValueError:
             return None
-        sql = "SELECT message, body FROM entries WHERE actor = ? AND incarnation = ? AND n = ? AND kind = 'sent'"
-        for message, body in self._rows(sql, (*name, number)):
+        sql = (
+            "SELECT message, body FROM entries WHERE actor = ? AND incarnation = ? AND n = ? AND kind = 'sent'"
+            " AND leaf > ? AND leaf <= ?"
+        )
+        for message, body in self._rows(sql, (*name, number), lambda trail: trail.with_entry(*name, number)):
             return message, body
         tail = self._tails.get(name)
         at = number - tail[0].n if tail else -1
         if tail is None or not 0 <= at < len(tail) or tail[at].kind != EntryKind.SENT:
             return None
         return tail[at].message, tail[at].body
+
+    def _fetch_letters(self, ids: set[str]) -> None:
+        """All at once: of each sender those that are wanted, and no other."""
+        by_sender: dict[tuple[str, int], dict[int, str]] = {}
+        for entry_id in ids:
+            with contextlib.suppress(ValueError):  # of a letter that is no entry
+                actor, incarnation, n = entry_id.rsplit("/", 2)
+                by_sender.setdefault((actor, int(incarnation)), {})[int(n)] = entry_id
+        sql = (
+            "SELECT n, message, body FROM entries INDEXED BY entries_once"
+            " WHERE actor = ? AND incarnation = ? AND n IN (SELECT value FROM json_each(?)) AND +kind = 'sent'"
+            " AND +leaf > ? AND +leaf <= ?"
+        )
+        self._letters = {}
+        for sender, wanted in by_sender.items():
+            for n, message, body in self._rows(
+                sql, (*sender, json.dumps(sorted(wanted))), _between(*sender, min(wanted), max(wanted))
+            ):
+                self._letters[wanted[n]] = (message, body)
 
     def event(self, event_id: str) -> Event:
         """Raises LookupError for one that nobody heard."""
@@ -265,20 +330,42 @@ class History:
         n = int(number) if number.isdecimal() else 0
         if n >= len(places) or not places[n]:
             raise LookupError(event_id)
-        if places[n] > 0:
-            body = self._rows("SELECT body FROM entries WHERE leaf = ?", (places[n],))[0][0]
-        else:
-            body = self._spooled_events(ws)[-places[n] - 1].body
+        body = self._body_at(ws, places, n) if places[n] > 0 else self._spooled_events(ws)[-places[n] - 1].body
+        if MARK in body:
+            entry = self._entry_of_event(ws, places[n], body)
+            body = self._body_of(entry, EventHeard.__name__, body)
+            refuse_sealed(body, event_id)
         return EventHeard.model_validate_json(body).event
+
+    def _entry_of_event(self, ws: str, place: int, body: str) -> EntryId:
+        if place > 0:
+            sql = "SELECT incarnation, n FROM entries WHERE leaf > ? AND leaf <= ?"
+            return EntryId(ws, *self._rows(sql, (), low=place - 1, high=place)[0])
+        spooled = ((name, entry) for name in self._spools_of(ws) for entry in self._tails[name])
+        return next(EntryId(ws, name.incarnation, entry.n) for name, entry in spooled if entry.body == body)
+
+    def _body_at(self, ws: str, places: "array[int]", n: int) -> str:
+        """Of the event's entry in the store."""
+        ahead = self._ahead.get(ws, {})
+        if places[n] not in ahead:
+            wanted = [place for place in places[n : n + EVENTS_AHEAD] if place > 0]
+            sql = (
+                "SELECT leaf, body FROM entries WHERE leaf IN (SELECT value FROM json_each(?))"
+                " AND +leaf > ? AND +leaf <= ?"
+            )
+            places_ = json.dumps(wanted)
+            ahead = self._ahead[ws] = dict(self._rows(sql, (places_,), low=min(wanted) - 1, high=max(wanted)))
+        return ahead[places[n]]
 
     def _places_of(self, ws: str) -> "array[int]":
         """By number: the place in the store, or what is left to count in the spools from -1 down; 0 for none."""
         places = array("q", [0])
         sql = (
             "SELECT leaf, json_extract(body, '$.event.n') FROM entries INDEXED BY entries_facts"
-            " WHERE kind = 'fact' AND actor = ? AND message = ? AND leaf <= ? ORDER BY incarnation, n"
+            " WHERE kind = 'fact' AND actor = ? AND message = ? AND leaf > ? AND leaf <= ? ORDER BY incarnation, n"
         )
-        found = [(leaf, n) for leaf, n in self._rows(sql, (ws, EventHeard.__name__, self.newest)) if isinstance(n, int)]
+        rows = self._rows(sql, (ws, EventHeard.__name__), _of(ws))
+        found = [(leaf, n) for leaf, n in rows if isinstance(n, int)]
         spooled = [json.loads(entry.body)["event"]["n"] for entry in self._spooled_events(ws)]
         for place, n in [*found, *((-at, n) for at, n in enumerate(spooled, start=1))]:
             places.extend([0] * (n + 1 - len(places)))
@@ -294,10 +381,9 @@ class History:
         ]
 
 
-def _number(connection: sqlite3.Connection, sql: str) -> int:
-    return int(connection.execute(sql).fetchone()[0] or 0)
+def _of(actor: str, incarnation: int | None = None, after: tuple[int, int] = (0, 0)) -> Which:
+    return lambda trail: trail.with_actor(actor, after, incarnation)
 
 
-def _entry(row: tuple[Any, ...]) -> SpoolEntry:  # columns of several types
-    n, kind, message, peer, letter, cause, correlation, at, wall, power, body = row
-    return SpoolEntry(n, kind, message, peer, letter, cause, correlation, at, wall, bool(power), body or "")
+def _between(actor: str, incarnation: int, low: int, high: int) -> Which:
+    return lambda trail: trail.with_numbers(actor, incarnation, low, high)

@@ -16,15 +16,20 @@ import contextlib
 import logging
 import os
 import threading
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from alluse_hub.actors.auditor import bindings
 from alluse_hub.actors.auditor.bindings import sqlite3
+from alluse_hub.actors.auditor.graveness import PUT_GRAVE
+from alluse_hub.actors.auditor.graveness import TABLE as GRAVE
+from alluse_hub.actors.auditor.sealed import Bundles, connect, segments_dir
+from alluse_hub.actors.auditor.segments import INDEX
 from alluse_hub.actors.auditor.words import PUT_SPANS, PUT_WORDS, TABLES
 
-VERSION = 1
+VERSION = zlib.crc32("".join((*TABLES, GRAVE, PUT_WORDS, PUT_SPANS, PUT_GRAVE)).encode())
 """Of what is indexed, and how; an index of another version is made anew."""
 
 BATCH_LEAVES = 2_000
@@ -137,11 +142,12 @@ def open_index(store: Path, index: Path) -> Connection:
         if not _fits(connection):
             connection.execute("BEGIN IMMEDIATE")
             for (table,) in connection.execute(
-                "SELECT name FROM main.sqlite_master WHERE type = 'table' AND name IN ('words', 'spans', 'progress')"
+                "SELECT name FROM main.sqlite_master WHERE type = 'table'"
+                " AND name IN ('words', 'spans', 'grave', 'progress')"
             ).fetchall():
                 connection.execute(f"DROP TABLE main.{table}")
             deletable = ", contentless_delete=1" if bindings.version() >= CONTENTLESS_DELETE_FROM else ""
-            for statement in TABLES:
+            for statement in (*TABLES, GRAVE):
                 connection.execute(statement.format(deletable))
             connection.execute("INSERT INTO progress VALUES (?, 0, x'')", (VERSION,))
             connection.execute("COMMIT")
@@ -175,16 +181,52 @@ def advance(connection: Connection) -> bool:
     connection.execute("BEGIN IMMEDIATE")
     try:
         (through,) = connection.execute("SELECT through FROM progress").fetchone()
+        sealed = _sealed(connection, through)
         (newest,) = connection.execute("SELECT max(leaf) FROM trail.entries").fetchone()
         last = min(newest or 0, through + BATCH_LEAVES)
-        if last > through:
-            connection.execute(PUT_WORDS, (through, last))
-            connection.execute(PUT_SPANS, (through, last))
-            proof = leaf_in_tree(connection, last, "trail.")
-            connection.execute("UPDATE progress SET through = ?, hash = ?", (last, proof))
+        if last > through and sealed is None:
+            _put(connection, through, last, "trail")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-    return bool(last > through)
+    if sealed is None:
+        return bool(last > through)
+    _advance_sealed(connection, through, *sealed)
+    return True
+
+
+def _put(connection: Connection, through: int, last: int, schema: str) -> None:
+    for statement in (PUT_WORDS, PUT_SPANS, PUT_GRAVE):
+        connection.execute(statement.replace("trail.entries", f"{schema}.entries"), (through, last))
+    proof = leaf_in_tree(connection, last, "trail.")
+    connection.execute("UPDATE progress SET through = ?, hash = ?", (last, proof))
+
+
+def _sealed(connection: Connection, through: int) -> tuple[int, int] | None:
+    """The first and last place of the segment that has the next entry; None if it is in the store."""
+    if not connection.execute("SELECT 1 FROM trail.sqlite_master WHERE name = 'segments'").fetchone():
+        return None
+    sql = "SELECT first, last FROM trail.segments WHERE last > ? ORDER BY first LIMIT 1"
+    found = connection.execute(sql, (through,)).fetchone()
+    return (found[0], found[1]) if found else None
+
+
+def _advance_sealed(connection: Connection, through: int, first: int, last: int) -> None:
+    """The same from a segment, where bodies come out of its bundles."""
+    store = next(file for _, name, file in connection.execute("PRAGMA database_list") if name == "trail")
+    folder = segments_dir(Path(store).parent.parent) / f"{first}-{last}"
+    with contextlib.closing(Bundles(folder)) as bundles:
+        connect(connection, bundles)
+        connection.execute("ATTACH ? AS sealed", (f"{(folder / INDEX).absolute().as_uri()}?immutable=1",))
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            _put(connection, through, min(last, through + BATCH_LEAVES), "sealed")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        finally:
+            connection.execute("DETACH sealed")

@@ -15,11 +15,12 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from alluse_hub.actors.auditor.checkpoints import Notary
+from alluse_hub.actors.auditor.receipts import Receipts
 from alluse_hub.actors.auditor.store import Place, Row, Store, StoreFullError
 from alluse_hub.actors.auditor.watch import Watch, watch
 from alluse_hub.protocols.ending import Flushed
@@ -31,6 +32,8 @@ from alluse_hub.protocols.trail import (
     DamageFound,
     EntryKind,
     Ingested,
+    LetterMissed,
+    LetterUnrecorded,
     Mark,
     SpoolEnded,
     TailStuck,
@@ -84,6 +87,7 @@ class Ingest:
         self._tails: dict[str, Tail] = {}
         self._newest: dict[str, int] = {}
         self._dirty: dict[str, None] = {}  # an ordered set: file names in turn
+        self._receipts = Receipts(store.accounts())
         self._stuck_since: float | None = None  # monotonic
         self._stop = threading.Event()
         self._flush = threading.Event()
@@ -129,6 +133,7 @@ class Ingest:
             self._deliver(TailStuck(why=why))
         self._stop.wait(SPACE_RETRY_S)
         told = {file for file, tail in self._tails.items() if tail.is_told}
+        self._receipts = Receipts(self._store.accounts(), self._receipts.said)
         self._tails.clear()
         self._dirty.clear()
         places = self._store.places()
@@ -169,6 +174,7 @@ class Ingest:
             self._keep(batch)
         if not self._dirty:
             self._tell_ends()
+            self._tell_missed()
         if self._notary:
             self._notary.turn()
 
@@ -278,8 +284,9 @@ class Ingest:
         batch.sort(key=lambda item: item[1].at)  # stable: within a spool hub time never falls
         rows = [row(tail.name, entry) for tail, entry in batch]
         moved = {tail.name: tail for tail, _ in batch}
-        closed = [ended(entry) for tail, entry in batch if self._is_end(tail, entry)]
-        self._store.commit(rows, {name: tail.place for name, tail in moved.items()}, closed)
+        closed = [about(entry) for tail, entry in batch if self._is_own(tail, entry, Closed.__name__)]
+        self._balance(batch, moved.values())
+        self._store.commit(rows, {name: tail.place for name, tail in moved.items()}, closed, self._receipts)
         self._acknowledge({tail.name: tail for tail, entry in batch if entry.power}.values())
         for name in closed:
             if tail := self._tails.get(str(name)):
@@ -295,8 +302,38 @@ class Ingest:
         if marks:
             self._deliver(Ingested(marks=marks))
 
-    def _is_end(self, tail: Tail, entry: SpoolEntry) -> bool:
-        return entry.kind == EntryKind.FACT and entry.message == Closed.__name__ and tail.name.actor == self._own
+    def _balance(self, batch: Sequence[tuple[Tail, SpoolEntry]], moved: Iterable[Tail]) -> None:
+        """What was heard against what was said, as it will be with this transaction."""
+        for tail in moved:
+            self._receipts.settle(tail.name, tail.place.n)
+        self._receipts.take(((tail.name, entry) for tail, entry in batch), self._stored_of)
+        for tail, entry in batch:
+            if self._is_own(tail, entry, LetterUnrecorded.__name__):
+                self._receipts.told(about(entry))
+
+    def _stored_of(self, name: SpoolName) -> int:
+        tail = self._tails.get(str(name))
+        return tail.place.n if tail else self._store.last_of(name)
+
+    def _tell_missed(self) -> None:
+        """Letters that somebody heard, and whose sender's spool does not have them after a second look."""
+        missed = self._receipts.missed()
+        if missed is None:
+            self._notice(None)
+            return
+        for name, account in missed:
+            self._deliver(
+                LetterMissed(
+                    actor=name.actor,
+                    incarnation=name.incarnation,
+                    stored=self._stored_of(name),
+                    n=account.n,
+                    receipt=account.receipt,
+                )
+            )
+
+    def _is_own(self, tail: Tail, entry: SpoolEntry, fact: str) -> bool:
+        return entry.kind == EntryKind.FACT and entry.message == fact and tail.name.actor == self._own
 
     def _tell_ends(self) -> None:
         """Of spools that are read to the end after a newer one came."""
@@ -346,7 +383,7 @@ def row(name: SpoolName, entry: SpoolEntry) -> Row:
     )
 
 
-def ended(entry: SpoolEntry) -> SpoolName:
-    """Which incarnation's end the entry tells."""
+def about(entry: SpoolEntry) -> SpoolName:
+    """Which incarnation's end, or fault, the entry tells."""
     fact = json.loads(entry.body)
     return SpoolName(fact["actor"], fact["incarnation"])

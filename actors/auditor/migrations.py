@@ -120,3 +120,34 @@ def merkle_tree(db: Database) -> None:
         tree, tiles = tree.grown(leaf_hashes(row[1:] for row in some))
         db.conn.executemany(PUT_TILE, tiles)
         log.info("a tree is built over the trail's entries: %d so far", tree.size)
+
+
+@MIGRATIONS()
+def receipts(db: Database) -> None:
+    """Letters that somebody heard, and that are not on their sender's record yet: the highest of each incarnation."""
+    db.table("receipts").create(
+        {"actor": str, "incarnation": int, "n": int, "receipt": str, "told": int},
+        pk=("actor", "incarnation"),
+        not_null={"n", "receipt", "told"},
+        strict=True,
+    )
+
+
+@MIGRATIONS()
+def sealed_segments(db: Database) -> None:
+    """Ranges of places that were moved out into a segment, and which entries of whom are in it: ``low`` to ``high``.
+
+    From its row on a segment has the entries of its places, and what the table of entries still has of them counts for
+    nothing and is taken away."""
+    db.table("segments").create(
+        {"first": int, "last": int, "written_from": float, "written_until": float, "root": str, "manifest": str},
+        pk="first",
+        not_null={"last", "written_from", "written_until", "root", "manifest"},
+        strict=True,
+    )
+    db.table("sealed").create(
+        {"actor": str, "incarnation": int, "segment": int, "low": int, "high": int},
+        pk=("actor", "incarnation", "segment"),
+        not_null={"low", "high"},
+        strict=True,
+    )

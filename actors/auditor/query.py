@@ -11,14 +11,17 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json
 
 from alluse_hub.actors.auditor import find as finding
-from alluse_hub.actors.auditor.bindings import sqlite3
+from alluse_hub.actors.auditor.graveness import at_least
 from alluse_hub.actors.auditor.left import LeftFact, left
+from alluse_hub.actors.auditor.moments import Moment, looking, moment
 from alluse_hub.actors.auditor.reader import IS_LIFE, LIFE_OF, Tails, at_one_moment, reading
+from alluse_hub.actors.auditor.unsealing import for_recovery
 from alluse_hub.actors.auditor.wholeness import wholeness
 from alluse_hub.protocols.errors import CallerError
 from alluse_hub.protocols.find import Find
 from alluse_hub.protocols.lifecycle import Failed
 from alluse_hub.protocols.message import EntryId, Json
+from alluse_hub.protocols.severity import Severity
 from alluse_hub.protocols.trail import Entry, EntryKind, Snapshot
 from alluse_hub.supervision.spool import SpoolEntry, SpoolName
 
@@ -33,6 +36,12 @@ CAUSES_MAX = 100
 
 EFFECTS_MAX = 1_000
 """Entries shown below one."""
+
+EFFECT_SEGMENTS_MAX = 4
+"""Segments looked through for what came of an entry, from its own on; and the database."""
+
+STORED_EARLIER_MAX = 100_000
+"""Places by which an effect may stand before its cause: spools are read in turn."""
 
 _COLUMNS = "actor, incarnation, n, kind, message, peer, letter, cause, correlation, at, wall, power, leaf, body"
 _SELECT = f"SELECT {_COLUMNS} FROM entries"  # noqa: S608  # no value in it
@@ -107,40 +116,48 @@ def recover(home: Path, actor: str, kinds: frozenset[str]) -> Recovered:
     Raises TrailError if store or spools cannot be read: better not to start than to start wrong.
     """
 
-    def look(connection: sqlite3.Connection | None) -> list[LeftFact]:
-        if connection is None:
+    def look(trail: Moment | None) -> list[LeftFact]:
+        if trail is None:
             return []
-        newest = connection.execute(
-            "SELECT incarnation, n, message, body FROM entries INDEXED BY entries_facts"
-            " WHERE kind = 'fact' AND actor = ? AND message = ? ORDER BY incarnation DESC, n DESC LIMIT 1",
-            (actor, Snapshot.__name__),
-        ).fetchone()
-        snapshots = [LeftFact(*newest)] if newest else []
+        snapshots = sorted(LeftFact(*row) for row in _newest_snapshots(trail, actor))[-1:]
         since = snapshots[0][:2] if snapshots else (0, 0)
-        return [*snapshots, *_facts(connection, actor, kinds, since)]
+        return [*snapshots, *_facts(trail, actor, kinds, since)]
 
-    stored, tails = at_one_moment(home, lambda name: name.actor == actor, look)
-    return Recovered(*left([*stored, *_spooled_facts(tails, kinds | {Snapshot.__name__})]))
+    stored, tails = at_one_moment(home, lambda name: name.actor == actor, looking(home, look))
+    found = [*stored, *_spooled_facts(tails, kinds | {Snapshot.__name__})]
+    return Recovered(*left(for_recovery(home, actor, found)))
 
 
 def facts_of(home: Path, actor: str, kinds: frozenset[str]) -> list[tuple[str, bytes]]:
     """All facts of these kinds from the beginning, snapshots or not: kind and JSON body."""
 
-    def look(connection: sqlite3.Connection | None) -> list[LeftFact]:
-        return [] if connection is None else _facts(connection, actor, kinds, (0, 0))
+    def look(trail: Moment | None) -> list[LeftFact]:
+        return [] if trail is None else _facts(trail, actor, kinds, (0, 0))
 
-    stored, tails = at_one_moment(home, lambda name: name.actor == actor, look)
+    stored, tails = at_one_moment(home, lambda name: name.actor == actor, looking(home, look))
     return [(fact.message, fact.body.encode()) for fact in sorted([*stored, *_spooled_facts(tails, kinds)])]
 
 
-def _facts(connection: sqlite3.Connection, actor: str, kinds: frozenset[str], after: tuple[int, int]) -> list[LeftFact]:
+def _newest_snapshots(trail: Moment, actor: str) -> list[tuple[Any, ...]]:
+    """The newest of each source that can have the newest of all."""
+    sql = (
+        "SELECT incarnation, n, message, body FROM entries INDEXED BY entries_facts WHERE kind = 'fact' AND actor = ?"
+        " AND message = ? AND leaf > ? AND leaf <= ? ORDER BY incarnation DESC, n DESC LIMIT 1"
+    )
+    values = (actor, Snapshot.__name__)
+    found = trail.every(sql, values, trail.through)
+    after = (found[0][0], found[0][1]) if found else (0, 0)
+    return found + trail.every(sql, values, 0, trail.through, trail.with_actor(actor, after))
+
+
+def _facts(trail: Moment, actor: str, kinds: frozenset[str], after: tuple[int, int]) -> list[LeftFact]:
     wanted = sorted(kinds)
     sql = (
         "SELECT incarnation, n, message, body FROM entries INDEXED BY entries_facts"  # noqa: S608  # question marks only
         f" WHERE kind = 'fact' AND actor = ? AND message IN ({_marks(wanted)}) AND (incarnation, n) > (?, ?)"
-        " ORDER BY incarnation, n"
+        " AND leaf > ? AND leaf <= ? ORDER BY incarnation, n"
     )
-    return [LeftFact(*row) for row in connection.execute(sql, (actor, *wanted, *after))]
+    return [LeftFact(*row) for row in trail.every(sql, (actor, *wanted, *after), only=trail.with_actor(actor, after))]
 
 
 def _spooled_facts(tails: Tails, kinds: frozenset[str]) -> Iterator[LeftFact]:
@@ -168,6 +185,7 @@ def tail(
     cause: str = "",
     peer: str = "",
     power: bool | None = None,
+    severity: Severity | None = None,
 ) -> Page:
     """The newest ``limit`` stored entries, or the first ones after ``after_leaf``, that fit all filters; oldest first.
 
@@ -176,14 +194,14 @@ def tail(
     ``correlation``: only what began with that letter, of whatever age.
     """
     _check(limit)
-    with reading(home) as connection:
-        if connection is None:
+    with moment(home) as trail:
+        if trail is None:
             return Page([], after_leaf or 0)
-        newest = connection.execute("SELECT max(leaf) FROM entries").fetchone()[0] or 0
+        newest = trail.newest
         first = newest - WINDOW_LEAVES if after_leaf is None else after_leaf
         last = newest if after_leaf is None else min(newest, after_leaf + WINDOW_LEAVES)
         if since is not None:
-            first = max(first, _leaf_before(connection, since, newest))
+            first = max(first, trail.place_before(since, 0, newest))
         if correlation and after_leaf is None:
             first = 0  # its index has only what is asked for
         # The unary plus keeps an index from being used: only one of them yields entries in order of leaf.
@@ -195,27 +213,15 @@ def tail(
         used += [("+wall <", until)] if until is not None else []
         used += [("+power =", int(power))] if power is not None else []
         where = "".join(f" AND {test} ?" for test, _ in used) + (" AND correlation <> ''" if is_found else "")
+        where += f" AND {at_least(severity)}" if severity not in {None, Severity.INFO} else ""
         order = "DESC" if after_leaf is None else "ASC"
-        sql = f"{_SELECT} WHERE leaf > ? AND leaf <= ?{where} ORDER BY leaf {order} LIMIT ?"
-        rows = connection.execute(sql, (first, last, *(value for _, value in used), limit)).fetchall()
+        sql = f"{_SELECT} WHERE 1{where} AND leaf > ? AND leaf <= ? ORDER BY leaf {order} LIMIT ?"
+        values = [value for _, value in used]
+        rows = trail.rows(sql, values, limit, first, last, newest_first=after_leaf is None)
     entries = [_entry(row) for row in rows]
     if after_leaf is None:
         return Page(entries[::-1], newest)
     return Page(entries, entries[-1].leaf if len(entries) == limit else max(after_leaf, last))
-
-
-def _leaf_before(connection: sqlite3.Connection, since: float, newest: int) -> int:
-    """The last leaf written before ``since``, by bisection."""
-    low, high = 0, newest
-    while low < high:
-        middle = (low + high + 1) // 2
-        found = connection.execute("SELECT wall FROM entries WHERE leaf <= ? ORDER BY leaf DESC LIMIT 1", (middle,))
-        wall = found.fetchone()
-        if wall is None or wall[0] < since:
-            low = middle
-        else:
-            high = middle - 1
-    return low
 
 
 def entry(home: Path, entry_id: str) -> Entry | None:
@@ -223,10 +229,10 @@ def entry(home: Path, entry_id: str) -> Entry | None:
     wanted = _parsed(entry_id)
     name = SpoolName(wanted.actor, wanted.incarnation)
 
-    def look(connection: sqlite3.Connection | None) -> Entry | None:
-        return None if connection is None else _one(connection, wanted)
+    def look(trail: Moment | None) -> Entry | None:
+        return None if trail is None else _one(trail, wanted)
 
-    found, tails = at_one_moment(home, lambda other: other == name, look)
+    found, tails = at_one_moment(home, lambda other: other == name, looking(home, look))
     spooled = (_spooled(name, item) for item in tails.get(name, ()) if item.n == wanted.n)
     return found or next(spooled, None)
 
@@ -240,8 +246,9 @@ def find(home: Path, question: Find) -> Answered:
 def by_message(home: Path, names: Sequence[str], limit: int = 100) -> list[Entry]:
     """The newest stored entries of these kinds of message, however long ago; newest first."""
     _check(limit)
-    sql = f"{_SELECT} WHERE message = ? ORDER BY leaf DESC LIMIT ?"  # one by one: together they would have to be sorted
-    found = [item for name in dict.fromkeys(names) for item in _rows(home, sql, (name, limit))]
+    sql = f"{_SELECT} WHERE message = ? AND leaf > ? AND leaf <= ? ORDER BY leaf DESC LIMIT ?"
+    # One by one: together they would have to be sorted.
+    found = [item for name in dict.fromkeys(names) for item in _rows(home, sql, (name,), limit)]
     return sorted(found, key=lambda item: -item.leaf)[:limit]
 
 
@@ -249,14 +256,17 @@ def correlated(home: Path, correlation: str, limit: int = 1_000, messages: Seque
     """Everything that began with one letter, or of that only these kinds of message: the first ``limit`` entries."""
     _check(limit)
     only = f" AND +message IN ({_marks(messages)})" if messages else ""
-    sql = f"{_SELECT} WHERE correlation = ? AND correlation <> ''{only} ORDER BY leaf LIMIT ?"
-    return _rows(home, sql, (correlation, *messages, limit))
+    sql = (
+        f"{_SELECT} WHERE correlation = ? AND correlation <> ''{only} AND leaf > ? AND leaf <= ? ORDER BY leaf LIMIT ?"
+    )
+    return _rows(home, sql, (correlation, *messages), limit, newest_first=False)
 
 
 def lives(home: Path, name: str, limit: int = 1) -> list[Entry]:
     """The newest starts and ends of an actor, or of the program of a workstream; newest first."""
     _check(limit)
-    return _rows(home, f"{_SELECT} WHERE {IS_LIFE} AND {LIFE_OF} = ? ORDER BY leaf DESC LIMIT ?", (name, limit))
+    sql = f"{_SELECT} WHERE {IS_LIFE} AND {LIFE_OF} = ? AND leaf > ? AND leaf <= ? ORDER BY leaf DESC LIMIT ?"
+    return _rows(home, sql, (name,), limit)
 
 
 def counts(home: Path) -> list[Count]:
@@ -277,14 +287,14 @@ def why(home: Path, entry_id: str) -> Why | None:
     At most ``CAUSES_MAX`` steps up and ``EFFECTS_MAX`` entries down.  Raises CallerError for what is no id.
     """
     wanted = _parsed(entry_id)
-    with reading(home) as connection:
-        found = None if connection is None else _one(connection, wanted)
-        if connection is None or found is None:
+    with moment(home) as trail:
+        found = None if trail is None else _one(trail, wanted)
+        if trail is None or found is None:
             return None
-        return Why(found, _causes(connection, found), _effects(connection, found))
+        return Why(found, _causes(trail, found), _effects(trail, found))
 
 
-def _causes(connection: sqlite3.Connection, found: Entry) -> list[Entry]:
+def _causes(trail: Moment, found: Entry) -> list[Entry]:
     causes: list[Entry] = []
     seen = {found.id}
     step = found
@@ -292,7 +302,7 @@ def _causes(connection: sqlite3.Connection, found: Entry) -> list[Entry]:
         parent = step.letter or step.cause  # a receipt comes from its letter, all else from the letter in hand
         if not parent or parent in seen:
             break
-        above = _lookup(connection, parent)
+        above = _lookup(trail, parent)
         if above is None:
             break
         seen.add(parent)
@@ -301,15 +311,20 @@ def _causes(connection: sqlite3.Connection, found: Entry) -> list[Entry]:
     return causes
 
 
-def _effects(connection: sqlite3.Connection, found: Entry) -> list[Entry]:
+def _effects(trail: Moment, found: Entry) -> list[Entry]:
     """By generation: what was done with the letter, then with the letters that this sent, and so on."""
     effects: dict[str, Entry] = {}
     letters = [found.letter or found.id]
     # A receipt carries the cause of its letter as well; the letter itself is shown in that place.
-    sql = f"{_SELECT} WHERE cause = ? AND NOT (kind = 'heard' AND letter <> '') ORDER BY leaf LIMIT ?"
+    sql = (
+        f"{_SELECT} WHERE cause = ? AND cause <> '' AND NOT (kind = 'heard' AND letter <> '')"
+        " AND leaf > ? AND leaf <= ? ORDER BY leaf LIMIT ?"
+    )
+    near = [segment.first for segment in trail.segments if segment.last >= found.leaf - STORED_EARLIER_MAX]
+    near = near[:EFFECT_SEGMENTS_MAX]
     while letters and len(effects) < EFFECTS_MAX:
         letter = letters.pop(0)
-        for row in connection.execute(sql, (letter, EFFECTS_MAX - len(effects))).fetchall():
+        for row in trail.rows(sql, (letter,), EFFECTS_MAX - len(effects), only=near, newest_first=False):
             below = _entry(row)
             if below.id not in effects and below.id != found.id:
                 effects[below.id] = below
@@ -321,21 +336,23 @@ def _effects(connection: sqlite3.Connection, found: Entry) -> list[Entry]:
 # --- rows ----------------------------------------------------------------------------------------------------------
 
 
-def _rows(home: Path, sql: str, values: tuple[object, ...]) -> list[Entry]:
-    with reading(home) as connection:
-        return [] if connection is None else [_entry(row) for row in connection.execute(sql, values).fetchall()]
+def _rows(home: Path, sql: str, values: Sequence[object], limit: int, *, newest_first: bool = True) -> list[Entry]:
+    with moment(home) as trail:
+        found = [] if trail is None else trail.rows(sql, values, limit, newest_first=newest_first)
+        return [_entry(row) for row in found]
 
 
-def _one(connection: sqlite3.Connection, wanted: EntryId) -> Entry | None:
-    sql = f"{_SELECT} WHERE actor = ? AND incarnation = ? AND n = ?"
-    row = connection.execute(sql, (wanted.actor, wanted.incarnation, wanted.n)).fetchone()
+def _one(trail: Moment, wanted: EntryId) -> Entry | None:
+    sql = f"{_SELECT} WHERE actor = ? AND incarnation = ? AND n = ? AND leaf > ? AND leaf <= ?"
+    name = wanted.actor, wanted.incarnation, wanted.n
+    row = trail.one(sql, name, trail.with_entry(*name))
     return _entry(row) if row else None
 
 
-def _lookup(connection: sqlite3.Connection, letter: str) -> Entry | None:
+def _lookup(trail: Moment, letter: str) -> Entry | None:
     """A letter from outside has an id that is no entry's."""
     try:
-        return _one(connection, EntryId.parse(letter))
+        return _one(trail, EntryId.parse(letter))
     except ValueError:
         return None
 

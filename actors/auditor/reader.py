@@ -22,7 +22,7 @@ BUSY_TIMEOUT_S = 10.0
 """How long to wait for the auditor; only while it makes the store or with a rollback journal."""
 
 SCHEMA_SET = "trail"
-KNOWN_STEPS = frozenset({"entries_and_spools", "running_counts", "merkle_tree", "lives"})
+KNOWN_STEPS = frozenset({"entries_and_spools", "running_counts", "merkle_tree", "lives", "receipts", "sealed_segments"})
 """The steps of ``migrations``; it alone needs the library that runs them."""
 
 IS_LIFE = "message IN ('ChildStarted', 'ChildEnded', 'ProgramStarted', 'ProgramEnded')"

@@ -11,9 +11,6 @@ from alluse_hub.actors.auditor.history import UNBOUND, Bounds, History, Incarnat
 from alluse_hub.supervision.replay import CoreOf, Judgement, replayed
 from alluse_hub.supervision.spool import SpoolEntry
 
-PROGRESS_EVERY = 2_000
-"""Entries between two words of progress: some tenths of a second."""
-
 Progress = Callable[[str, int, int], None]
 """Told the actor, its incarnation, and how many entries have been read in all."""
 
@@ -27,11 +24,11 @@ def rerun(
 
     def counted(incarnation: Incarnation) -> Iterator[SpoolEntry]:
         nonlocal read
-        for entry in history.entries(incarnation, bounds.last):
-            read += 1
-            if progress is not None and read % PROGRESS_EVERY == 0:
+        for piece in history.pieces(incarnation, bounds.last):
+            yield from (history.unsealed(incarnation, entry) for entry in piece)
+            read += len(piece)
+            if progress is not None:
                 progress(incarnation.actor, incarnation.number, read)
-            yield entry
 
     for incarnation in history.incarnations(actor):
         if bounds.first is not None and 0 < incarnation.last_leaf < bounds.first:

@@ -22,6 +22,8 @@ from alluse_hub.actors.auditor.bindings import sqlite3
 from alluse_hub.actors.auditor.leaves import ENTRY_COLUMNS
 from alluse_hub.actors.auditor.leftover import refuse_leftover_log
 from alluse_hub.actors.auditor.migrations import MIGRATIONS
+from alluse_hub.actors.auditor.moments import Moment
+from alluse_hub.actors.auditor.receipts import Account, Receipts
 from alluse_hub.actors.auditor.stored_tree import StoredTree, last_leaf, newest, put_checkpoint
 from alluse_hub.protocols.errors import TrailError
 from alluse_hub.supervision.spool import SpoolName, sync_directory
@@ -43,6 +45,8 @@ CLOSE_SPOOL = (
     "INSERT INTO spools (actor, incarnation, file, offset, n, power_n, closed) VALUES (?, ?, ?, 0, 0, 0, 1)"
     " ON CONFLICT DO UPDATE SET closed = 1"
 )
+
+PUT_RECEIPT = "INSERT INTO receipts (actor, incarnation, n, receipt, told) VALUES (?, ?, ?, ?, ?)"
 
 ADD_COUNT = (
     "INSERT INTO counts (actor, kind, message, entries) VALUES (?, ?, ?, ?)"
@@ -146,12 +150,30 @@ class Store:
 
     def written_at(self, name: SpoolName) -> tuple[float, float] | None:
         """Hub time and wall time of the incarnation's first entry, None if it is not stored."""
-        sql = "SELECT at, wall FROM entries WHERE actor = ? AND incarnation = ? AND n = 1"
-        with told(self.path):
-            row = self._db.execute(sql, name).fetchone()
+        sql = "SELECT at, wall FROM entries WHERE actor = ? AND incarnation = ? AND n = 1 AND leaf > ? AND leaf <= ?"
+        with told(self.path), contextlib.closing(Moment(self.path.parent.parent, self._db.conn)) as trail:
+            row = trail.one(sql, name, trail.with_entry(*name, 1))
         return (row[0], row[1]) if row else None
 
-    def commit(self, rows: Sequence[Row], places: dict[SpoolName, Place], closed: Sequence[SpoolName] = ()) -> None:
+    def last_of(self, name: SpoolName) -> int:
+        """The number of the incarnation's last entry that was ever stored; 0 for one not known."""
+        with told(self.path):
+            row = self._db.execute("SELECT n FROM spools WHERE actor = ? AND incarnation = ?", name).fetchone()
+        return row[0] if row else 0
+
+    def accounts(self) -> dict[SpoolName, Account]:
+        """Letters that somebody heard, and that are not on their sender's record yet."""
+        with told(self.path):
+            rows = self._db.execute("SELECT actor, incarnation, n, receipt, told FROM receipts").fetchall()
+        return {SpoolName(row[0], row[1]): Account(row[2], row[3], bool(row[4])) for row in rows}
+
+    def commit(
+        self,
+        rows: Sequence[Row],
+        places: dict[SpoolName, Place],
+        closed: Sequence[SpoolName] = (),
+        receipts: Receipts | None = None,
+    ) -> None:
         """All or nothing, and on disk when it returns.  Raises TrailError; then nothing has changed."""
         counts = Counter((row.actor, row.kind, row.message) for row in rows)
         self._refuse_taken_away()
@@ -166,6 +188,10 @@ class Store:
             execute(ADD_COUNT, [(*key, count) for key, count in counts.items()])
             if closed:
                 execute(CLOSE_SPOOL, [(*name, str(name)) for name in closed])
+            if receipts and receipts.changed:
+                self._db.conn.execute("DELETE FROM receipts")
+                execute(PUT_RECEIPT, [(*name, *account) for name, account in receipts.open.items()])
+                receipts.changed = False
         self.tree.now = grown
         if self.grown:
             self.grown()

@@ -31,7 +31,7 @@ def view(board: Board, name: str, args: Json, now: float) -> Json:
         case "conflicts":
             return {"now": now, "resources": _resources(board), **_conflicts(board)}
         case "rules":
-            return {"now": now, "rules": [_json(rule) for rule in board.rules.rules] if board.rules else []}
+            return _rules(board, now)
         case "progress":
             return _progress(board, now)
         case "why":
@@ -47,6 +47,13 @@ def view(board: Board, name: str, args: Json, now: float) -> Json:
             }
         case _:
             return {}
+
+
+def _rules(board: Board, now: float) -> Json:
+    if board.rules is None:
+        return {"now": now, "rules": [], "revision": 0, "auto": True}
+    rules: list[JsonValue] = [_json(rule) for rule in board.rules.rules]
+    return {"now": now, "rules": rules, "revision": board.rules.revision, "auto": board.rules.auto}
 
 
 def _json(message: Message) -> Json:

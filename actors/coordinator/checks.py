@@ -4,38 +4,46 @@ Each finding is a sentence: whose fault it is, what is wrong, and after a semico
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from difflib import get_close_matches
 
 from alluse_hub.actors.coordinator.conditions import ConditionError, parse
+from alluse_hub.actors.coordinator.declared import meant as _meant
+from alluse_hub.actors.coordinator.declared import resource_problems, take_problems
 from alluse_hub.actors.coordinator.templates import check_template
 from alluse_hub.protocols.claims import Clock, Mode
 from alluse_hub.protocols.errors import CallerError
+from alluse_hub.protocols.resources import Declared
 from alluse_hub.protocols.rules import Hold, Release, Rule, Tell
 
 
-def check_rules(rules: Sequence[Rule], modes: Sequence[Mode], workstreams: Sequence[str]) -> list[str]:
+def check_rules(rules: Sequence[Rule], resources: Sequence[Declared], workstreams: Sequence[str]) -> list[str]:
     """All that is wrong, in the order of declaration; empty if nothing is."""
+    modes = [resource for resource in resources if isinstance(resource, Mode)]
     found = [f"{mode.resource}: {wrong}" for mode in modes for wrong in _mode(mode, workstreams)]
-    found += [f"{name}: is declared twice; give one of them another name" for name in _twice(m.resource for m in modes)]
+    found += resource_problems(resources, workstreams)
+    twice = _twice(resource.resource for resource in resources)
+    found += [f"{name}: is declared twice; give one of them another name" for name in twice]
     found += [f"{name}: is declared twice; give one of them another id" for name in _twice(rule.id for rule in rules)]
     known = {mode.resource: mode for mode in modes}
     by_id = {rule.id: rule for rule in rules}
     for rule in rules:
         found += [f"{rule.id}: {wrong}" for wrong in _rule(rule, known, by_id, workstreams)]
+    found += take_problems(rules, resources)
     return found
+
+
+def known_rule(name: str, rules: Iterable[str]) -> str:
+    """What to say of a name that is no rule's."""
+    return f"{name!r} is no rule; {_meant(name, rules)}"
+
+
+def known_event(name: str, events: Iterable[str]) -> str:
+    """What could be meant by the name of an event that is not known."""
+    return _meant(name, events)
 
 
 def _twice(names: Iterable[str]) -> list[str]:
     listed = list(names)
     return sorted({name for name in listed if listed.count(name) > 1})
-
-
-def _meant(name: str, known: Iterable[str]) -> str:
-    choices = sorted(known)
-    near = get_close_matches(name, choices, 1, 0.75)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    return f"there are {', '.join(choices)}" if choices else "none is declared"
 
 
 def _mode(mode: Mode, workstreams: Sequence[str]) -> Iterator[str]:

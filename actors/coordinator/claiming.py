@@ -5,7 +5,8 @@ release against somebody else's hold, wants for different rungs.  Equal wants ar
 has none with itself.  All are resolved on the spot by the arbiter's order, so each closes in the turn that opened it.
 """
 
-from alluse_hub.actors.coordinator.arbiter import Outcome, Ruling, explained, in_force, lapsed, named
+from alluse_hub.actors.coordinator.arbiter import Outcome, Ruling, in_force, lapsed, named
+from alluse_hub.actors.coordinator.conflicts import conflict
 from alluse_hub.actors.coordinator.leases import as_text, end, extended, is_live, is_served
 from alluse_hub.actors.coordinator.state import Turn
 from alluse_hub.protocols.claims import (
@@ -15,10 +16,7 @@ from alluse_hub.protocols.claims import (
     ClaimExtended,
     ClaimPlaced,
     ConflictClass,
-    ConflictClosed,
-    ConflictOpened,
 )
-from alluse_hub.protocols.names import BOARD
 
 CLAIMS_MAX = 250
 """Live claims: the arbiter looks at each in every decision.  Beyond, the new subjects of a rule share one claim."""
@@ -84,39 +82,7 @@ def drop_undeclared(turn: Turn) -> None:
             turn.record(ClaimEnded(id=claim.id, how="withdrawn", by="configuration", why=why))
 
 
-# --- conflicts -----------------------------------------------------------------------------------------------------
-
-
-def conflict(
-    turn: Turn,
-    klass: ConflictClass,
-    resource: str,
-    parties: tuple[str, ...],
-    opened: str,
-    *,
-    outcome: str,
-    winner: str,
-    closed: str,
-) -> None:
-    """Record and show a conflict, and how it was resolved."""
-    id_ = f"conflict-{turn.ledger.conflicts_count + 1}"
-    opening = ConflictOpened(id=id_, klass=klass, resource=resource, parties=parties, sentence=opened)
-    closing = ConflictClosed(id=id_, outcome=outcome, winner=winner, sentence=closed)
-    for fact in (opening, closing):
-        turn.record(fact)
-        turn.send(BOARD, fact)
-
-
-def close_left_open(turn: Turn) -> None:
-    """Conflicts whose closing was cut off by the death of an earlier incarnation: the arbiter's word stands."""
-    for opened in tuple(turn.ledger.conflicts.values()):
-        mode = turn.state.book.modes.get(opened.resource)
-        ruling = None if mode is None else turn.ruling(mode)
-        winner = "" if ruling is None or ruling.holder is None else ruling.holder.id
-        sentence = f"{opened.resource} is no longer declared." if ruling is None else explained(ruling)
-        closing = ConflictClosed(id=opened.id, outcome="as in force", winner=winner, sentence=sentence)
-        turn.record(closing)
-        turn.send(BOARD, closing)
+# --- what meets in placing and ending --------------------------------------------------------------------------
 
 
 def _ruling(turn: Turn, claim: Claim) -> Ruling:

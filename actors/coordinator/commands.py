@@ -9,10 +9,11 @@ two on their way at once could be heard in either order, and two runs would diff
 
 from collections.abc import Iterator
 
+from alluse_hub.actors.coordinator import conflicts, directives, taking
 from alluse_hub.actors.coordinator.rules import Match
 from alluse_hub.actors.coordinator.state import Turn
 from alluse_hub.actors.coordinator.templates import FieldError, filled_parameters
-from alluse_hub.protocols.rules import CommandIssued, RuleActionDone, RuleUndecided, Tell
+from alluse_hub.protocols.rules import CommandGranted, CommandIssued, RuleActionDone, RuleUndecided, Tell
 from alluse_hub.protocols.workstream import Command, CommandReply
 
 TRIES_MAX = 3
@@ -26,13 +27,14 @@ def timer_of(key: str) -> str:
     return f"command:{key}"
 
 
-def issue(turn: Turn, match: Match, tell: Tell, key: str) -> None:
+def issue(turn: Turn, match: Match, tell: Tell, key: str, *, waits: bool = False) -> bool:
+    """Whether it is under way, or will be when it ``waits`` no longer for what it takes."""
     try:
         parameters = filled_parameters(tell.parameters, match.event.payload)
     except FieldError as error:
         why = f"{tell.workstream} was not told to {tell.command}: {error}"
         turn.record(RuleUndecided(rule=match.rule.id, event=match.event.id, why=why))
-        return
+        return False
     issued = CommandIssued(
         key=key,
         round=turn.ledger.round,
@@ -42,21 +44,47 @@ def issue(turn: Turn, match: Match, tell: Tell, key: str) -> None:
         command=tell.command,
         parameters=parameters,
         deadline_s=tell.deadline_s,
+        takes=tell.takes,
+        uses=tell.uses if waits else (),
+        waits=waits,
     )
     if why := turn.unreachable(tell.workstream, tell.deadline_s):
         _done(turn, issued, ok=False, error=why)
-        return
+        return False
     turn.requested(tell.workstream)
     turn.record(issued)
     if issued in first_of_each(turn, issued.workstream):
         say(turn, issued, committed=True)
+    return True
+
+
+def grant_freed(turn: Turn) -> None:
+    """Send what waited, now that there is enough of what it takes; what the rung in force no longer permits, or what
+    can never be enough, is refused instead."""
+    while issued := next(taking.granted_now(turn), None):
+        why = next((why for use in issued.uses if (why := directives.refusal(turn, use)[0])), "")
+        if why:
+            _refuse(turn, issued, why)
+            continue
+        turn.record(CommandGranted(key=issued.key))
+        if any(first.key == issued.key for first in first_of_each(turn, issued.workstream)):
+            say(turn, turn.ledger.commands[issued.key], committed=True)
+    for issued in [issued for issued in turn.ledger.commands.values() if issued.waits]:
+        why = taking.never(turn, issued)
+        if why:
+            _refuse(turn, issued, why)
+
+
+def _refuse(turn: Turn, issued: CommandIssued, why: str) -> None:
+    conflicts.refused_late(turn, issued, why)
+    _done(turn, issued, ok=False, error=why)
 
 
 def first_of_each(turn: Turn, workstream: str = "") -> Iterator[CommandIssued]:
-    """Of the unanswered commands the oldest to each workstream, or to one: those that are under way."""
+    """Of the unanswered commands that wait for nothing the oldest to each workstream, or to one: those under way."""
     seen: set[str] = set()
     for issued in turn.ledger.commands.values():
-        if issued.workstream not in seen and workstream in {"", issued.workstream}:
+        if not issued.waits and issued.workstream not in seen and workstream in {"", issued.workstream}:
             seen.add(issued.workstream)
             yield issued
 

@@ -4,7 +4,7 @@ Every letter makes one ``Turn``.  What must survive is in the ledger and changes
 short, the next one either decides a round afresh, of which nothing was sent, or goes on with what was decided.
 """
 
-from alluse_hub.actors.coordinator import claiming, commands, directives, operators, reach, rounds, views
+from alluse_hub.actors.coordinator import claiming, commands, conflicts, directives, governing, operators, reach, rounds, views
 from alluse_hub.actors.coordinator.ledger import FACTS
 from alluse_hub.actors.coordinator.state import Coordinator, Turn, evolved, restored, start
 from alluse_hub.protocols.claims import Clock, DirectiveAck, PlaceClaim, WithdrawClaim
@@ -12,8 +12,9 @@ from alluse_hub.protocols.effects import Core, Decision
 from alluse_hub.protocols.flow import Consider, Present
 from alluse_hub.protocols.lifecycle import PeerDown, PeerUp, Started, Woken
 from alluse_hub.protocols.message import Envelope
-from alluse_hub.protocols.names import BOARD
+from alluse_hub.protocols.names import BOARD, ROUTER
 from alluse_hub.protocols.rules import CoordinatorSpec, RoundAbandoned
+from alluse_hub.protocols.ruleset import AskRules, ChangeRules, RunRule, SwitchAuto, SwitchRule
 from alluse_hub.protocols.states import replace
 from alluse_hub.protocols.workstream import CommandReply
 
@@ -40,6 +41,8 @@ def decide(state: Coordinator, letter: Envelope) -> Decision[Coordinator]:
             operators.place(turn, letter.sender, asked)
         case WithdrawClaim() as asked:
             operators.withdraw(turn, letter.sender, asked)
+        case AskRules() | ChangeRules() | SwitchRule() | SwitchAuto() | RunRule() as order:
+            governing.take(turn, letter.sender, order)
         case Present() as word:
             _present(turn, word)
         case PeerDown() as word:
@@ -47,11 +50,14 @@ def decide(state: Coordinator, letter: Envelope) -> Decision[Coordinator]:
         case PeerUp(name=name, incarnation=incarnation):
             reach.came_up(turn, name, incarnation)
             _peer_up(turn, name)
+            if name == ROUTER:
+                governing.tell_router(turn)
             is_board_new = name == BOARD
         case Woken(timer=timer):
             _woken(turn, timer)
         case other:
             raise TypeError(f"the coordinator does not take {type(other).__name__}")
+    commands.grant_freed(turn)
     rounds.finish_if_answered(turn)
     _arm_lapse(turn)
     if is_board_new:
@@ -65,9 +71,10 @@ def _started(turn: Turn) -> None:
     """Take up what an earlier life left: nothing was sent of a round that it did not decide to the end."""
     if turn.ledger.before is not None:
         turn.record(RoundAbandoned(round=turn.ledger.round))
+    governing.take_up(turn)
     claiming.drop_undeclared(turn)
     claiming.lapse(turn)
-    claiming.close_left_open(turn)
+    conflicts.close_left_open(turn)
     directives.take_up(turn)
     commands.take_up(turn)
 
@@ -137,6 +144,11 @@ COORDINATOR: Core[Coordinator] = Core(
             DirectiveAck,
             PlaceClaim,
             WithdrawClaim,
+            AskRules,
+            ChangeRules,
+            SwitchRule,
+            SwitchAuto,
+            RunRule,
         }
     ),
     evolve=evolved,

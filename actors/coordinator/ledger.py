@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
+from alluse_hub.actors.coordinator import docket as dockets
+from alluse_hub.actors.coordinator.docket import Docket
+from alluse_hub.actors.coordinator.ruleset import RuleSet, folded
 from alluse_hub.protocols.claims import (
     Claim,
     ClaimCleared,
@@ -25,6 +28,7 @@ from alluse_hub.protocols.claims import (
 from alluse_hub.protocols.message import Fact
 from alluse_hub.protocols.rules import (
     ActsCommitted,
+    CommandGranted,
     CommandIssued,
     RoundAbandoned,
     RoundClosed,
@@ -36,6 +40,7 @@ from alluse_hub.protocols.rules import (
     RuleFired,
     RuleUndecided,
 )
+from alluse_hub.protocols.ruleset import AutoSwitched, RulesChanged
 from alluse_hub.protocols.states import replace
 
 CONFLICTS_MAX = 200
@@ -44,10 +49,12 @@ CONFLICTS_MAX = 200
 FACTS: frozenset[type[Fact]] = frozenset(
     {
         ActsCommitted,
+        AutoSwitched,
         ClaimCleared,
         ClaimEnded,
         ClaimExtended,
         ClaimPlaced,
+        CommandGranted,
         CommandIssued,
         ConflictClosed,
         ConflictOpened,
@@ -62,7 +69,9 @@ FACTS: frozenset[type[Fact]] = frozenset(
         RuleCurbed,
         RuleFired,
         RuleUndecided,
+        RulesChanged,
     }
+    | dockets.FACTS
 )
 
 
@@ -108,7 +117,9 @@ class Ledger:
     placed: int = 0  # claims ever placed
     directives: dict[str, Directed] = field(default_factory=dict)  # by resource
     commands: dict[str, CommandIssued] = field(default_factory=dict)  # unanswered ones, by key
+    ruleset: RuleSet = field(default_factory=RuleSet)
     tallies: dict[str, Tally] = field(default_factory=dict)  # by rule
+    by_hand: int = 0  # rules run by people
     conflicts: dict[str, ConflictOpened] = field(default_factory=dict)  # open ones, by id
     resolved: tuple[ConflictShown, ...] = ()  # the latest, oldest first
     conflicts_count: int = 0
@@ -117,6 +128,7 @@ class Ledger:
     session: str = ""
     ordinal: int = 0  # of the session, from 1
     through: dict[str, int] = field(default_factory=dict)  # of the round, by workstream
+    docket: Docket = field(default_factory=Docket)
     before: "Ledger | None" = None
 
     def pending(self) -> bool:
@@ -144,15 +156,19 @@ def evolve(ledger: Ledger, fact: Fact) -> Ledger:
             return _round(ledger, fact)
         case ClaimPlaced() | ClaimExtended() | ClaimCleared() | ClaimEnded():
             return _claim(ledger, fact)
-        case DirectiveIssued(resource=resource):
-            return replace(ledger, directives=_with(ledger.directives, resource, Directed(fact)))
-        case DirectiveAnswered(resource=resource):
+        case DirectiveIssued():
+            return _directed(ledger, fact)
+        case DirectiveAnswered():
             return _answered(ledger, fact)
         case ConflictOpened(id=id_):
             opened = _with(ledger.conflicts, id_, fact)
             return replace(ledger, conflicts=opened, conflicts_count=ledger.conflicts_count + 1)
         case ConflictClosed():
             return _closed(ledger, fact)
+        case fact if type(fact) in dockets.FACTS:
+            return replace(ledger, docket=dockets.folded(ledger.docket, fact))
+        case RulesChanged() | AutoSwitched():
+            return replace(ledger, ruleset=folded(ledger.ruleset, fact))
         case _:
             return _rule(ledger, fact)
 
@@ -198,11 +214,25 @@ def _claim(ledger: Ledger, fact: Fact) -> Ledger:
         case ClaimCleared(id=id_):
             update = {"lease": ledger.claims[id_].lease.model_copy(update={"until_cleared": False})}
         case ClaimEnded(id=id_):
-            return replace(ledger, claims=_without(ledger.claims, id_))
+            return _ended(ledger, fact)
         case other:
             raise TypeError(f"{type(other).__name__} is no fact of a claim")
     changed = ledger.claims[id_].model_copy(update=update)
     return replace(ledger, claims=_with(ledger.claims, id_, changed))
+
+
+def _ended(ledger: Ledger, fact: ClaimEnded) -> Ledger:
+    docket = dockets.folded(ledger.docket, fact)
+    ended = ledger.claims.get(fact.id)
+    if ended is not None:
+        docket = dockets.released(docket, ended.resource, fact)
+    return replace(ledger, claims=_without(ledger.claims, fact.id), docket=docket)
+
+
+def _directed(ledger: Ledger, fact: DirectiveIssued) -> Ledger:
+    before = ledger.directives.get(fact.resource)
+    docket = dockets.turned(ledger.docket, fact, before.issued.rung if before else "", ledger.ordinal)
+    return replace(ledger, docket=docket, directives=_with(ledger.directives, fact.resource, Directed(fact)))
 
 
 def _answered(ledger: Ledger, fact: DirectiveAnswered) -> Ledger:
@@ -236,13 +266,15 @@ def _closed(ledger: Ledger, fact: ConflictClosed) -> Ledger:
         closed=fact.sentence,
     )
     resolved = (*ledger.resolved, shown)[-CONFLICTS_MAX:]
-    return replace(ledger, conflicts=_without(ledger.conflicts, fact.id), resolved=resolved)
+    docket = dockets.folded(ledger.docket, fact)
+    return replace(ledger, conflicts=_without(ledger.conflicts, fact.id), resolved=resolved, docket=docket)
 
 
 def _rule(ledger: Ledger, fact: Fact) -> Ledger:
     match fact:
         case RuleFired(rule=rule, event=event):
             tally = ledger.tallies.get(rule, Tally())
+            ledger = replace(ledger, by_hand=ledger.by_hand + bool(fact.manual_by))
             changed = replace(
                 tally, fired=tally.fired + 1, last_event=event, last_session=ledger.session, last_result="fired"
             )
@@ -254,6 +286,9 @@ def _rule(ledger: Ledger, fact: Fact) -> Ledger:
             changed = replace(tally, last_result=f"curbed: {skipped} events too many in one round")
         case CommandIssued(key=key):
             return replace(ledger, commands=_with(ledger.commands, key, fact))
+        case CommandGranted(key=key):
+            granted = ledger.commands[key].model_copy(update={"waits": False})
+            return replace(ledger, commands=_with(ledger.commands, key, granted))
         case RuleActionDone(rule=rule, workstream=workstream, command=command, ok=ok, error=error):
             tally = ledger.tallies.get(rule, Tally())
             result = f"{workstream} {command}: {'done' if ok else error}"

@@ -7,14 +7,14 @@ first, each against the ruling that is now in force.  The round is over when eve
 
 from collections import Counter
 
-from alluse_hub.actors.coordinator import claiming, commands, directives
-from alluse_hub.actors.coordinator.arbiter import Ruling, explained
+from alluse_hub.actors.coordinator import claiming, commands, conflicts, directives, taking
+from alluse_hub.actors.coordinator.arbiter import Ruling
 from alluse_hub.actors.coordinator.leases import Now, lapsed, of_hold
 from alluse_hub.actors.coordinator.ledger import Phase
 from alluse_hub.actors.coordinator.rules import URGENCY, Match, matches, most_urgent_first
 from alluse_hub.actors.coordinator.state import Turn
 from alluse_hub.actors.coordinator.templates import FieldError, filled_text
-from alluse_hub.protocols.claims import Claim, ConflictClass
+from alluse_hub.protocols.claims import Claim
 from alluse_hub.protocols.flow import Consider, Considered
 from alluse_hub.protocols.names import ROUTER
 from alluse_hub.protocols.rules import (
@@ -53,7 +53,7 @@ def consider(turn: Turn, shown: Consider) -> None:
     is_next = bool(shown.session) and shown.session != ledger.session
     session = shown.session or ledger.session
     ordinal = ledger.ordinal + is_next
-    found = matches(turn.state.book, shown.events)
+    found = matches(turn.state.book, shown.events) if ledger.ruleset.auto else []
     now = Now(turn.at, ordinal, session)
     if not found and not turn.ledger.pending() and not lapsed(tuple(ledger.claims.values()), now):
         turn.record(RoundClosed(round=shown.round, session=session, ordinal=ordinal))
@@ -63,7 +63,7 @@ def consider(turn: Turn, shown: Consider) -> None:
     claiming.lapse(turn)
     fired = _fire(turn, found)
     directives.settle(turn)
-    _tell(turn, most_urgent_first(fired))
+    tell_for(turn, most_urgent_first(fired))
     if turn.ledger.pending():
         turn.record(RoundDecided(round=shown.round))
     else:
@@ -101,15 +101,15 @@ def _fire(turn: Turn, found: list[Match]) -> list[Match]:
             turn.record(RuleFired(rule=rule.id, event=match.event.id, round=turn.ledger.round, why=match.why))
             fired.append(match)
         for hold in rule.hold:
-            _hold(turn, match, hold, is_curbed=is_curbed)
-        _release(turn, match, is_curbed=is_curbed)
+            hold_for(turn, match, hold, is_curbed=is_curbed)
+        release_for(turn, match, is_curbed=is_curbed)
     for rule_id, count in sorted(counts.items()):
         if count > FIRINGS_MAX:
             turn.record(RuleCurbed(rule=rule_id, round=turn.ledger.round, skipped=count - FIRINGS_MAX))
     return fired
 
 
-def _hold(turn: Turn, match: Match, hold: Hold, *, is_curbed: bool) -> None:
+def hold_for(turn: Turn, match: Match, hold: Hold, *, is_curbed: bool) -> None:
     """A hold whose subject cannot be told is placed all the same: the condition was true, and holding is safe."""
     rule = match.rule
     subject = _subject(turn, match, hold.subject, is_curbed=is_curbed)
@@ -133,7 +133,7 @@ def _hold(turn: Turn, match: Match, hold: Hold, *, is_curbed: bool) -> None:
     claiming.place(turn, claim)
 
 
-def _release(turn: Turn, match: Match, *, is_curbed: bool) -> None:
+def release_for(turn: Turn, match: Match, *, is_curbed: bool) -> None:
     for release in match.rule.release:
         subject = _subject(turn, match, release.subject, is_curbed=is_curbed)
         if subject is not None:
@@ -155,54 +155,58 @@ def _subject(turn: Turn, match: Match, template: str, *, is_curbed: bool) -> str
     return None
 
 
-def _tell(turn: Turn, fired: list[Match]) -> None:
+def tell_for(turn: Turn, fired: list[Match], mark: str = "") -> None:
+    """``mark`` tells the keys of these commands from those of the round itself."""
     counts: Counter[str] = Counter()
     refused: dict[tuple[str, str, str], list[tuple[Match, str, Ruling]]] = {}
+    short: dict[tuple[str, str, str, bool], list[tuple[Match, str]]] = {}
     for match in fired:
         for tell in match.rule.tell:
             counts[match.rule.id] += 1
-            key = f"c/{turn.ledger.round}/{match.rule.id}/{counts[match.rule.id]}"
+            key = f"c/{turn.ledger.round}/{match.rule.id}/{mark}{counts[match.rule.id]}"
             against = _refused(turn, match, tell)
-            if against is None:
-                commands.issue(turn, match, tell, key)
-            else:
+            if against is not None:
                 why, use, ruling = against
                 refused.setdefault((match.rule.id, tell.command, use), []).append((match, why, ruling))
+            elif (lacks := taking.shortage(turn, tell)) is None:
+                commands.issue(turn, match, tell, key)
+            else:
+                _issue_short(turn, match, tell, key, lacks, short)
     for (rule, command, use), cases in refused.items():
-        _hold_breach(turn, rule, command, use, cases)
+        conflicts.hold_breach(turn, rule, command, use, cases)
+    for (rule, command, pool, _), lacking in short.items():
+        conflicts.over_commit(turn, rule, command, lacking, taking.ruling(turn, taking.pools(turn)[pool]))
+
+
+def _issue_short(
+    turn: Turn,
+    match: Match,
+    tell: Tell,
+    key: str,
+    lacks: taking.Shortage,
+    short: dict[tuple[str, str, str, bool], list[tuple[Match, str]]],
+) -> None:
+    """Let it wait for what it takes, or refuse it where that would be in vain."""
+    if lacks.never:
+        _refuse(turn, match, tell, lacks.never)
+    elif not commands.issue(turn, match, tell, key, waits=True):
+        return
+    about = (match.rule.id, tell.command, lacks.pool.resource, bool(lacks.never))
+    short.setdefault(about, []).append((match, lacks.never))
 
 
 def _refused(turn: Turn, match: Match, tell: Tell) -> tuple[str, str, Ruling] | None:
     for use in tell.uses:
         why, ruling = directives.refusal(turn, use)
         if why:
-            turn.record(
-                RuleActionRefused(
-                    rule=match.rule.id,
-                    event=match.event.id,
-                    workstream=tell.workstream,
-                    command=tell.command,
-                    why=why,
-                )
-            )
+            _refuse(turn, match, tell, why)
             return why, use, ruling
     return None
 
 
-def _hold_breach(turn: Turn, rule: str, command: str, use: str, cases: list[tuple[Match, str, Ruling]]) -> None:
-    """One conflict for all events of the round in which a rule asked for the same."""
-    match, why, ruling = cases[0]
-    resource, _, name = use.partition(":")
-    more = f" and {len(cases) - 1} more" if len(cases) > 1 else ""
-    holder = ruling.holder.id if ruling.holder is not None else ""
-    claiming.conflict(
-        turn,
-        ConflictClass.HOLD_BREACH,
-        resource,
-        (holder, rule) if holder else (rule,),
-        f"{rule} asks for {command}, which needs {name!r} of {resource}, "
-        f"because {match.why} in {match.event.id}{more}.",
-        outcome="command refused",
-        winner=holder,
-        closed=f"Refused: {why}. {explained(ruling)}",
+def _refuse(turn: Turn, match: Match, tell: Tell, why: str) -> None:
+    turn.record(
+        RuleActionRefused(
+            rule=match.rule.id, event=match.event.id, workstream=tell.workstream, command=tell.command, why=why
+        )
     )

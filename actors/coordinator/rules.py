@@ -15,6 +15,7 @@ from alluse_hub.actors.coordinator.conditions import Condition, evaluate, holds,
 from alluse_hub.protocols.claims import Mode
 from alluse_hub.protocols.flow import Event
 from alluse_hub.protocols.rules import CoordinatorSpec, Priority, Rule
+from alluse_hub.protocols.states import replace
 
 URGENCY = {Priority.CRITICAL: 3, Priority.HIGH: 2, Priority.MEDIUM: 1, Priority.LOW: 0}
 """As the priority of the claims that a rule places."""
@@ -38,22 +39,22 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """A coordinator's specification, ready for use.  In a snapshot it stands as the specification."""
+    """A coordinator's specification and the rules in force, ready for use.  In a snapshot it stands as the
+    specification, for the rules are in the ledger."""
 
     spec: CoordinatorSpec
     modes: dict[str, Mode]
+    running: tuple[Rule, ...]  # as declared
     rules: dict[tuple[str, str], tuple[Compiled, ...]]  # by workstream and event
 
     @classmethod
     def of(cls, spec: CoordinatorSpec) -> "Book":
+        """With the rules of the specification.  Raises ConditionError for a condition that cannot be read."""
+        return cls(spec, {mode.resource: mode for mode in spec.modes}, spec.rules, _by_trigger(spec.rules))
+
+    def with_rules(self, running: tuple[Rule, ...]) -> "Book":
         """Raises ConditionError for a condition that cannot be read."""
-        ordered = sorted(spec.rules, key=lambda rule: -URGENCY[rule.priority])  # stable: then as declared
-        rules: dict[tuple[str, str], tuple[Compiled, ...]] = {}
-        for rule in ordered:
-            if rule.enabled:
-                key = (rule.workstream, rule.event)
-                rules[key] = (*rules.get(key, ()), Compiled(rule, parse(rule.when)))
-        return cls(spec, {mode.resource: mode for mode in spec.modes}, rules)
+        return replace(self, running=running, rules=_by_trigger(running))
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # Any: pydantic's
@@ -66,6 +67,16 @@ class Book:
                 lambda book: book.spec.model_dump(mode="json"),
             ),
         )
+
+
+def _by_trigger(running: Sequence[Rule]) -> dict[tuple[str, str], tuple[Compiled, ...]]:
+    ordered = sorted(running, key=lambda rule: -URGENCY[rule.priority])  # stable: then as declared
+    rules: dict[tuple[str, str], tuple[Compiled, ...]] = {}
+    for rule in ordered:
+        if rule.enabled:
+            key = (rule.workstream, rule.event)
+            rules[key] = (*rules.get(key, ()), Compiled(rule, parse(rule.when)))
+    return rules
 
 
 def matches(book: Book, events: Sequence[Event]) -> list[Match]:

@@ -13,6 +13,7 @@ from alluse_hub.actors.coordinator.rules import Book
 from alluse_hub.protocols.claims import Mode
 from alluse_hub.protocols.effects import CancelWake, Commit, Decision, Effect, Record, Send, Wake
 from alluse_hub.protocols.message import Fact, Message
+from alluse_hub.protocols.resources import Declared
 from alluse_hub.protocols.rules import ActsCommitted, CoordinatorSpec
 from alluse_hub.protocols.states import replace
 from alluse_hub.supervision.breaker import Breaker
@@ -38,11 +39,19 @@ def start(name: str, spec: Message) -> Coordinator:
 
 def restored(fresh: Coordinator, kept: Coordinator) -> Coordinator:
     """The configuration of now with the ledger of a snapshot."""
-    return replace(fresh, ledger=kept.ledger)
+    return _with(fresh, kept.ledger)
 
 
 def evolved(state: Coordinator, fact: Fact) -> Coordinator:
-    return replace(state, ledger=evolve(state.ledger, fact))
+    return _with(state, evolve(state.ledger, fact))
+
+
+def _with(state: Coordinator, ledger: Ledger) -> Coordinator:
+    """Another ledger; with another set of rules, these are made ready for use."""
+    rules = ledger.ruleset.rules
+    if rules is state.ledger.ruleset.rules or not ledger.ruleset.revision:
+        return replace(state, ledger=ledger)
+    return replace(state, ledger=ledger, book=state.book.with_rules(tuple(rules.values())))
 
 
 class Turn:
@@ -55,6 +64,7 @@ class Turn:
         self._at_once: list[Effect] = []
         self._held: list[Effect] = []
         self._answers: list[Effect] = []
+        self._is_committed = False
 
     @property
     def ledger(self) -> Ledger:
@@ -65,11 +75,19 @@ class Turn:
         return Now(self.at, self.ledger.ordinal, self.ledger.session)
 
     def ruling(self, mode: Mode) -> Ruling:
-        return in_force(mode, self.ledger.claims.values(), self.now)
+        return in_force(mode, self.ledger.claims.values(), self.now, self.ledger.docket.favoured_on(mode.resource))
+
+    def declared(self, resource: str) -> Declared | None:
+        return next((known for known in self.state.book.spec.resources if known.resource == resource), None)
 
     def record(self, fact: Fact) -> None:
         self.state = evolved(self.state, fact)
         self._facts.append(Record(fact))
+
+    def commit(self, fact: Fact) -> None:
+        """What is answered, or said behind a commit, in this turn waits until the fact is safe against a power cut."""
+        self.record(fact)
+        self._is_committed = True
 
     def send(self, to: str, message: Message) -> None:
         self._at_once.append(Send(to, message))
@@ -124,6 +142,6 @@ class Turn:
 
     def done(self) -> Decision[Coordinator]:
         effects = [*self._facts, *self._at_once]
-        if self._held:
+        if self._held or self._is_committed:
             effects += [Commit(ActsCommitted(round=self.ledger.round)), *self._held]
         return Decision(self.state, (*effects, *self._answers))

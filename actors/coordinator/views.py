@@ -16,7 +16,7 @@ def show_changes(turn: Turn, before: Ledger) -> None:
     after = turn.ledger
     resources = after.claims is not before.claims or after.directives is not before.directives
     rules = after.tallies is not before.tallies or after.commands is not before.commands
-    if resources or (rules and after.phase is not Phase.WAITING):
+    if resources or after.ruleset is not before.ruleset or (rules and after.phase is not Phase.WAITING):
         turn.send(BOARD, rules_shown(turn))
 
 
@@ -28,7 +28,9 @@ def show_all(turn: Turn) -> None:
 def rules_shown(turn: Turn) -> RulesShown:
     ledger = turn.ledger
     return RulesShown(
-        rules=tuple(_rule(rule, ledger.tallies.get(rule.id, Tally())) for rule in turn.state.book.spec.rules),
+        rules=tuple(_rule(rule, ledger) for rule in turn.state.book.running),
+        revision=ledger.ruleset.revision,
+        auto=ledger.ruleset.auto,
         resources=tuple(_resource(turn, mode) for mode in turn.state.book.modes.values()),
         session=ledger.session,
         ordinal=ledger.ordinal,
@@ -37,10 +39,15 @@ def rules_shown(turn: Turn) -> RulesShown:
     )
 
 
-def _rule(rule: Rule, tally: Tally) -> RuleShown:
+def _rule(rule: Rule, ledger: Ledger) -> RuleShown:
+    tally = ledger.tallies.get(rule.id, Tally())
     return RuleShown(
         id=rule.id,
         name=rule.name,
+        description=rule.description,
+        workstream=rule.workstream,
+        event=rule.event,
+        version=ledger.ruleset.versions.get(rule.id, 0),
         priority=rule.priority,
         enabled=rule.enabled,
         fired=tally.fired,

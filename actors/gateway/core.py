@@ -6,6 +6,7 @@ order is committed, so that a trail that does not answer cannot keep a person wa
 
 from dataclasses import replace
 
+from alluse_hub.actors.gateway import governing
 from alluse_hub.actors.gateway.orders import Order, Refusal, order, unless_nobody_is_there
 from alluse_hub.actors.gateway.requests import OPEN_MAX, Gateway, GatewaySpec, Open
 from alluse_hub.protocols.admin import (
@@ -30,6 +31,7 @@ from alluse_hub.protocols.foresight import Foreseen
 from alluse_hub.protocols.lifecycle import ActorOrderDone, PeerDown, PeerUp, Started, Woken
 from alluse_hub.protocols.message import Envelope, Json, Message
 from alluse_hub.protocols.names import BOARD
+from alluse_hub.protocols.ruleset import CoordinationDone
 from alluse_hub.protocols.workstream import OrderDone
 
 
@@ -59,6 +61,8 @@ def decide(state: Gateway, letter: Envelope) -> Decision[Gateway]:
             return done(answered(state, letter.sender), f"actor:{name}", ok=ok, text=text)
         case FlowOrderDone(flow=name, ok=ok, text=text):
             return done(answered(state, letter.sender), f"flow:{name}", ok=ok, text=text)
+        case CoordinationDone() as word:
+            return coordinated(answered(state, letter.sender), word)
         case Foreseen() as told:
             return foreseen(state, told)
         case Woken(timer=timer):
@@ -87,7 +91,10 @@ def take(state: Gateway, asked: Asked, at: float) -> Decision[Gateway]:
 
 
 def give(state: Gateway, asked: Asked, at: float) -> Decision[Gateway]:
-    wanted = order(state, asked.ask, asked.args, asked.user)
+    if asked.ask in governing.ASKS:
+        wanted = governing.order(asked.ask, asked.args, asked.user, asked.request)
+    else:
+        wanted = order(state, asked.ask, asked.args, asked.user)
     if isinstance(wanted, Order):
         wanted = unless_nobody_is_there(state, wanted, at)
     if isinstance(wanted, Order) and wanted.about and (other := state.about(wanted.about)) is not None:
@@ -192,6 +199,13 @@ def done(state: Gateway, about: str, *, ok: bool, text: str) -> Decision[Gateway
     return Decision(state.without(held.request), (CancelWake(held.request), Do(answer)))
 
 
+def coordinated(state: Gateway, word: CoordinationDone) -> Decision[Gateway]:
+    held = state.about(word.about)
+    if held is None:
+        return Decision(state)  # its deadline has passed, and the person was told
+    return Decision(state.without(held.request), (CancelWake(held.request), Do(governing.told(word, held.request))))
+
+
 def late(state: Gateway, request: str, at: float) -> Decision[Gateway]:
     held = state.open.get(request)
     if held is None:
@@ -222,6 +236,7 @@ GATEWAY = Core(
             OrderDone,
             ActorOrderDone,
             FlowOrderDone,
+            CoordinationDone,
             CloseIntake,
             Foreseen,
             PeerDown,

@@ -44,7 +44,7 @@ def order(state: Gateway, ask: str, args: Json, user: str) -> Order | Refusal:
     name, reason = args.get("name", ""), args.get("reason", "")
     if not isinstance(name, str) or not isinstance(reason, str) or len(reason) > REASON_MAX:
         return Refusal(Code.USAGE, f"name and reason are texts, the reason of at most {REASON_MAX} characters")
-    timeout_s = _timeout_s(args)
+    timeout_s = timeout_of(args)
     if timeout_s is None:
         return Refusal(Code.USAGE, f"timeout_s is a number of seconds above 0, at most {ORDER_TIMEOUT_MAX_S:.0f}")
     if args.get("dry_run") is True:
@@ -81,7 +81,8 @@ def unless_nobody_is_there(state: Gateway, wanted: Order, at: float) -> Order | 
     return Refusal(Code.CONFLICT, breaker.why(name, at), hint)
 
 
-def _timeout_s(args: Json) -> float | None:
+def timeout_of(args: Json) -> float | None:
+    """None if it is no number of seconds that is allowed."""
     value = args.get("timeout_s", ORDER_TIMEOUT_S)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= ORDER_TIMEOUT_MAX_S:
         return None

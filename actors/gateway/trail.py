@@ -15,6 +15,7 @@ from alluse_hub.protocols.errors import CallerError
 from alluse_hub.protocols.find import Find
 from alluse_hub.protocols.flow import EventHeard
 from alluse_hub.protocols.message import Json, Message
+from alluse_hub.protocols.severity import Severity
 from alluse_hub.protocols.trail import Entry, EntryKind, Wholeness
 
 LOOKED_AT_MAX = 10_000
@@ -88,6 +89,7 @@ class Trail(Protocol):
         cause: str = "",
         peer: str = "",
         power: bool | None = None,
+        severity: Severity | None = None,
     ) -> Page: ...
     def find(self, home: Path, question: Find) -> Answered: ...
     def entry(self, home: Path, entry_id: str) -> Entry | None: ...
@@ -127,6 +129,7 @@ class EntriesAsked(Message):
     cause: str = ""
     peer: str = ""
     power: bool | None = None
+    severity: Severity | None = None
 
 
 class FindAsked(Find):
@@ -199,7 +202,7 @@ def event_of(entry: Entry) -> Json:
 
 
 def entry_of(entry: Entry) -> Json:
-    return {"id": entry.id} | entry.model_dump(mode="json")
+    return {"id": entry.id} | entry.model_dump(mode="json") | {"severity": entry.severity.value}
 
 
 def _entries(trail: Trail, home: Path, asked: EntriesAsked) -> Json:
@@ -218,6 +221,7 @@ def _entries(trail: Trail, home: Path, asked: EntriesAsked) -> Json:
         cause=asked.cause,
         peer=asked.peer,
         power=asked.power,
+        severity=asked.severity,
     )
     found = [entry for entry in page.entries if not asked.messages or entry.message in asked.messages]
     entries = found[-asked.limit :] if asked.after is None else found[: asked.limit]

@@ -11,7 +11,7 @@ from alluse_hub.protocols.flow import AskUnsettled, Deliver, Present
 from alluse_hub.protocols.foresight import Foresee
 from alluse_hub.protocols.lifecycle import PeerDown, PeerUp, Started, StopAsked, Woken
 from alluse_hub.protocols.message import Envelope, Message
-from alluse_hub.protocols.names import BOARD, COORDINATOR, ROUTER
+from alluse_hub.protocols.names import BOARD, COORDINATOR, REPLICATOR, ROUTER
 from alluse_hub.protocols.program import (
     Attach,
     Attached,
@@ -30,6 +30,7 @@ from alluse_hub.protocols.program import (
     WentSilent,
 )
 from alluse_hub.protocols.states import replace
+from alluse_hub.protocols.versions import AskDatasets
 from alluse_hub.protocols.workstream import (
     Command,
     Maintain,
@@ -40,11 +41,12 @@ from alluse_hub.protocols.workstream import (
     StopProgram,
 )
 
-from . import commands, foresight, hearing, orders, program, show
+from . import announcing, commands, foresight, hearing, orders, program, show
 from .state import FACTS, Monitor, OrderKind, Stage, Turn, evolve, restore, start
 
 ACCEPTS: frozenset[type[Message]] = frozenset(
     {
+        AskDatasets,
         AskUnsettled,
         AttachFailed,
         Attached,
@@ -103,8 +105,8 @@ def take(turn: Turn, letter: Envelope) -> None:
             commands.command(turn, asked, letter.sender)
         case Directive() as asked:
             commands.directive(turn, asked, letter.sender)
-        case AskUnsettled(taken=taken):
-            commands.ask_unsettled(turn, taken)
+        case AskUnsettled() | AskDatasets():
+            questioned(turn, letter.body)
         case Attached() as there:
             program.attached(turn, there)
             orders.up(turn)
@@ -156,6 +158,14 @@ def ordered(turn: Turn, order: StartProgram | StopProgram | RestartProgram | Mai
             orders.restart(turn, by, reason, asker)
         case Maintain(on=on, by=by, reason=reason):
             orders.maintain(turn, on, by, reason, asker)
+
+
+def questioned(turn: Turn, question: AskUnsettled | AskDatasets) -> None:
+    match question:
+        case AskUnsettled(taken=taken):
+            commands.ask_unsettled(turn, taken)
+        case AskDatasets():
+            announcing.asked(turn)
 
 
 def started(turn: Turn) -> None:
@@ -230,6 +240,8 @@ def peer_up(turn: Turn, name: str, incarnation: int) -> None:
             show.beat(turn)
     if name in {ROUTER, COORDINATOR, *turn.state.spec.needed_by} and turn.state.told:
         turn.send(name, Present(workstream=turn.state.ws, presence=turn.state.told))
+        if name == REPLICATOR:
+            announcing.asked_afresh(turn)
     elif name == BOARD:
         show.beat(turn)
 

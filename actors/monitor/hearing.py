@@ -24,7 +24,7 @@ from alluse_hub.protocols.workstream import (
     Reply,
 )
 
-from . import commands
+from . import announcing, commands
 from .state import Stage, Turn
 
 RECORDED_A_MINUTE = 3
@@ -43,6 +43,7 @@ def hear(turn: Turn, read: LinesRead) -> None:
                 event(turn, line)
             case Reply():
                 commands.replied(turn, line)
+                announcing.made(turn, line.datasets)
             case Hello():
                 hello(turn, line)
             case _:
@@ -52,6 +53,7 @@ def hear(turn: Turn, read: LinesRead) -> None:
     held = {key for key, opened in turn.kept.open.items() if opened.kind is CommandKind.DELIVERY}
     if any(each.cause not in held for each in commands.fresh(turn)):
         commands.hand_over_fresh(turn)
+    announcing.tell(turn)
     if len(turn.kept.unsettled) > commands.UNSETTLED_MAX:
         turn.set(withheld=read.through)
     else:
@@ -73,6 +75,7 @@ def hello(turn: Turn, line: Hello) -> None:
         )
     )
     turn.set(promised=line.events)
+    announcing.greeted(turn, line.datasets)
     if turn.state.stage is Stage.STARTING:
         turn.set(stage=Stage.UP)
         commands.write(turn)
@@ -93,6 +96,7 @@ def event(turn: Turn, line: EventLine) -> None:
         turn.record(EventsLost(workstream=turn.state.ws, first=line.n - (n - due), last=line.n - 1))
         turn.count(errors=n - due)
     turn.record(EventHeard(event=line.as_event(due)))
+    announcing.happened(turn, line.event)
 
 
 def _refusal(line: EventLine, why: str) -> Refusal:

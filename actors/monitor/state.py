@@ -19,6 +19,7 @@ from alluse_hub.protocols.lifecycle import PeerDown
 from alluse_hub.protocols.message import Fact, Message
 from alluse_hub.protocols.program import Attached
 from alluse_hub.protocols.states import replace
+from alluse_hub.protocols.versions import Version
 from alluse_hub.protocols.workstream import (
     CommandClosed,
     CommandOpened,
@@ -95,6 +96,17 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class Announced:
+    """Versions of data sets that the program has made; which of them, and which events, the replicator was not told
+    of; whether it asked."""
+
+    versions: dict[str, Version] = field(default_factory=dict)
+    unsaid: frozenset[str] = frozenset()
+    events: frozenset[str] = frozenset()
+    asked: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Monitor:
     spec: MonitorSpec
     traffic: Traffic
@@ -125,6 +137,7 @@ class Monitor:
     needs: dict[str, bool] = field(default_factory=dict)  # by workstream that this one needs: is it up?
     unwatched: dict[str, PeerDown] = field(default_factory=dict)  # of those, the ones whose monitor is down
     met: dict[str, int] = field(default_factory=dict)  # of those, the highest incarnation of the monitor
+    announced: Announced = Announced()
     told: str = ""  # presence as last told
     status: Status = Status.STOPPED
     alive_at: float = 0.0  # hub time of the last sign of life as far as known

@@ -45,6 +45,7 @@ from alluse_hub.protocols.flow import (
 from alluse_hub.protocols.lifecycle import PeerUp, Started, Woken
 from alluse_hub.protocols.message import Envelope, Message
 from alluse_hub.protocols.names import BOARD, COORDINATOR
+from alluse_hub.protocols.ruleset import ConsiderChanged, ConsiderThese
 from alluse_hub.protocols.states import replace
 
 LATE_S = 15.0
@@ -88,6 +89,8 @@ def decide(state: Router, letter: Envelope) -> Decision[Router]:
             if not state.is_shown or number != state.next_round:
                 return Decision(state)
             return advance(replace(state, considered=dict(through)), now)
+        case ConsiderThese(events=events):
+            return advance(replace(state, considers_next=events), now)
         case CloseIntake():
             return Decision(replace(state, is_closing=True), (Send(letter.sender, IntakeClosed()),))
         case Drain():
@@ -286,6 +289,12 @@ def flow_order(state: Router, order: FlowOrder, now: float) -> Decision[Router]:
 
 def carry_out(state: Router) -> tuple[Router, list[Effect]]:
     effects: list[Effect] = []
+    if (told := state.considers_next) is not None:
+        state = replace(state, considers_next=None)
+        if state.considers.union(state.spec.considers) != frozenset(told).union(state.spec.considers):
+            changed = ConsiderChanged(events=told)
+            state = evolve(state, changed)
+            effects.append(Record(changed))
     if not state.orders:
         return state, effects
     for order in state.orders:
@@ -314,6 +323,7 @@ ROUTER: Core[Router] = Core(
             Unsettled,
             Produced,
             Considered,
+            ConsiderThese,
             PauseFlow,
             ResumeFlow,
             CloseIntake,

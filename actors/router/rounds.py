@@ -28,7 +28,7 @@ def round_of(event: Event) -> int:
 
 
 def wanted(state: Router) -> tuple[Event, ...]:
-    considers = frozenset(state.spec.considers)
+    considers = state.considers.union(state.spec.considers)
     return tuple(event for event in state.batch if f"{event.ws}.{event.event}" in considers)
 
 

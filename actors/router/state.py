@@ -20,6 +20,7 @@ from alluse_hub.protocols.flow import (
     RouterSpec,
 )
 from alluse_hub.protocols.message import Fact
+from alluse_hub.protocols.ruleset import ConsiderChanged
 from alluse_hub.protocols.states import replace
 
 
@@ -64,6 +65,7 @@ class Router:
     paused: frozenset[str] = frozenset()
     held: dict[str, tuple[Event, ...]] = field(default_factory=dict)
     released: dict[str, tuple[Event, ...]] = field(default_factory=dict)  # by flow: resumed, not yet delivered
+    considers: frozenset[str] = frozenset()  # what the coordinator's rules listen to, besides those configured
     # volatile
     phase: Phase = Phase.GATHERING
     unsettled: dict[str, tuple[Event, ...]] = field(default_factory=dict)
@@ -76,6 +78,7 @@ class Router:
     open: dict[str, Deliver] = field(default_factory=dict)
     loose: dict[str, tuple[Deliver, ...]] = field(default_factory=dict)  # to workstreams outside the lockstep
     orders: tuple[FlowOrder, ...] = ()
+    considers_next: tuple[str, ...] | None = None  # the coordinator's word, until the round is over
     delivered_at: float = 0.0
     session_at: float = 0.0
     is_paced: bool = False  # the next session has to wait for its time
@@ -92,7 +95,7 @@ class Router:
         return self.round + 1
 
 
-FACTS: frozenset[type[Fact]] = frozenset({RoundSettled, FlowPaused, FlowResumed, EventsHeld})
+FACTS: frozenset[type[Fact]] = frozenset({RoundSettled, FlowPaused, FlowResumed, EventsHeld, ConsiderChanged})
 
 
 def evolve(state: Router, fact: Fact) -> Router:
@@ -110,6 +113,8 @@ def evolve(state: Router, fact: Fact) -> Router:
                 digests=state.digests | fact.digests,
                 released={},
             )
+        case ConsiderChanged(events=events):
+            return replace(state, considers=frozenset(events))
         case FlowPaused(flow=flow):
             return replace(state, paused=state.paused | {flow})
         case EventsHeld(flow=flow, events=events):
@@ -137,6 +142,7 @@ def restore(fresh: Router, kept: Router) -> Router:
         paused=kept.paused,
         held=kept.held,
         released=kept.released,
+        considers=kept.considers,
     )
 
 

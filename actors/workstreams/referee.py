@@ -22,6 +22,8 @@ FORK_AGAIN_SESSIONS = 63
 """A fork that nobody decides on is told again after a quarter."""
 
 PORTFOLIO = "portfolio"
+PROTOCOL_CONFIG = "protocol_config"
+"""The data set that holds the parameters in force."""
 
 
 class View:
@@ -54,6 +56,7 @@ class Referee(Workstream):
         "protocol_violation",
         "fork_due",
     )
+    datasets = (PROTOCOL_CONFIG,)
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,6 +76,10 @@ class Referee(Workstream):
         self.puts_won: list[bool] = []
         self.told_adverse: list[str] = []
         self.forks_told: dict[str, int] = {}
+        self.share_protocol()
+
+    def share_protocol(self) -> None:
+        self.share(PROTOCOL_CONFIG, self.versions[-1])
 
     @property
     def parameters(self) -> JsonObject:
@@ -243,6 +250,7 @@ class Referee(Workstream):
         views = {account: View.of(view) for account, view in state["views"].items()}
         kept = {name: state[name] for name in self.KEPT}
         vars(self).update(kept, views=views)
+        self.share_protocol()
 
 
 def cents(reading: Reading, name: str) -> int:

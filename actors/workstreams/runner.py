@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from .carrying import Carrier
 from .journal import SNAPSHOT_EVERY, StateFolder
 from .lines import DECODER, ENCODER, JsonObject, MalformedLineError, digest, encode, parse
 from .readers import DamagedError, Reading, RefusedError, shown
@@ -91,9 +92,12 @@ class Runner:
             "snapshot": self._snapshot,
             "stop": self._stop,
         }
+        self._carrier = Carrier(workstream)
+        self._questions: dict[str, Handler] = self._carrier.questions
         self._handlers: dict[str, Handler] = {
             "deliver": self._deliver,
             "restore": self._restore,
+            **self._carrier.orders,
             **{name: getattr(workstream, f"do_{name}") for name in workstream.commands()},
         }
         self._hearers: dict[str, Callable[[Delivered], None]] = {
@@ -124,6 +128,8 @@ class Runner:
             "resumed": resumed,
             "events": self.n,
         }
+        if own := self._carrier.own():
+            hello["datasets"] = own
         return [self._line("hello", hello), *(self._line("event", body) for body in retold)]
 
     def feed(self, line: bytes) -> list[bytes]:
@@ -142,8 +148,10 @@ class Runner:
             return [self._reply(command.id, known)]
         if command.name in self._housekeeping:
             return self._answer(command)
+        if command.name in self._questions:
+            return self._tell(command)
         if command.name not in self._handlers:
-            known_names = ", ".join(sorted([*self._handlers, *self._housekeeping]))
+            known_names = ", ".join(sorted([*self._handlers, *self._housekeeping, *self._questions]))
             return [self._reply(command.id, refusal(f"{shown(command.name)} is not a command; known: {known_names}"))]
         if self.folder is not None:
             # A line feed inside a JSON text can only stand between its parts; in the journal it would end the entry.
@@ -188,8 +196,20 @@ class Runner:
                 told.append(Told(kind, {"id": command.id, **body} if kind == "progress" else body))
         self.workstream.told.clear()
         reply["ms"] = round((self.clock() - began) * 1000, 3)
+        if versions := self.workstream.shelf.unsaid():
+            reply["datasets"] = versions
         self._replies.keep(command.id, reply)
         return told, reply
+
+    def _tell(self, command: Command) -> list[bytes]:
+        """Answer a question about data sets: likewise not journaled."""
+        try:
+            result = self._questions[command.name](command.parameters)
+        except RefusedError as error:
+            return [self._reply(command.id, refusal(str(error)))]
+        reply = {"ok": True, "result": result, "error": None, "ms": 0}
+        self._answers.keep(command.id, reply)
+        return [self._reply(command.id, reply)]
 
     def _answer(self, command: Command) -> list[bytes]:
         """Do a command without effect on the workstream: not journaled, so a new process answers it afresh."""
@@ -265,9 +285,10 @@ class Runner:
             "ws": self.workstream.ws,
             "name": self.workstream.name,
             "version": self.workstream.version,
-            "commands": sorted([*self._handlers, *self._housekeeping]),
+            "commands": sorted([*self._handlers, *self._housekeeping, *self._questions]),
             "emits": list(self.workstream.emits),
             "hears": sorted(self._hearers),
+            "datasets": sorted(self.workstream.datasets),
         }
 
     def _get_state(self) -> JsonObject:
@@ -296,6 +317,7 @@ class Runner:
                 "session": self.workstream.session,
                 "replies": self._replies.texts,
                 "seen": {ws: list(seen) for ws, seen in self._seen.items()},
+                "datasets": self.workstream.shelf.snapshot(),
                 "state": self.workstream.snapshot(),
             }
         )
@@ -304,6 +326,7 @@ class Runner:
         if snapshot["ws"] != self.workstream.ws:
             raise DamagedError(f"{path} belongs to {snapshot['ws']}; give {self.workstream.ws} its own folder")
         try:
+            self.workstream.shelf.restore(snapshot.get("datasets", {}))  # versions before 1.1 kept none
             self.workstream.restore(snapshot["state"])
         except Exception as error:
             raise DamagedError(

@@ -7,6 +7,7 @@ time is the market session.  What a handler tells is collected here and sent by 
 from pathlib import Path
 from typing import ClassVar, NamedTuple, Self
 
+from .datasets import Shelf, Take
 from .lines import JsonObject
 from .readers import Reading
 
@@ -32,21 +33,40 @@ class Told(NamedTuple):
 
 
 class Workstream:
-    """Base of every workstream.  Methods ``do_<command>`` and ``on_<event>`` are found by their names."""
+    """Base of every workstream.  Methods ``do_<command>`` and ``on_<event>`` are found by their names.
+
+    ``datasets`` names those it shares.  Copies of others' come by themselves, by way of the hub; ``take_<data set>``,
+    if there is such a method, is given each new content, and may refuse it.
+    """
 
     ws: ClassVar[str]
     name: ClassVar[str]
     version: ClassVar[str]
     emits: ClassVar[tuple[str, ...]] = ()
+    datasets: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self) -> None:
         self.session = ""  # ISO date of the market session at hand; empty before the first
         self.told: list[Told] = []
+        self.shelf = Shelf(self.ws)
 
     def emit(self, event: str, payload: JsonObject) -> None:
         """Tell ``event`` to whom it concerns.  ``payload`` is given away: do not change it afterwards."""
         assert event in self.emits, f"{self.ws} does not declare the event {event!r}"
         self.told.append(Told("event", {"event": event, "session": self.session, "payload": payload}))
+
+    def share(self, dataset: str, content: JsonObject) -> None:
+        """``content`` is the data set from now on; nothing is new if it was so already."""
+        assert dataset in self.datasets, f"{self.ws} does not declare the data set {dataset!r}"
+        self.shelf.publish(dataset, content, self.session)
+
+    def dataset(self, name: str) -> JsonObject | None:
+        """What stands here under that name, its own or a copy; None if nothing does."""
+        held = self.shelf.copies.get(name)
+        return None if held is None else held.content
+
+    def taker(self, dataset: str) -> Take | None:
+        return getattr(self, f"take_{dataset}", None)
 
     def log(self, level: str, text: str) -> None:
         self.told.append(Told("log", {"level": level, "text": text[-TEXT_CHARS_MAX:]}))

@@ -216,6 +216,7 @@ class ProtocolSystems(Referee):
         if made:
             version += 1
             self.versions = [*self.versions[1 - VERSIONS_KEPT :], {"version": version, "parameters": parameters}]
+            self.share_protocol()
             self.emit(
                 "protocol_updated",
                 {

@@ -35,6 +35,9 @@ WILD_VOL = 0.50
 COLLECTED_MAX = 260
 """Bars of one symbol in one answer: a year, which keeps the line below its bound with every symbol."""
 
+MARKET_DATA = "market_data"
+"""The data set that holds the last bar of every symbol, as it was told."""
+
 PLACES = 6
 """Decimals of told fractions."""
 
@@ -75,6 +78,7 @@ class MarketIntelligence(Workstream):
         "volatility_regime_changed",
         "session_closed",
     )
+    datasets = (MARKET_DATA,)
 
     def __init__(self, tape: Tape) -> None:
         super().__init__()
@@ -102,6 +106,7 @@ class MarketIntelligence(Workstream):
         self.missing: dict[str, int] = {}
         self.colours: dict[str, str] = {}
         self.regimes: dict[str, str] = {}
+        self.bars: JsonObject = {}  # symbol -> its last bar, as told
 
     def do_set_replay(self, parameters: Reading) -> JsonObject:
         """Set the span {from, to}; the replay stands at its beginning afterwards."""
@@ -134,6 +139,7 @@ class MarketIntelligence(Workstream):
         self.emit("session_opened", {**place, "symbols": sorted(bars)})
         issues = sum(self.play(bars[symbol]) for symbol in sorted(bars)) + self.look_for_gaps(bars)
         following = self.tape.sessions[self.position] if self.position < self.end else None
+        self.share(MARKET_DATA, {"session": self.session, "bars": self.bars})
         self.emit("session_closed", {**place, "next": following, "bars": len(bars), "issues": issues})
         return {"session": self.session, "end": False, "index": index + 1, "of": self.of}
 
@@ -178,25 +184,23 @@ class MarketIntelligence(Workstream):
     def tell_bar(self, bar: Bar, measured: Measured, quality: str) -> None:
         opened, high, low, close = bar.prices
         mean = measured.volume_mean
-        self.emit(
-            "market_data_update",
-            {
-                "symbol": bar.symbol,
-                "session": bar.session,
-                "open": opened,
-                "high": high,
-                "low": low,
-                "close": close,
-                "volume": bar.volume,
-                "volume_mean_20": None if mean is None else round(mean),
-                "quality": quality,
-                "change": rounded(measured.change),
-                "realised_vol": rounded(measured.realised_vol),
-                "atr_pct": rounded(measured.atr_pct),
-                "trend_20": rounded(measured.trend),
-                "rsi_14": None if measured.rsi is None else round(measured.rsi, 2),
-            },
-        )
+        self.bars[bar.symbol] = {
+            "symbol": bar.symbol,
+            "session": bar.session,
+            "open": opened,
+            "high": high,
+            "low": low,
+            "close": close,
+            "volume": bar.volume,
+            "volume_mean_20": None if mean is None else round(mean),
+            "quality": quality,
+            "change": rounded(measured.change),
+            "realised_vol": rounded(measured.realised_vol),
+            "atr_pct": rounded(measured.atr_pct),
+            "trend_20": rounded(measured.trend),
+            "rsi_14": None if measured.rsi is None else round(measured.rsi, 2),
+        }
+        self.emit("market_data_update", self.bars[bar.symbol])
 
     def tell_split(self, bar: Bar, split: Split) -> None:
         self.emit(
@@ -340,6 +344,7 @@ class MarketIntelligence(Workstream):
             "regimes": dict(self.regimes),
             "models": list(self.models),
             "protocol": self.protocol,
+            "bars": dict(self.bars),
         }
 
     def restore(self, state: JsonObject) -> None:
@@ -354,6 +359,7 @@ class MarketIntelligence(Workstream):
         self.regimes = dict(state["regimes"])
         self.models = list(state["models"])
         self.protocol = int(state["protocol"])
+        self.bars = dict(state.get("bars", {}))  # versions before 1.1 kept none
 
 
 if __name__ == "__main__":

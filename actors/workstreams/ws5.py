@@ -49,6 +49,8 @@ ANOMALY_QUIET = 5
 """Sessions of one symbol after an anomaly in which no further one is told: a crash is one piece of news."""
 
 EQUITIES_KEPT = 63
+ML_MODELS = "ml_models"
+"""The data set that holds the model in use and the few before it."""
 
 
 class Question(NamedTuple):
@@ -66,6 +68,7 @@ class LearningSystems(Workstream):
     name = "Learning Systems"
     version = "1.0"
     emits = ("model_updated", "model_trained", "patterns_found", "anomaly_detected", "drift_detected")
+    datasets = (ML_MODELS,)
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,6 +86,10 @@ class LearningSystems(Workstream):
         self.trained: JsonObject | None = None
         self.equities: list[int] = []
         self.outcomes: dict[str, int] = {}
+        self.share_models()
+
+    def share_models(self) -> None:
+        self.share(ML_MODELS, {"in_use": self.versions[-1]["version"], "models": self.versions})
 
     # --- what is learned from ---------------------------------------------------------------------------------------
 
@@ -143,6 +150,7 @@ class LearningSystems(Workstream):
         self.numbered += 1
         version = {"version": f"m{self.numbered}", "weights": list(model.weights), "answers": model.answers}
         self.versions = [*self.versions[1 - VERSIONS_KEPT :], version]
+        self.share_models()
         self.contest.crown(model)
         told = {
             "version": version["version"],
@@ -263,6 +271,7 @@ class LearningSystems(Workstream):
             raise RefusedError("there is no earlier model to go back to")
         undone = self.versions.pop()
         before = self.versions[-1]
+        self.share_models()
         self.contest.crown(Model(tuple(before["weights"]), before["answers"]))
         self.emit(
             "model_updated",
@@ -349,6 +358,7 @@ class LearningSystems(Workstream):
         answers = [Answer(*answer) for answer in state["answers"]]
         kept = {name: state[name] for name in self.KEPT}
         vars(self).update(kept, contest=contest, hinkley=hinkley, questions=questions, answers=answers)
+        self.share_models()
 
 
 if __name__ == "__main__":

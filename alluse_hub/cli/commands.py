@@ -51,7 +51,7 @@ def view(arguments: argparse.Namespace) -> int:
     if arguments.json:
         put_json(arguments.view, result)
     else:
-        lines = {"tree": show.tree, "flows": show.flows, "conflicts": show.conflicts, "rules": show.rules}
+        lines = {"tree": show.tree, "flows": show.flows, "conflicts": show.conflicts}
         say(lines[arguments.view](style_of(arguments), result))
     return failure.DONE
 

@@ -37,7 +37,7 @@ def check(arguments: argparse.Namespace) -> int:
     counts = {
         "workstreams": len(config.workstreams),
         "flows": len(config.flows),
-        "resources": len(config.resources),
+        "resources": len(config.claimable),
         "rules": len(config.rules),
     }
     if arguments.json:

@@ -25,7 +25,7 @@ Doc = dict[str, Any]  # Any: JSON as the daemon gives it
 def filters_of(arguments: argparse.Namespace) -> Answer:
     """What was given, as the control socket takes it."""
     args: Answer = {}
-    for name in ("workstream", "kind", "actor", "peer", "correlation", "cause"):
+    for name in ("workstream", "kind", "severity", "actor", "peer", "correlation", "cause"):
         if value := getattr(arguments, name):
             args[name] = value
     if arguments.message:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from alluse_hub.cli import again, backup, commands, failure, find, trail
+from alluse_hub.cli import again, backup, commands, failure, find, rules_parser, trail
 from alluse_hub.cli.failure import Failure
 
 EXITS = """exit status:
@@ -24,6 +24,9 @@ The home is --home, else $ALLUSE_HUB_HOME, else alluse-hub in $XDG_STATE_HOME or
 
 BASES = ("engine", "dense", "stock")
 """As ``[hub] base`` has them."""
+
+SEVERITIES = ("info", "notice", "warning", "error", "critical")
+"""As ``protocols.severity`` has them; that is not loaded to read a command line."""
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -134,7 +137,6 @@ def _reading(verb: Verb) -> None:
     status.add_argument("name", nargs="?", metavar="NAME", default="")
     verb("tree", commands.view, "supervisors and their children").set_defaults(view="tree")
     verb("conflicts", commands.view, "conflicts, and what is in force and why").set_defaults(view="conflicts")
-    verb("rules", commands.view, "the rules, and how often they fired").set_defaults(view="rules")
 
     events = verb("events", commands.events, "what the workstreams said, oldest first")
     _stream(events)
@@ -214,6 +216,7 @@ def _nested(verb: Verb, verbs: "argparse._SubParsersAction[Parser]") -> None:
     _copies(verb, parts)
     _again(verb, parts)
 
+    rules_parser.add(verb, verbs, Parser)
     config = verbs.add_parser("config", help="the configuration")
     words = config.add_subparsers(metavar="check|show", required=True, parser_class=Parser)
     for name, what in (("check", "tell every error, with its line and remedy"), ("show", "what is in force, as TOML")):
@@ -236,6 +239,7 @@ def _filters(made: Parser) -> None:
         only.add_argument(flag, metavar=metavar, default="", help=what)
     only.add_argument("--message", action="append", default=[], metavar="KIND", help="of this kind, such as RuleFired")
     only.add_argument("--kind", choices=("heard", "fact", "sent", "did"), default="", help="of this sort")
+    only.add_argument("--severity", choices=SEVERITIES, default="", help="as grave as that, or graver")
     only.add_argument("--power", choices=("yes", "no"), default="", help="that an actor waited for, or none did")
 
 

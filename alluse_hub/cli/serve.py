@@ -62,7 +62,9 @@ def guard(folder: Path, config: "HubConfig") -> int:
         tree, base, shutdown_s = tree_of(config, __version__), config.hub.base.value, config.hub.shutdown_s
         prepare = partial(admit, folder, durable_facts(), __version__)
         intensity = config.supervision.tree
-        return Guardian(folder, tree, READER, __version__, _say, base, shutdown_s, _report, prepare, intensity).run()
+        guardian = Guardian(folder, tree, READER, __version__, _say, base, shutdown_s, _report, prepare, intensity)
+        guardian.personal = config.trail.personal
+        return guardian.run()
     except CallerError as error:
         raise Failure(failure.CONFLICT, str(error)) from error
 

@@ -20,7 +20,8 @@ def status(style: Style, doc: Doc) -> list[str]:
     lines = [] if doc.get("guarded", True) else [style.paint(UNGUARDED, "bad"), ""]
     if doc.get("daemon", {}).get("used"):
         lines += [daemon_line(style, doc["daemon"]), ""]
-    lines += [hub_line(style, hub), *(session_line(style, doc) if doc.get("round") else [])]
+    lines += [hub_line(style, hub), *_whole_cause(style, hub)]
+    lines += session_line(style, doc) if doc.get("round") else []
     rows = [
         (
             workstream["id"],
@@ -49,7 +50,17 @@ def hub_line(style: Style, hub: Doc) -> str:
     counts = f"{hub.get('actors_up', 0)}/{hub.get('actors', 0)} actors up"
     text = f"{style.paint(clean(hub.get('name')), 'bold')}  {style.state(word)} {hub.get('health', 0):.0f}  {counts}"
     more = f"restarts {hub.get('restarts', 0)}  conflicts open {hub.get('conflicts_open', 0)}"
-    return style.fit(f"{text}  {more}  {cut(clean(hub.get('why')), max(20, style.width - 70))}")
+    return style.fit(f"{text}  {more}  {cut(clean(hub.get('why')), _cause_width(style))}")
+
+
+def _cause_width(style: Style) -> int:
+    return max(20, style.width - 70)
+
+
+def _whole_cause(style: Style, hub: Doc) -> list[str]:
+    """What ails the hub, if the line about it had no room for all of it: this is what has to be read."""
+    why = clean(hub.get("why"))
+    return wrap(f"  {why}", style.width, "  ") if len(why) > _cause_width(style) else []
 
 
 FAILURES = {"tree_died": "the tree died", "gave_up": "the daemon gave up", "killed": "the daemon was killed"}
@@ -266,14 +277,21 @@ def event(style: Style, doc: Doc) -> str:
     return style.fit(cut(text.rstrip(), style.width))
 
 
+GRAVE = {"warning": "warn", "error": "bad", "critical": "bad"}
+
+
 def entry(style: Style, doc: Doc) -> str:
     peer = {"sent": "to", "heard": "from"}.get(doc["kind"], "")
     text = f"{moment(doc['wall'], utc=style.utc)}  {clean(doc['id']):22} {doc['kind']:5}  {clean(doc['message'])}"
     if peer and doc.get("to"):
         text += f" {peer} {clean(doc['to'])}"
+    said = clean(doc.get("severity"))
+    if colour := GRAVE.get(said):
+        text += f" [{said}]"
     if doc.get("body"):
         text += f"  {clean(brief(doc['body']))}"
-    return style.fit(cut(text, style.width))
+    line = style.fit(cut(text, style.width))
+    return line.replace(f"[{said}]", f"[{style.paint(said, colour)}]", 1) if colour else line
 
 
 def brief(body: Doc) -> str:

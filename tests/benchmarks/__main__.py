@@ -28,6 +28,14 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--base", action="append", choices=BASES, help="only on this one, where a base takes part; default: on all"
     )
+    made.add_argument(
+        "--size",
+        action="append",
+        default=[],
+        type=_size,
+        metavar="NAME=N",
+        help="another size, such as seconds=5, of those benchmarks that have one of this name",
+    )
     made.add_argument("--pin", action="store_true", help="everything on one core")
     shape = made.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="one JSON document, with every reading")
@@ -41,6 +49,11 @@ def parser() -> argparse.ArgumentParser:
         help="add figures that --json wrote; run only NAMEs",
     )
     return made
+
+
+def _size(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    return name, float(value) if "." in value else int(value)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -84,7 +97,7 @@ def _bases_of(benchmark: Benchmark, asked: list[str] | None) -> list[str]:
 def _measure(benchmark: Benchmark, base: str, options: argparse.Namespace) -> list[Figure]:
     sys.stderr.write(f"{benchmark.name}{f' on {base}' if base else ''} … ")
     sys.stderr.flush()
-    ran = benchmark.measure(base, is_small=options.quick, pinned=options.pin)
+    ran = benchmark.measure(base, is_small=options.quick, pinned=options.pin, resized=dict(options.size))
     left = f", had to end {', '.join(ran.left)}" if ran.left else ""
     sys.stderr.write(f"{ran.took_s:.1f} s{left}\n")
     return ran.figures

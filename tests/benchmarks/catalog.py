@@ -13,10 +13,12 @@ from tests.benchmarks import (
     hubs,
     latency,
     mail,
+    proving,
     recording,
     searching,
     standing,
     starting,
+    sustained,
     ticking,
 )
 from tests.benchmarks.bases import BASES, DENSE, ENGINE, STOCK
@@ -52,9 +54,12 @@ class Benchmark:
         """Those it is run on; of the trail, which needs none, one without a name."""
         return ("",) if self.group is Group.TRAIL else tuple(base for base in BASES if base not in self.without)
 
-    def measure(self, base: str, *, is_small: bool = False, pinned: bool = False) -> Ran:
-        """``base``: one of its own.  Raises BenchmarkError."""
+    def measure(
+        self, base: str, *, is_small: bool = False, pinned: bool = False, resized: Sizes | None = None
+    ) -> Ran:
+        """``base``: one of its own.  ``resized``: instead of the sizes of these names.  Raises BenchmarkError."""
         sizes = self.small if is_small else self.full | self.on.get(base, {})
+        sizes = sizes | {name: size for name, size in (resized or {}).items() if name in sizes}
         if base:
             sizes = sizes | {"base": base}
         pinned = pinned or self.pinned
@@ -82,6 +87,23 @@ BENCHMARKS = (
         recording.end_to_end,
         {"turns": 30_000, "writers": 2, "runs": 5},
         {"turns": 200, "writers": 2, "runs": 1},
+    ),
+    Benchmark(
+        "sustained",
+        Group.TRAIL,
+        sustained.sustained,
+        {"seconds": 60, "per_s": 24_000, "writers": 2, "runs": 2},
+        {"seconds": 0.2, "per_s": 2_000, "writers": 2, "runs": 1},
+    ),
+    Benchmark(
+        "acknowledged",
+        Group.TRAIL,
+        sustained.acknowledged,
+        {"asks": 300, "per_s": 10_000, "writers": 1, "runs": 3},
+        {"asks": 3, "per_s": 1_000, "writers": 1, "runs": 1},
+    ),
+    Benchmark(
+        "verify", Group.TRAIL, proving.verify, {"entries": 1_000_000, "runs": 3}, {"entries": 10_000, "runs": 1}
     ),
     Benchmark(
         "search",

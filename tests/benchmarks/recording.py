@@ -122,6 +122,7 @@ ANSWERING: Core[int] = Core(
 def sender_path(folder: Path, *, turns: int, runs: int) -> list[Figure]:
     """A whole turn of an actor without the transport, and the spool's part of it."""
     turn_cpu, turn_wall, write_cpu, floor_cpu, floor_wall = [], [], [], [], []
+    message_cpu, message_floor_cpu = [], []
     entries = posted = 0
     for run in range(runs):
         ground = folder / str(run)
@@ -134,6 +135,9 @@ def sender_path(folder: Path, *, turns: int, runs: int) -> list[Figure]:
         floor_cpu.append(bare_cpu_s / turns)
         floor_wall.append(bare_wall_s)
         write_cpu.append(_frames(ground / "frames", turns) / turns)
+        message_cpu_s, path = _messages(ground / "messages", turns)
+        message_cpu.append(message_cpu_s / turns)
+        message_floor_cpu.append(floors.writes(path, ground / "bare messages", turns)[0] / turns)
     counts = {"turns": turns * runs, "entries": entries, "posted": posted}
     floor_is = "os.write of the same bytes, one write a turn"
     cpu_floor = Sample.each(floor_cpu).times(1e6)
@@ -147,6 +151,13 @@ def sender_path(folder: Path, *, turns: int, runs: int) -> list[Figure]:
             counts=counts,
         ),
         Figure("sender path: the spool's part of it", "µs CPU", Sample.each(write_cpu).times(1e6), cpu_floor, floor_is),
+        Figure(
+            "sender path: a message recorded: encoded, framed, written",
+            "µs CPU",
+            Sample.each(message_cpu).times(1e6),
+            Sample.each(message_floor_cpu).times(1e6),
+            "os.write of the same bytes, one write a message",
+        ),
         Figure(
             "sender path: a turn, by the clock",
             "µs",
@@ -201,6 +212,21 @@ def _frames(folder: Path, turns: int) -> float:
     cpu = time.process_time() - cpu
     spool.close()
     return cpu
+
+
+def _messages(folder: Path, messages: int) -> tuple[float, Path]:
+    """CPU seconds of recording so many messages one by one, and where they stand."""
+    spool = Spool.open(folder, ACTOR)
+    clock = Clock()
+    cpu = time.process_time()
+    for _ in range(messages):
+        letter = f"{PEER}/1/{spool.n}"
+        body = wire.for_record(REPLY)
+        frame = Frame(EntryKind.SENT, "CommandReply", body, PEER, "", letter, "ws3/1/1")
+        spool.write((frame,), clock.now(), clock.wall())
+    cpu = time.process_time() - cpu
+    spool.close()
+    return cpu, spool.path
 
 
 def _two_frames(spool: Spool, *, power: bool = False) -> tuple[Frame, Frame]:

@@ -27,6 +27,9 @@ PATIENCE_S = 60.0
 COUNTS = {
     "sender-path": {"turns": 400, "posted": 400, "entries": 2 * (2 * 200 + 2)},  # also Booted and Started, each run
     "end-to-end": {"written": 800, "stored": 800, "inserted": 800},
+    "sustained": {"written": 400, "stored": 400, "inserted": 400},
+    "acknowledged": {"asked": 3, "answered": 3, "stored": 123},
+    "verify": {"entries": 10_000, "verified": 10_000},
     "search": {"entries": 5_100, "found": 100},
     "directive": {"answered": 2},
     "failover": {"kills": 1},

@@ -36,7 +36,7 @@ def test_the_exit_statuses_are_those_of_the_protocol() -> None:
         (["tree"], "tree", "tree"),
         (["flows"], "flows", "flows"),
         (["conflicts"], "conflicts", "conflicts"),
-        (["rules"], "rules", "rules"),
+        (["rules", "list"], "rules", "rules"),
     ],
 )
 def test_json_is_one_document_with_schema_and_version(

@@ -107,6 +107,15 @@ def test_a_hub_that_has_told_nothing_yet_is_shown_too() -> None:
     assert show.rules(Style(), {"rules": []}) == ["no rules are known yet"]
 
 
+def test_what_ails_the_hub_is_told_whole_however_long_it_is() -> None:
+    why = " ".join(f"cause{n}" for n in range(40))
+
+    said = show.status(Style(width=100), {"hub": {"status": "degraded", "why": why}})
+
+    assert " ".join(" ".join(said[1:]).split()) == why
+    assert len(show.status(Style(width=100), {"hub": {"status": "degraded", "why": "brief"}})) == 1
+
+
 @pytest.mark.parametrize("name", ["ws1", "ws2", "ws2/trading", "volatility-pause", "k1", "router", "ws1-ws2", "hub"])
 def test_why_of_everything_can_be_shown(picture: Picture, name: str) -> None:
     lines = show.why(Style(width=80), picture("why", name=name) | {"latest": []})

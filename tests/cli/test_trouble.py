@@ -190,7 +190,8 @@ DENIED = frozenset(
         ["tree"],
         ["flows"],
         ["conflicts"],
-        ["rules"],
+        ["rules", "list"],
+        ["rules", "disable", "pause"],
         ["why", "ws1"],
         ["events"],
         ["trail", "tail"],
@@ -210,6 +211,7 @@ def test_control_commands_load_nothing_heavy(daemon: "Daemon", words: list[str])
         "check": check,
         "restart": {"text": "t"},
         "flow": {"text": "t"},
+        "rules-switch": {"text": "t"},
         "shutdown": {"text": "t"},
     }
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("COV", "PYTEST"))}

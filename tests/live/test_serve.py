@@ -110,7 +110,7 @@ def test_why_of_a_workstream_an_event_and_a_rule(hub: Hub) -> None:
 
 
 def test_conflicts_and_rules_can_be_looked_at(hub: Hub) -> None:
-    conflicts, rules = hub.run("conflicts", "--json"), hub.run("rules", "--json")
+    conflicts, rules = hub.run("conflicts", "--json"), hub.run("rules", "list", "--json")
 
     assert (conflicts.status, rules.status) == (0, 0)
     assert conflicts.document["resources"][0]["resource"] == "ws4/trading"

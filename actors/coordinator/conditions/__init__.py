@@ -1,17 +1,36 @@
 """Conditions over the payload of an event: a strict subset of CEL, with a third value.
 
 A condition is true, false or *unknown*: a field that is missing or of the wrong type makes unknown whatever depends on
-it, and no negation turns that into true.  ``&&`` and ``||`` absorb as in CEL: ``false && x`` is false and ``true || x``
-is true whatever x is.  Who asks must say what unknown means to them; a rule fires only on true.
+it, and no negation turns that into true.  ``&&``, ``||``, ``exists`` and ``all`` absorb as in CEL: ``false && x`` is
+false and ``true || x`` is true whatever x is.  Who asks must say what unknown means to them; a rule fires only on true.
 
-What differs from CEL, on purpose: numbers are of one kind, ``/`` is real division, values of different types cannot be
-compared even with ``==``, comparisons do not chain, and the whole must be true or false.
-
-``parse`` (text to tree) → ``check`` (types that can be known before any event) → ``compile`` (tree to closures);
-``explain`` puts the values beside the text.  Pure, no dependency.
+``lex`` and ``parse`` (text to tree) → ``check`` (kinds that can be known before any event, and the cost) → ``walk``
+(the meaning) and ``compile`` (the same, faster); ``explain`` puts the values beside the text, ``text`` writes a tree
+again.
+The language for its users, and where it differs from CEL: ``README.md``.  Pure, no dependency.
 """
 
-from alluse_hub.actors.coordinator.conditions.condition import Condition, Verdict, evaluate, holds, parse
-from alluse_hub.actors.coordinator.conditions.tree import ConditionError
+from alluse_hub.actors.coordinator.conditions.condition import (
+    Condition,
+    Part,
+    Verdict,
+    evaluate,
+    explained,
+    holds,
+    parse,
+    walked,
+)
+from alluse_hub.actors.coordinator.conditions.tree import ConditionError, Kind
 
-__all__ = ["Condition", "ConditionError", "Verdict", "evaluate", "holds", "parse"]
+__all__ = [
+    "Condition",
+    "ConditionError",
+    "Kind",
+    "Part",
+    "Verdict",
+    "evaluate",
+    "explained",
+    "holds",
+    "parse",
+    "walked",
+]

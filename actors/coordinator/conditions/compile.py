@@ -1,17 +1,18 @@
-"""Tree to closures.  A closure takes a payload and gives a value, or an ``Unknown`` that says why there is none.
+"""Tree to Python: the fast way to a condition's value, for events that have all it asks for.
 
-Nothing here raises on any payload: what Python would answer with an exception, or worse with a value (``True > 0``), is
-unknown.  ``&&`` and ``||`` stop at what decides them, and look past an unknown part for such a one.
+The text of a function is generated and compiled once.  It does plainly what the walk does with values of the right
+kinds and raises one of ``NO_VALUE`` at the first that is not, or is not there; then the walk is asked.  So where the
+function answers, evaluation has met nothing strange on its way, and its answer is the walk's.  That is tested, not
+trusted.
+
+What is generated holds no text of the condition's author: names of fields and literals are handed in as constants.
 """
 
-import math
-import operator
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from alluse_hub.actors.coordinator.conditions.check import kind_of
+from alluse_hub.actors.coordinator.conditions.calls import TRUTH_LOOPS, TRUTH_WINDOWS
+from alluse_hub.actors.coordinator.conditions.patterns import Pattern
 from alluse_hub.actors.coordinator.conditions.tree import (
     Binary,
     Call,
@@ -20,280 +21,289 @@ from alluse_hub.actors.coordinator.conditions.tree import (
     Kind,
     ListOf,
     Literal,
+    Loop,
     Node,
     Unary,
+    Variable,
+    Window,
+    kind_of,
 )
+from alluse_hub.actors.coordinator.conditions.values import (
+    FUNCTIONS,
+    ITEMS_MAX,
+    NUMBER_MAX,
+    NUMBERS,
+    ORDERINGS,
+    Unknown,
+    Value,
+    equal,
+    matches,
+    member,
+    ordered,
+    remainder,
+    step_into,
+)
+from alluse_hub.actors.coordinator.conditions.walk import INNER_MAX, Payload
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """No value, and the first reason found for that."""
-
-    why: str
+class NoValueError(Exception):
+    """Raised by what is generated: ask the walk."""
 
 
-Value = Any  # a JSON value or Unknown; each use below tests which before it looks inside
-Payload = Mapping[str, Any]  # a JSON object
-Closure = Callable[[Payload], Value]
+NO_VALUE = (NoValueError, KeyError, TypeError, ZeroDivisionError, OverflowError)
 
-NESTED_MAX = 20
-"""Levels down to which lists are compared."""
+Fast = Callable[[Payload, Callable[[Window, Payload], Value]], bool]
 
-DECIMAL = re.compile(r"-?\d{1,30}(\.\d{1,30})?")
-"""A plain decimal number, as money is written: no exponent, no blanks, no sign but minus."""
 
-ORDERINGS: dict[str, Callable[[Any, Any], bool]] = {  # Any: two numbers or two texts
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
+def compiled(root: Node, patterns: Mapping[str, Pattern]) -> Fast:
+    writer = _Writer(patterns)
+    source = f"def fast(p, w):\n    return {writer.truth(root)}\n"
+    names = {**HELPERS, **writer.constants}
+    exec(compile(source, "<condition>", "exec"), names)  # noqa: S102  # our own text; see above
+    fast: Fast = names["fast"]
+    return fast
+
+
+class _Writer:
+    def __init__(self, patterns: Mapping[str, Pattern]) -> None:
+        self.constants: dict[str, Any] = {}
+        self._patterns = patterns
+        self._temporaries = 0
+        self._variables: dict[str, str] = {}
+
+    def truth(self, node: Node) -> str:
+        code, kind = self._code(node)
+        if kind is Kind.TRUTH:
+            return code
+        if kind is not Kind.ANY:
+            return "no()"
+        name = self._temporary()
+        return f"({name} if ({name} := {code}) is True or {name} is False else no())"
+
+    def _number(self, node: Node) -> str:
+        return self._guarded(node, Kind.NUMBER, "in N")
+
+    def _text(self, node: Node) -> str:
+        return self._guarded(node, Kind.TEXT, "is str")
+
+    def _guarded(self, node: Node, wanted: Kind, test: str) -> str:
+        code, kind = self._code(node)
+        if kind is wanted:
+            return code
+        if kind is not Kind.ANY:
+            return "no()"
+        name = self._temporary()
+        return f"({name} if type({name} := {code}) {test} else no())"
+
+    def _temporary(self) -> str:
+        self._temporaries += 1
+        return f"t{self._temporaries}"
+
+    def _constant(self, value: object) -> str:
+        name = f"k{len(self.constants)}"
+        self.constants[name] = value
+        return name
+
+    def _code(self, node: Node) -> tuple[str, Kind]:
+        """The text, and the kind that its value is sure to have."""
+        match node:
+            case Literal(value=value):
+                return self._constant(value), kind_of(value)
+            case Field(path=path):
+                return "p" + self._steps(path), Kind.ANY
+            case Variable(name=name, path=path):
+                return self._variables[name] + self._steps(path), Kind.ANY
+            case ListOf(items=items):
+                return f"[{', '.join(self._code(item)[0] for item in items)}]", Kind.LIST
+            case Unary(operator="!", operand=operand):
+                return f"(not {self.truth(operand)})", Kind.TRUTH
+            case Unary(operand=operand):
+                return f"(-{self._number(operand)})", Kind.NUMBER
+            case Junction(operator=sign, parts=parts):
+                word = " and " if sign == "&&" else " or "
+                return f"({word.join(self.truth(part) for part in parts)})", Kind.TRUTH
+            case Binary(operator="==" | "!=" as sign, left=left, right=right):
+                return self._equality(sign, left, right), Kind.TRUTH
+            case Binary(operator="in", left=left, right=right):
+                return self._membership(left, right), Kind.TRUTH
+            case Binary(operator=sign, left=left, right=right) if sign in ORDERINGS:
+                return self._ordering(sign, left, right), Kind.TRUTH
+            case Binary(operator=sign, left=left, right=right):
+                a, b, name = self._number(left), self._number(right), self._temporary()
+                result = f"rest({a}, {b})" if sign == "%" else f"({a} {sign} {b})"
+                return f"({name} if LEAST <= ({name} := {result}) <= MOST else no())", Kind.NUMBER
+            case Call():
+                return self._call(node)
+            case Loop():
+                return self._loop(node)
+            case Window(function=function):
+                code, name = f"w({self._constant(node)}, p)", self._temporary()
+                if function in TRUTH_WINDOWS:
+                    return f"({name} if ({name} := {code}) is True or {name} is False else no())", Kind.TRUTH
+                return f"({name} if type({name} := {code}) in N else no())", Kind.NUMBER
+
+    def _steps(self, path: Sequence[str]) -> str:
+        return "".join(f"[{self._constant(step)}]" for step in path)
+
+    def _sides(self, left: Node, right: Node) -> tuple[str, str, Kind]:
+        """Both sides brought to one kind, if the kind of one is known; else as they are."""
+        kinds = {kind for kind in (_sure_kind(left), _sure_kind(right)) if kind is not Kind.ANY}
+        if kinds == {Kind.NUMBER}:
+            return self._number(left), self._number(right), Kind.NUMBER
+        if kinds == {Kind.TEXT}:
+            return self._text(left), self._text(right), Kind.TEXT
+        if kinds == {Kind.TRUTH}:
+            return self.truth(left), self.truth(right), Kind.TRUTH
+        return self._code(left)[0], self._code(right)[0], Kind.ANY
+
+    def _equality(self, sign: str, left: Node, right: Node) -> str:
+        a, b, kind = self._sides(left, right)
+        if kind is not Kind.ANY:
+            return f"({a} {sign} {b})"
+        return f"equal({a}, {b})" if sign == "==" else f"(not equal({a}, {b}))"
+
+    def _ordering(self, sign: str, left: Node, right: Node) -> str:
+        a, b, kind = self._sides(left, right)
+        if kind in {Kind.NUMBER, Kind.TEXT}:
+            return f"({a} {sign} {b})"
+        return f"ordered({self._constant(sign)}, {a}, {b})"
+
+    def _membership(self, left: Node, right: Node) -> str:
+        if isinstance(right, ListOf) and right.items and all(isinstance(item, Literal) for item in right.items):
+            values = [item.value for item in right.items if isinstance(item, Literal)]
+            kinds = {kind_of(value) for value in values}
+            if kinds == {Kind.NUMBER}:
+                return f"({self._number(left)} in {self._constant(frozenset(values))})"
+            if kinds == {Kind.TEXT}:
+                return f"({self._text(left)} in {self._constant(frozenset(values))})"
+        return f"member({self._code(left)[0]}, {self._code(right)[0]})"
+
+    def _call(self, call: Call) -> tuple[str, Kind]:
+        kind = RESULTS[call.function]
+        match call:
+            case Call(function="has", arguments=(Field(path=path),)):
+                return f"has(p, {self._constant(path)})", kind
+            case Call(function="has", arguments=(Variable(name=name, path=path),)):
+                return f"has({self._variables[name]}, {self._constant(path)})", kind
+            case Call(function="matches", arguments=(subject, Literal(value=str() as text))):
+                return f"matched({self._text(subject)}, {self._constant(self._patterns[text])})", kind
+            case Call(function="startsWith" | "endsWith" as name, arguments=(text, part)):
+                return f"{self._text(text)}.{name.lower()}({self._text(part)})", kind
+            case Call(function="contains", arguments=(text, part)):
+                first, name = self._text(text), self._temporary()
+                return f"(({name} := {first}), {self._text(part)} in {name})[1]", kind
+            case Call(function="abs" | "min" | "max" as name, arguments=arguments):
+                return f"{name}({', '.join(self._number(argument) for argument in arguments)})", kind
+            case Call(function=name, arguments=(argument,)):
+                return f"called({self._constant(FUNCTIONS[name])}, {self._code(argument)[0]})", kind
+            case _:
+                raise AssertionError(f"{call.function}() is not known to the compiler")
+
+    def _loop(self, loop: Loop) -> tuple[str, Kind]:
+        most = INNER_MAX if self._variables else ITEMS_MAX
+        items = f"items({self._code(loop.over)[0]}, {most})"
+        variable = self._temporary()
+        self._variables[loop.variable] = variable
+        body = self._code(loop.body)[0] if loop.function == "map" else self.truth(loop.body)
+        del self._variables[loop.variable]
+        kind = Kind.TRUTH if loop.function in TRUTH_LOOPS else Kind.LIST
+        return f"{loop.function}_in({items}, lambda {variable}: {body})", kind
+
+
+RESULTS: dict[str, Kind] = {
+    "abs": Kind.NUMBER,
+    "min": Kind.NUMBER,
+    "max": Kind.NUMBER,
+    "size": Kind.NUMBER,
+    "number": Kind.NUMBER,
+    "has": Kind.TRUTH,
+    "startsWith": Kind.TRUTH,
+    "endsWith": Kind.TRUTH,
+    "contains": Kind.TRUTH,
+    "matches": Kind.TRUTH,
 }
-ARITHMETIC: dict[str, Callable[[Any, Any], float]] = {  # Any: two numbers
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-}
-NUMBERS = frozenset({int, float})
 
 
-def compiled(node: Node) -> Closure:
+def _sure_kind(node: Node) -> Kind:
+    """The kind that its value has, if it has one, whatever the event."""
     match node:
         case Literal(value=value):
-            return lambda _: value
-        case ListOf(items=items):
-            return _list(tuple(compiled(item) for item in items))
-        case Field(path=(name,)):
-            return _field(name)
-        case Field():
-            return _path(node)
-        case Unary(operator="!", operand=operand):
-            return _not(compiled(operand))
-        case Unary(operand=operand):
-            return _negative(compiled(operand))
-        case Junction(operator="&&", parts=parts):
-            return _junction(tuple(compiled(part) for part in parts), decides=False, sign="&&")
-        case Junction(parts=parts):
-            return _junction(tuple(compiled(part) for part in parts), decides=True, sign="||")
-        case Binary(operator="==" | "!=" as sign, left=left, right=right):
-            return _equality(compiled(left), compiled(right), negate=sign == "!=")
-        case Binary(operator="in", left=left, right=right):
-            return _membership(compiled(left), compiled(right))
-        case Binary(operator=sign, left=left, right=right) if sign in ORDERINGS:
-            return _ordering(sign, compiled(left), compiled(right))
-        case Binary(operator=sign, left=left, right=right):
-            return _arithmetic(sign, compiled(left), compiled(right))
-        case Call(function="has", arguments=arguments):
-            return _has(compiled(arguments[0]))
-        case Call(function=name, arguments=arguments):
-            return _call(name, tuple(compiled(argument) for argument in arguments))
+            return kind_of(value)
+        case Field() | Variable():
+            return Kind.ANY
+        case Unary(operator="-") | Binary(operator="+" | "-" | "*" | "/" | "%"):
+            return Kind.NUMBER
+        case Unary() | Junction() | Binary():
+            return Kind.TRUTH
+        case ListOf():
+            return Kind.LIST
+        case Call(function=function):
+            return RESULTS[function]
+        case Loop(function=function):
+            return Kind.TRUTH if function in TRUTH_LOOPS else Kind.LIST
+        case Window(function=function):
+            return Kind.TRUTH if function in TRUTH_WINDOWS else Kind.NUMBER
 
 
-def _missing(name: str) -> Unknown:
-    return Unknown(f"{name} is missing")
+# --- what generated text calls ----------------------------------------------------------------------------------------
+
+Body = Callable[[Any], Any]  # of an item of a JSON list
 
 
-def _field(name: str) -> Closure:
-    missing = _missing(name)
-    return lambda payload: payload.get(name, missing)
+def _no() -> bool:
+    raise NoValueError
 
 
-def _path(field: Field) -> Closure:
-    missing = _missing(field.name)
-
-    def value(payload: Payload) -> Value:
-        at: Value = payload
-        for step in field.path:
-            if not isinstance(at, Mapping) or step not in at:
-                return missing
-            at = at[step]
-        return at
-
+def _sure(value: Value) -> Any:  # a JSON value
+    if type(value) is Unknown:
+        raise NoValueError
     return value
 
 
-def _has(field: Closure) -> Closure:
-    return lambda payload: type(field(payload)) is not Unknown
+def _items(over: object, most: int) -> Sequence[Any]:
+    if isinstance(over, Mapping):
+        over = list(over)
+    if not isinstance(over, list | tuple) or len(over) > most:
+        raise NoValueError
+    return over
 
 
-def _list(items: tuple[Closure, ...]) -> Closure:
-    def value(payload: Payload) -> Value:
-        values = [item(payload) for item in items]
-        return next((v for v in values if type(v) is Unknown), values)
+def _exists(items: Sequence[Any], body: Body) -> bool:
+    for item in items:  # noqa: SIM110  # any() and its generator take half as long again
+        if body(item):
+            return True
+    return False
 
-    return value
 
-
-def _not(operand: Closure) -> Closure:
-    def value(payload: Payload) -> Value:
-        found = operand(payload)
-        if found is True:
+def _all(items: Sequence[Any], body: Body) -> bool:
+    for item in items:  # noqa: SIM110  # as above
+        if not body(item):
             return False
-        if found is False:
-            return True
-        return _wrong("'!'", Kind.TRUTH, found)
-
-    return value
+    return True
 
 
-def _negative(operand: Closure) -> Closure:
-    def value(payload: Payload) -> Value:
-        found = operand(payload)
-        return -found if type(found) in NUMBERS else _wrong("'-'", Kind.NUMBER, found)
-
-    return value
-
-
-def _wrong(where: str, wanted: Kind, found: Value) -> Unknown:
-    return found if type(found) is Unknown else Unknown(f"{where} needs {wanted}, not {kind_of(found)}")
-
-
-def _junction(parts: tuple[Closure, ...], *, decides: bool, sign: str) -> Closure:
-    def value(payload: Payload) -> Value:
-        unknown: Unknown | None = None
-        for part in parts:
-            found = part(payload)
-            if found is decides:
-                return decides
-            if found is not (not decides) and unknown is None:
-                unknown = _wrong(f"'{sign}'", Kind.TRUTH, found)
-        return not decides if unknown is None else unknown
-
-    return value
-
-
-def _ordering(sign: str, left: Closure, right: Closure) -> Closure:
-    compare = ORDERINGS[sign]
-
-    def value(payload: Payload) -> Value:
-        a, b = left(payload), right(payload)
-        kind, other = type(a), type(b)
-        if (kind in NUMBERS and other in NUMBERS) or (kind is str and other is str):
-            return compare(a, b)
-        if kind is Unknown:
-            return a
-        if other is Unknown:
-            return b
-        return Unknown(f"'{sign}' cannot compare {kind_of(a)} with {kind_of(b)}")
-
-    return value
-
-
-def _equality(left: Closure, right: Closure, *, negate: bool) -> Closure:
-    def value(payload: Payload) -> Value:
-        equal = _equal(left(payload), right(payload), 0)
-        return equal if type(equal) is Unknown else equal is not negate
-
-    return value
-
-
-def _equal(a: Value, b: Value, depth: int) -> bool | Unknown:
-    if type(a) is Unknown:
-        return a
-    if type(b) is Unknown:
-        return b
-    kind, other = kind_of(a), kind_of(b)
-    if Kind.NULL in {kind, other}:
-        return kind == other
-    if kind != other:
-        return Unknown(f"{kind} cannot be compared with {other}")
-    if kind is Kind.MAP:
-        return Unknown("maps cannot be compared; compare their fields")
-    if kind is not Kind.LIST:
-        return bool(a == b)
-    if depth >= NESTED_MAX:
-        return Unknown(f"lists nested deeper than {NESTED_MAX} levels cannot be compared")
-    if len(a) != len(b):
-        return False
-    pairs = [_equal(x, y, depth + 1) for x, y in zip(a, b, strict=True)]
-    if False in pairs:
-        return False
-    return next((pair for pair in pairs if type(pair) is Unknown), True)
-
-
-def _membership(left: Closure, right: Closure) -> Closure:
-    def value(payload: Payload) -> Value:
-        item, among = left(payload), right(payload)
-        if type(item) is Unknown:
-            return item
-        if type(among) is Unknown:
-            return among
-        if isinstance(among, Mapping):
-            return item in among if isinstance(item, str) else Unknown(f"'in' a map needs text, not {kind_of(item)}")
-        if not isinstance(among, list | tuple):
-            return Unknown(f"'in' needs a list on its right, not {kind_of(among)}")
-        found = [_equal(item, other, 0) for other in among]
-        if True in found:
-            return True
-        return next((answer for answer in found if type(answer) is Unknown), False)
-
-    return value
-
-
-def _arithmetic(sign: str, left: Closure, right: Closure) -> Closure:
-    function = ARITHMETIC[sign]
-
-    def value(payload: Payload) -> Value:
-        a, b = left(payload), right(payload)
-        if type(a) not in NUMBERS:
-            return _wrong(f"'{sign}'", Kind.NUMBER, a)
-        if type(b) not in NUMBERS:
-            return _wrong(f"'{sign}'", Kind.NUMBER, b)
-        try:
-            return _finite(function(a, b))
-        except ZeroDivisionError:
-            return Unknown("division by zero")
-        except OverflowError:
-            return Unknown(f"the result of '{sign}' is too large")
-
-    return value
-
-
-def _finite(number: float) -> float | Unknown:
-    if isinstance(number, float) and not math.isfinite(number):
-        return Unknown("not a finite number")
-    return number
-
-
-def _call(name: str, arguments: tuple[Closure, ...]) -> Closure:
-    function = FUNCTIONS[name]
-
-    def value(payload: Payload) -> Value:
-        values = [argument(payload) for argument in arguments]
-        return next((v for v in values if type(v) is Unknown), None) or function(values)
-
-    return value
-
-
-def _numbers(name: str, function: Callable[[list[Any]], Value]) -> Callable[[list[Any]], Value]:
-    def value(values: list[Any]) -> Value:
-        wrong = next((v for v in values if type(v) not in NUMBERS), None)
-        return function(values) if wrong is None and None not in values else _wrong(f"{name}()", Kind.NUMBER, wrong)
-
-    return value
-
-
-def _size(values: list[Any]) -> Value:
-    if isinstance(values[0], str | list | tuple | Mapping):
-        return len(values[0])
-    return Unknown(f"size() measures texts, lists and maps, not {kind_of(values[0])}")
-
-
-def _number(values: list[Any]) -> Value:
-    """A decimal text as the nearest number; a number as itself."""
-    found = values[0]
-    if type(found) in NUMBERS:
-        return found
-    if isinstance(found, str) and DECIMAL.fullmatch(found):
-        return float(found) if "." in found else int(found)
-    what = "this text" if isinstance(found, str) else kind_of(found)
-    return Unknown(f"number() takes a plain decimal number such as '12.50', not {what}")
-
-
-FUNCTIONS: dict[str, Callable[[list[Any]], Value]] = {
-    "abs": _numbers("abs", lambda values: abs(values[0])),
-    "min": _numbers("min", min),
-    "max": _numbers("max", max),
-    "size": _size,
-    "number": _number,
+HELPERS: dict[str, Any] = {
+    "__builtins__": {},
+    "LEAST": -NUMBER_MAX,
+    "MOST": NUMBER_MAX,
+    "N": NUMBERS,
+    "type": type,
+    "str": str,
+    "abs": abs,
+    "min": min,
+    "max": max,
+    "no": _no,
+    "rest": remainder,
+    "equal": lambda a, b: _sure(equal(a, b)),
+    "ordered": lambda sign, a, b: _sure(ordered(sign, a, b)),
+    "member": lambda item, among: _sure(member(item, among)),
+    "matched": lambda subject, pattern: _sure(matches(subject, pattern)),
+    "called": lambda function, argument: _sure(function((argument,))),
+    "has": lambda of, path: type(step_into(of, path, "")) is not Unknown,
+    "items": _items,
+    "exists_in": _exists,
+    "all_in": _all,
+    "exists_one_in": lambda items, body: sum(map(body, items)) == 1,
+    "filter_in": lambda items, body: [item for item in items if body(item)],
+    "map_in": lambda items, body: [body(item) for item in items],
 }

@@ -2,13 +2,27 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from alluse_hub.actors.coordinator.conditions.check import check
-from alluse_hub.actors.coordinator.conditions.compile import Closure, Unknown, compiled
-from alluse_hub.actors.coordinator.conditions.explain import with_values
+from alluse_hub.actors.coordinator.conditions.check import Kinds, Streams, check, pattern_of
+from alluse_hub.actors.coordinator.conditions.compile import NO_VALUE, Fast, compiled
+from alluse_hub.actors.coordinator.conditions.explain import shown, with_values
 from alluse_hub.actors.coordinator.conditions.parse import tree_of
-from alluse_hub.actors.coordinator.conditions.tree import Field, Kind, Node, fields_of
+from alluse_hub.actors.coordinator.conditions.patterns import Pattern
+from alluse_hub.actors.coordinator.conditions.text import text_of
+from alluse_hub.actors.coordinator.conditions.tree import (
+    Call,
+    Field,
+    Junction,
+    Literal,
+    Node,
+    Unary,
+    Window,
+    fields_of,
+    parts_of,
+    windows_of,
+)
+from alluse_hub.actors.coordinator.conditions.values import Unknown, Value
+from alluse_hub.actors.coordinator.conditions.walk import NO_WINDOWS, Payload, Walk, Windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +32,9 @@ class Condition:
     text: str = field(compare=False)
     tree: Node
     fields: tuple[Field, ...] = field(compare=False)
-    closure: Closure = field(compare=False, repr=False)
+    windows: tuple[Window, ...] = field(compare=False)
+    patterns: Mapping[str, Pattern] = field(compare=False, repr=False)
+    fast: Fast = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,23 +45,69 @@ class Verdict:
     why: str
 
 
-def parse(text: str, kinds: Mapping[str, Kind] | None = None) -> Condition:
-    """``kinds``: the declared types of fields, where they are known.  Raises ConditionError."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a condition and what came of it; ``depth`` counts the junctions and negations around it."""
+
+    text: str
+    depth: int
+    value: bool | None
+    why: str  # of an unknown
+
+
+def parse(text: str, kinds: Kinds | None = None, streams: Streams | None = None) -> Condition:
+    """``kinds``: the fields of the event and their types, if they are declared.  Raises ConditionError."""
     tree = tree_of(text)
-    check(tree, kinds)
-    return Condition(text.strip(), tree, fields_of(tree), compiled(tree))
+    check(tree, kinds, streams)
+    return condition_of(tree, text.strip())
 
 
-def holds(condition: Condition, payload: Mapping[str, Any]) -> bool | None:
+def condition_of(tree: Node, text: str = "") -> Condition:
+    """Of a tree that has been checked."""
+    patterns = {
+        node.arguments[1].value: pattern_of(node)
+        for node in parts_of(tree)
+        if isinstance(node, Call) and node.function == "matches" and isinstance(node.arguments[1], Literal)
+    }
+    read = {str(text): pattern for text, pattern in patterns.items()}
+    return Condition(text or text_of(tree), tree, fields_of(tree), windows_of(tree), read, compiled(tree, read))
+
+
+def holds(condition: Condition, payload: Payload, windows: Windows = NO_WINDOWS) -> bool | None:
     """The value alone: what most rules need of most events."""
-    value = condition.closure(payload)
-    return value if value is True or value is False else None
+    try:
+        return condition.fast(payload, windows.value)
+    except NO_VALUE:
+        value = walked(condition, payload, windows)
+        return value if value is True or value is False else None
 
 
-def evaluate(condition: Condition, payload: Mapping[str, Any]) -> Verdict:
-    value = condition.closure(payload)
-    why = with_values(condition.text, condition.fields, payload)
+def walked(condition: Condition, payload: Payload, windows: Windows = NO_WINDOWS) -> Value:
+    """The value as the walk finds it: true, false, ``Unknown``, or of another kind where the whole is no condition."""
+    return Walk(payload, windows, condition.patterns).value(condition.tree)
+
+
+def evaluate(condition: Condition, payload: Payload, windows: Windows = NO_WINDOWS) -> Verdict:
+    value = walked(condition, payload, windows)
+    why = with_values(condition.text, condition.fields, condition.windows, payload, windows)
     if value is True or value is False:
         return Verdict(value, why)
     reason = value.why if isinstance(value, Unknown) else "the whole must be true or false"
     return Verdict(None, why if reason in why else f"{why}: {reason}")
+
+
+def explained(condition: Condition, payload: Payload, windows: Windows = NO_WINDOWS) -> tuple[Part, ...]:
+    """The condition and, below it, the parts that ``&&``, ``||`` and ``!`` join, each with its value: which part of a
+    long condition it was.  The first is the whole."""
+    found: list[Part] = []
+    waiting: list[tuple[Node, int]] = [(condition.tree, 0)]
+    while waiting:
+        node, depth = waiting.pop()
+        value = Walk(payload, windows, condition.patterns).value(node)
+        is_sure = value is True or value is False
+        why = value.why if isinstance(value, Unknown) else "" if is_sure else f"{shown(value)} is not true or false"
+        of = with_values(text_of(node), fields_of(node), windows_of(node), payload, windows)
+        found.append(Part(of, depth, value if is_sure else None, why))
+        parts = node.parts if isinstance(node, Junction) else (node.operand,) if isinstance(node, Unary) else ()
+        waiting.extend((part, depth + 1) for part in reversed(parts))
+    return tuple(found)

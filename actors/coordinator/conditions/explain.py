@@ -1,28 +1,33 @@
 """A condition with its values: ``risk_level > 0.8 (risk_level = 0.93)``."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from alluse_hub.actors.coordinator.conditions.tree import Field
+from alluse_hub.actors.coordinator.conditions.text import text_of
+from alluse_hub.actors.coordinator.conditions.tree import Field, Window
+from alluse_hub.actors.coordinator.conditions.walk import Payload, Windows
 
 SHOWN_MAX = 60
 """Characters of one value; more is cut, and says so."""
 
 FIELDS_MAX = 12
-"""Fields shown with their values."""
+"""Fields and functions of streams shown with their values."""
 
 BITS_MAX = 200
 """A whole number of more bits is not written out."""
 
 
-def with_values(text: str, fields: tuple[Field, ...], payload: Mapping[str, Any]) -> str:
-    shown = [_field(field, payload) for field in fields[:FIELDS_MAX]]
-    if len(fields) > FIELDS_MAX:
-        shown.append(f"and {len(fields) - FIELDS_MAX} more")
-    return f"{text} ({', '.join(shown)})" if shown else text
+def with_values(
+    text: str, fields: Iterable[Field], watched: Iterable[Window], payload: Payload, windows: Windows
+) -> str:
+    said = [_field(field, payload) for field in fields]
+    said += [f"{text_of(window)} = {windows.shown(window, payload)}" for window in watched]
+    if len(said) > FIELDS_MAX:
+        said = [*said[:FIELDS_MAX], f"and {len(said) - FIELDS_MAX} more"]
+    return f"{text} ({', '.join(said)})" if said else text
 
 
-def _field(field: Field, payload: Mapping[str, Any]) -> str:
+def _field(field: Field, payload: Payload) -> str:
     at: Any = payload  # Any: a JSON value
     for step in field.path:
         if not isinstance(at, Mapping) or step not in at:

@@ -3,14 +3,24 @@
 Every error names the column and what would be right; the commonest slips of other languages are answered by name.
 """
 
-import re
-from dataclasses import dataclass
+from difflib import get_close_matches
 
+from alluse_hub.actors.coordinator.conditions.calls import (
+    CALLS,
+    LOOPS,
+    METHODS,
+    MODIFIERS,
+    WINDOWS,
+    counted,
+    known,
+    window_of,
+)
+from alluse_hub.actors.coordinator.conditions.lex import Token, number, tokens_of, unquoted
 from alluse_hub.actors.coordinator.conditions.tree import (
     DEPTH_MAX,
     LIST_MAX,
+    LOOPS_MAX,
     NODES_MAX,
-    TEXT_MAX,
     Binary,
     Call,
     ConditionError,
@@ -18,101 +28,50 @@ from alluse_hub.actors.coordinator.conditions.tree import (
     Junction,
     ListOf,
     Literal,
+    Loop,
     Node,
     Unary,
+    Variable,
+    Window,
     children,
 )
 
-TOKEN = re.compile(
-    r"""(?P<space>[ \t\r\n]+)
-      | (?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)
-      | (?P<text>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
-      | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
-      | (?P<mark>&&|\|\||==|!=|<=|>=|[-!<>+*/()\[\],.])""",
-    re.VERBOSE,
-)
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=", "in")
-ARITHMETIC = (("+", "-"), ("*", "/"))
-ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", '"': '"', "'": "'"}
+ARITHMETIC = (("+", "-"), ("*", "/", "%"))
 CONSTANTS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
-SLIPS = {
-    "=": "'=' compares nothing; write '=='",
-    "&": "write '&&' for and",
-    "|": "write '||' for or",
-    "%": "'%' is not known; there are + - * /",
-    "{": "maps cannot be written here",
-    ";": "one condition only; join parts with '&&' or '||'",
-    "?": "there is no '? :'; join parts with '&&' and '||'",
-}
 WORDS = {"and": "&&", "or": "||", "not": "!", "is": "=="}
-ARGUMENTS = {
-    "abs": (1, 1),
-    "min": (2, 16),
-    "max": (2, 16),
-    "size": (1, 1),
-    "has": (1, 1),
-    "number": (1, 1),
-}
-"""The functions, with the least and the greatest count of their arguments."""
-
-DIGITS_MAX = 40
-"""Of a number written in a condition."""
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    kind: str  # number, text, name, mark, end
-    text: str
-    column: int
 
 
 def tree_of(text: str) -> Node:
     """Raises ConditionError."""
-    if len(text) > TEXT_MAX:
-        raise ConditionError(TEXT_MAX + 1, f"a condition has at most {TEXT_MAX} characters")
-    parser = _Parser(_tokens(text))
+    parser = _Parser(tokens_of(text))
     node = parser.junction("||", 0)
     parser.end()
     _bounded(node)
     return node
 
 
-def _tokens(text: str) -> list[Token]:
-    tokens: list[Token] = []
-    at = 0
-    while at < len(text):
-        found = TOKEN.match(text, at)
-        if found is None:
-            raise ConditionError(at + 1, _slip(text, at))
-        kind = found.lastgroup or ""
-        if kind != "space":
-            tokens.append(Token(kind, found.group(), at + 1))
-        at = found.end()
-    tokens.append(Token("end", "", len(text) + 1))
-    return tokens
-
-
-def _slip(text: str, at: int) -> str:
-    mark = text[at]
-    if mark in "\"'":
-        return f"the text that begins here has no closing {mark}"
-    return SLIPS.get(mark, f"{mark!r} has no meaning here")
-
-
 class _Parser:
-    """A cursor over the tokens."""
+    """A cursor over the tokens, and the variables of the loops around it."""
 
     def __init__(self, tokens: list[Token]) -> None:
         self._tokens = tokens
         self._at = 0
+        self._variables: tuple[str, ...] = ()
+        self._is_in_where = False
 
     @property
     def _here(self) -> Token:
         return self._tokens[self._at]
 
+    def _is_mark(self, mark: str, ahead: int = 0) -> bool:
+        token = self._tokens[min(self._at + ahead, len(self._tokens) - 1)]
+        return token.kind == "mark" and token.text == mark
+
     def _take(self) -> Token:
         token = self._here
-        self._at += 1
+        if token.kind != "end":
+            self._at += 1
         return token
 
     def _taken(self, *texts: str) -> Token | None:
@@ -138,6 +97,8 @@ class _Parser:
         if token.text in WORDS:
             raise ConditionError(token.column, f"{token.text!r} is not known; write {WORDS[token.text]!r}")
         raise ConditionError(token.column, f"the condition should end before {token.text!r}; join parts with '&&'")
+
+    # --- operators ----------------------------------------------------------------------------------------------
 
     def junction(self, operator: str, depth: int) -> Node:
         def part() -> Node:
@@ -170,21 +131,23 @@ class _Parser:
             raise ConditionError(self._here.column, f"nested deeper than {DEPTH_MAX} levels; split the rule")
         if operator := self._taken("!", "-"):
             return Unary(operator.column, operator.text, self._signed(depth + 1))
-        return self._value(depth)
+        return self._followed(self._value(depth), depth)
+
+    # --- values -------------------------------------------------------------------------------------------------
 
     def _value(self, depth: int) -> Node:
         token = self._take()
         match token.kind, token.text:
             case "number", digits:
-                return Literal(token.column, _number(token.column, digits))
+                return Literal(token.column, number(token.column, digits))
             case "text", quoted:
-                return Literal(token.column, _unquoted(token.column, quoted))
+                return Literal(token.column, unquoted(token.column, quoted))
             case "name", name if name in CONSTANTS:
                 return Literal(token.column, CONSTANTS[name])
-            case "name", name if self._here.text == "(" and self._here.kind == "mark" and name not in WORDS:
+            case "name", name if self._is_mark("(") and name not in WORDS:
                 return self._call(token, depth)
             case "name", name if name not in WORDS and name not in COMPARISONS:
-                return self._field(token)
+                return self._name(token)
             case "mark", "(":
                 node = self.junction("||", depth + 1)
                 self._expect(")", f" for the '(' in column {token.column}")
@@ -198,17 +161,34 @@ class _Parser:
             case _:
                 raise ConditionError(token.column, f"a value should stand here, not {token.text!r}")
 
-    def _call(self, name: Token, depth: int) -> Node:
-        if name.text not in ARGUMENTS:
-            raise ConditionError(name.column, f"no function {name.text!r}; there are {', '.join(sorted(ARGUMENTS))}")
-        arguments = self._items("(", ")", depth)
-        least, most = ARGUMENTS[name.text]
-        if not least <= len(arguments) <= most:
-            wanted = f"{least}" if least == most else f"{least} to {most}"
-            raise ConditionError(name.column, f"{name.text}() takes {wanted} values, not {len(arguments)}")
-        if name.text == "has" and not isinstance(arguments[0], Field):
-            raise ConditionError(arguments[0].column, "has() takes the name of a field, such as has(risk_level)")
-        return Call(name.column, name.text, arguments)
+    def _name(self, name: Token) -> Node:
+        path = [name.text]
+        while self._is_mark(".") and not self._is_mark("(", 2):
+            self._take()
+            path.append(self._step())
+        if name.text in self._variables:
+            return Variable(name.column, path[0], tuple(path[1:]))
+        return Field(name.column, tuple(path))
+
+    def _step(self) -> str:
+        step = self._take()
+        if step.kind != "name":
+            raise ConditionError(step.column, "the name of a field should follow the '.'")
+        return step.text
+
+    def _followed(self, node: Node, depth: int) -> Node:
+        """``node`` with the calls written behind it."""
+        while self._taken("."):
+            name = self._take()
+            if name.kind != "name" or not self._is_mark("("):
+                raise ConditionError(
+                    name.column, f"only functions follow here: {', '.join(sorted((*METHODS, *LOOPS)))}"
+                )
+            node = self._loop(node, name, depth) if name.text in LOOPS else self._method(node, name, depth)
+            depth += 1
+        if self._is_mark("["):
+            raise ConditionError(self._here.column, "items cannot be picked; test with 'in', exists() or size()")
+        return node
 
     def _list(self, opening: Token, depth: int) -> Node:
         self._at -= 1
@@ -227,38 +207,94 @@ class _Parser:
             items.append(self.junction("||", depth + 1))
         return tuple(items)
 
-    def _field(self, name: Token) -> Node:
-        path = [name.text]
-        while self._taken("."):
-            step = self._take()
-            if step.kind != "name":
-                raise ConditionError(step.column, "the name of a field should follow the '.'")
-            path.append(step.text)
-        if self._here.text == "[" and self._here.kind == "mark":
-            raise ConditionError(self._here.column, "items cannot be picked; test with 'in' or size()")
-        return Field(name.column, tuple(path))
+    # --- functions ----------------------------------------------------------------------------------------------
 
+    def _call(self, name: Token, depth: int) -> Node:
+        if name.text in WINDOWS and (name.text not in CALLS or self._names_a_stream()):
+            return self._window(name, depth)
+        if name.text in LOOPS or (name.text in METHODS and name.text not in CALLS):
+            raise ConditionError(name.column, f"{name.text}() follows a value; write 'x.{name.text}(...)'")
+        if name.text in MODIFIERS:
+            raise ConditionError(name.column, f"{name.text}() stands only inside a function of a stream")
+        if name.text not in CALLS:
+            raise ConditionError(name.column, _no_function(name.text))
+        arguments = self._items("(", ")", depth)
+        counted(name, len(arguments), CALLS[name.text])
+        if name.text == "has" and not (
+            isinstance(arguments[0], Field) or (isinstance(arguments[0], Variable) and arguments[0].path)
+        ):
+            raise ConditionError(arguments[0].column, "has() takes the name of a field, such as has(risk_level)")
+        return Call(name.column, name.text, arguments)
 
-def _number(column: int, digits: str) -> float:
-    if len(digits) > DIGITS_MAX:
-        raise ConditionError(column, f"a number has at most {DIGITS_MAX} characters")
-    if digits.isdigit():
-        return int(digits)
-    number = float(digits)
-    if number in {float("inf"), float("-inf")}:
-        raise ConditionError(column, f"{digits} is too large")
-    return number
+    def _method(self, of: Node, name: Token, depth: int) -> Node:
+        if name.text not in METHODS:
+            raise ConditionError(name.column, _no_function(name.text))
+        arguments = self._items("(", ")", depth)
+        counted(name, len(arguments), METHODS[name.text])
+        return Call(name.column, name.text, (of, *arguments), is_method=True)
 
-
-def _unquoted(column: int, quoted: str) -> str:
-    def unescaped(found: re.Match[str]) -> str:
-        if found.group(1) not in ESCAPES:
+    def _loop(self, over: Node, name: Token, depth: int) -> Node:
+        self._expect("(", "")
+        variable = self._take()
+        if variable.kind != "name" or variable.text in {*CONSTANTS, *WORDS, *COMPARISONS}:
+            raise ConditionError(variable.column, f"{name.text}() begins with a name for the item: 'x, x > 1'")
+        if variable.text in self._variables:
             raise ConditionError(
-                column + found.start() + 1, f"unknown escape {found.group()!r}; write '\\\\' for one \\"
+                variable.column, f"{variable.text!r} is the item of the loop around; take another name"
             )
-        return ESCAPES[found.group(1)]
+        if len(self._variables) >= LOOPS_MAX:
+            raise ConditionError(name.column, f"more than {LOOPS_MAX} loops within one another; split the rule")
+        self._expect(",", f" after the name of the item of {name.text}()")
+        outer, self._variables = self._variables, (*self._variables, variable.text)
+        body = self.junction("||", depth + 1)
+        self._variables = outer
+        self._expect(")", f" for {name.text}()")
+        return Loop(name.column, name.text, over, variable.text, body)
 
-    return re.sub(r"\\(.)", unescaped, quoted[1:-1])
+    def _names_a_stream(self) -> bool:
+        """Whether the parenthesis that begins here holds a name and a text: ``min(ws3.tick.price, "5m")``."""
+        at = 1
+        while self._tokens[self._at + at].kind == "name" and self._is_mark(".", at + 1):
+            at += 2
+        return self._tokens[self._at + at].kind == "name" and (
+            self._is_mark(",", at + 1) and self._tokens[self._at + at + 2].kind == "text"
+        )
+
+    def _window(self, name: Token, depth: int) -> Node:
+        if self._is_in_where:
+            raise ConditionError(name.column, "where() asks about single events; no function of a stream stands in it")
+        self._expect("(", "")
+        arguments: list[Node] = []
+        modifiers: dict[str, tuple[Token, tuple[Node, ...]]] = {}
+        while not self._taken(")"):
+            if arguments or modifiers:
+                self._expect(",", f" or ')' for {name.text}()")
+            here = self._here
+            if here.kind == "name" and here.text in MODIFIERS and self._is_mark("(", 1):
+                self._take()
+                if here.text in modifiers:
+                    raise ConditionError(here.column, f"{here.text}() stands there twice; once is enough")
+                modifiers[here.text] = (here, self._of_others(here, depth))
+            elif modifiers:
+                raise ConditionError(here.column, f"only {known(MODIFIERS)} follow here")
+            else:
+                arguments.append(self.junction("||", depth + 1))
+        return window_of(name, tuple(arguments), modifiers)
+
+    def _of_others(self, modifier: Token, depth: int) -> tuple[Node, ...]:
+        """What stands in ``where``, ``by`` or ``partial``: the names in it are fields of the stream's events."""
+        outer, self._variables, self._is_in_where = self._variables, (), True
+        items = self._items("(", ")", depth + 1)
+        self._variables, self._is_in_where = outer, False
+        counted(modifier, len(items), MODIFIERS[modifier.text])
+        return items
+
+
+def _no_function(name: str) -> str:
+    every = {*CALLS, *METHODS, *LOOPS, *WINDOWS}
+    near = get_close_matches(name, sorted(every), 1, 0.6)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"no function {name!r}; {hint}there are {known(every)}"
 
 
 def _bounded(root: Node) -> None:
@@ -272,3 +308,5 @@ def _bounded(root: Node) -> None:
         if depth > DEPTH_MAX:
             raise ConditionError(node.column, f"nested deeper than {DEPTH_MAX} levels; split the rule")
         waiting.extend((child, depth + 1) for child in children(node))
+        if isinstance(node, Window) and node.where is not None:
+            waiting.append((node.where, depth + 1))

@@ -9,7 +9,7 @@ from alluse_hub.supervision.spool import SpoolName
 
 CHAIN = "ws1/1/1"
 BODIES = (
-    '{"rule":"hold-orders","why":"orange volume > 2"}',
+    '{"rule":"hold-orders","why":"orange volume > 2","ok":false}',
     '{"symbol":"AAPL","parameters":{"password":"hunter2"}}',
     '{"events":["ws3#17","ws3#18"],"blob":"orange juice"}',
     None,
@@ -22,7 +22,7 @@ def row(n: int, *, wall: float) -> Row:
         incarnation=1,
         n=n,
         kind=("heard", "fact", "sent")[n % 3],
-        message=("Rare", *("Said",) * 9)[n % 10],
+        message=("Rare", *("Said",) * 7, "Failed", "RuleActionDone")[n % 10],
         peer=f"ws{n % 4}",
         letter="",
         cause=CHAIN if n % 7 == 0 else "",

@@ -20,6 +20,9 @@ from alluse_hub.protocols.trail import (
     TailFailed,
     TailSpools,
     TailStuck,
+    WitnessAgreed,
+    WitnessHeard,
+    WitnessRefused,
 )
 
 
@@ -115,10 +118,27 @@ def test_it_takes_what_it_decides_on_and_nothing_else(fresh: Auditor) -> None:
         "Ingested",
         "SpoolEnded",
         "DamageFound",
+        "LetterMissed",
         "WitnessHeard",
         "Flush",
         "Flushed",
     }
+
+
+def test_a_witness_that_does_not_cosign_is_told_while_it_lasts(fresh: Auditor) -> None:
+    silent = hear(fresh, WitnessHeard(size=300, refusal="it does not answer"))
+    again = hear(silent.state, WitnessHeard(size=400))
+
+    assert CORE.degraded is not None
+    assert [CORE.degraded(state) for state in (fresh, silent.state, again.state)] == [
+        "",
+        "the witness has not cosigned more than 300 entries: it does not answer",
+        "",
+    ]
+    assert (silent.effects, again.effects) == (
+        (Record(WitnessRefused(size=300, why="it does not answer")),),
+        (Record(WitnessAgreed(size=400)),),
+    )
 
 
 def test_a_full_disk_is_told_while_it_lasts_and_recorded_when_it_is_over(fresh: Auditor) -> None:

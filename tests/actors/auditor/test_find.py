@@ -1,6 +1,7 @@
 """The search: what drives a question, what it costs, what it finds, and how far that can be relied on."""
 
 import itertools
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from alluse_hub.actors.auditor.bindings import sqlite3
 from alluse_hub.actors.auditor.store import Place, Row, Store
 from alluse_hub.protocols.errors import CallerError
 from alluse_hub.protocols.find import Find
+from alluse_hub.protocols.severity import Severity, severity_of
 from alluse_hub.protocols.trail import EntryKind
 from alluse_hub.supervision.spool import SpoolName
 from tests.actors.auditor.found import CHAIN, made, row
@@ -41,14 +43,16 @@ FILTERS: dict[str, dict[str, Any]] = {
     "cause": {"cause": CHAIN},
     "power": {"power": True},
     "text": {"text": "orange"},
+    "notice": {"severity": Severity.NOTICE},
+    "error": {"severity": Severity.ERROR},
 }
 BOUNDS = {"after", "before", "since", "until"}
-DRIVEN = {"workstream", "message", "correlation", "cause", "text"}
+DRIVEN = {"workstream", "message", "correlation", "cause", "text", "notice", "error"}
 COMBINATIONS = [
     names
     for count in (0, 1, 2, 3)
     for names in itertools.combinations(FILTERS, count)
-    if not {"message", "messages"} <= {*names}
+    if not ({"message", "messages"} <= {*names} or {"notice", "error"} <= {*names})
 ]
 
 
@@ -75,9 +79,14 @@ def fits(find: Find, leaf: int, one: Row) -> bool:
             not find.correlation or one.correlation == find.correlation,
             not find.cause or one.cause == find.cause,
             find.power is None or one.power == find.power,
+            find.severity is None or _severity(one).level >= find.severity.level,
             not find.text or (one.body is not None and "why" in one.body),
         )
     )
+
+
+def _severity(one: Row) -> Severity:
+    return severity_of(one.kind, one.message, json.loads(one.body) if one.body else {})
 
 
 # --- cost -------------------------------------------------------------------------------------------------------------
@@ -99,7 +108,7 @@ def test_no_combination_of_filters_makes_sqlite_look_beyond_its_index_or_its_bou
             steps = [step[3] for step in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
             by = (
                 "USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"
-                if made_.driver in {plan.BY_PLACE, plan.BY_TEXT}
+                if made_.driver in {plan.BY_PLACE, *plan.LOOKED_UP}
                 else f"INDEX {made_.driver} ("
             )
             assert len(steps) == 1, (names, steps)

@@ -7,6 +7,7 @@ import pytest
 
 from alluse_hub.actors.auditor import query, reader
 from alluse_hub.actors.auditor.bindings import sqlite3
+from alluse_hub.actors.auditor.moments import moment
 from alluse_hub.protocols.errors import CallerError, TrailError
 from alluse_hub.protocols.trail import EntryKind
 from alluse_hub.supervision.spool import Frame, Spool, read
@@ -162,12 +163,12 @@ def test_recovery_reads_an_index_and_not_the_store(hub: "SmallHub") -> None:
     hub.drain()
     plans: list[str] = []
 
-    with reader.reading(hub.home) as connection:
-        assert connection is not None
-        connection.set_trace_callback(plans.append)
-        query._facts(connection, "coordinator", GRANTED, (0, 0))
-        connection.set_trace_callback(None)
-        plan = connection.execute(f"EXPLAIN QUERY PLAN {plans[0]}").fetchall()
+    with moment(hub.home) as trail:
+        assert trail is not None
+        trail.store.set_trace_callback(plans.append)
+        query._facts(trail, "coordinator", GRANTED, (0, 0))
+        trail.store.set_trace_callback(None)
+        plan = trail.store.execute(f"EXPLAIN QUERY PLAN {plans[-1]}").fetchall()
 
     assert "USING INDEX entries_facts (actor=? AND message=?" in plan[0][3]
 

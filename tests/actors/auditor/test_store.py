@@ -116,7 +116,9 @@ def test_commits_survive_a_power_cut(store: Store) -> None:
 
 
 def test_a_fresh_store_says_which_steps_made_it(store: Store) -> None:
-    assert store.migrations == ("entries_and_spools", "running_counts", "lives", "merkle_tree")
+    assert store.migrations == (
+        *("entries_and_spools", "running_counts", "lives", "merkle_tree", "receipts", "sealed_segments"),
+    )
 
 
 def test_an_older_store_is_upgraded_with_what_it_holds(path: Path) -> None:
@@ -131,7 +133,7 @@ def test_an_older_store_is_upgraded_with_what_it_holds(path: Path) -> None:
 
     store = Store.open(path)
 
-    assert store.migrations == ("running_counts", "lives", "merkle_tree")
+    assert store.migrations == ("running_counts", "lives", "merkle_tree", "receipts", "sealed_segments")
     assert store._db.execute("SELECT * FROM counts").fetchall() == [("ws3", "fact", "Said", 2)]
     rows = store._db.execute(f"SELECT {ENTRY_COLUMNS} FROM entries ORDER BY leaf").fetchall()
     assert store.tree.now.root() == node_hash(*leaf_hashes(rows))

@@ -21,6 +21,7 @@ from alluse_hub.protocols.effects import Commit, Do, Record, Send
 from alluse_hub.protocols.find import Find
 from alluse_hub.protocols.lifecycle import Started
 from alluse_hub.protocols.message import Envelope, Fact, Message
+from alluse_hub.protocols.severity import Severity
 from alluse_hub.protocols.trail import Entry, EntryKind, Wholeness
 from tests.twice import decided_twice
 
@@ -70,6 +71,7 @@ class FakeTrail(ModuleType):
         cause: str = "",
         peer: str = "",
         power: bool | None = None,
+        severity: Severity | None = None,
     ) -> Any:
         found = [
             one
@@ -85,6 +87,7 @@ class FakeTrail(ModuleType):
             and (not cause or one.cause == cause)
             and (not peer or one.to == peer)
             and (power is None or one.power == power)
+            and (severity is None or one.severity.level >= severity.level)
         ]
         newest = self.entries[-1].leaf if self.entries else 0
         if after_leaf is None:

@@ -1,0 +1,119 @@
+"""Taking of pools: what is given, what waits, and the conflict where more is claimed than there is.
+
+A command takes what its rule says from when it is told to when it is answered.  What does not fit waits, and is sent
+when enough comes free; meanwhile others may go to the same workstream.  What cannot come free by the answers to other
+commands alone, since people or others hold it for longer, is not waited for: that command is refused, so that a round
+always ends.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from alluse_hub.actors.coordinator.arbiter import decide, explained
+from alluse_hub.actors.coordinator.fates import LISTED_MAX
+from alluse_hub.actors.coordinator.pools import PoolRuling
+from alluse_hub.actors.coordinator.rules import URGENCY
+from alluse_hub.actors.coordinator.state import Turn
+from alluse_hub.protocols.claims import Claim, Lease
+from alluse_hub.protocols.resources import Pool, taken
+from alluse_hub.protocols.rules import CommandIssued, Rule, Tell
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """``never``: why it is not even waited for; empty if it is."""
+
+    pool: Pool
+    amount: int
+    never: str
+
+
+def pools(turn: Turn) -> dict[str, Pool]:
+    return {pool.resource: pool for pool in turn.state.book.spec.pools}
+
+
+def ruling(turn: Turn, pool: Pool, *more: Claim) -> PoolRuling:
+    """With the claims that commands make by being under way, and ``more``."""
+    own = of_commands(turn, pool.resource)
+    claims = (*turn.ledger.claims.values(), *own, *more)
+    under_way = {claim.id for claim in own if not turn.ledger.commands[claim.id].waits}
+    granted = turn.ledger.docket.granted.keys() | under_way
+    found = decide(pool, claims, turn.now, granted, turn.ledger.docket.favoured_on(pool.resource))
+    assert isinstance(found, PoolRuling), "a pool is ruled on as a pool"
+    return found
+
+
+def of_commands(turn: Turn, resource: str) -> list[Claim]:
+    """What each open command takes of the pool, in the order of issuing."""
+    rules = {rule.id: rule for rule in turn.state.book.running}
+    claims: list[Claim] = []
+    for issued in turn.ledger.commands.values():
+        for name, amount in map(taken, issued.takes):
+            if name == resource:
+                claims.append(_claim(issued, rules.get(issued.rule), amount, name, len(claims)))
+    return claims
+
+
+def _claim(issued: CommandIssued, rule: Rule | None, amount: int, resource: str, place: int) -> Claim:
+    return Claim(
+        id=issued.key,
+        resource=resource,
+        amount=amount,
+        priority=URGENCY[rule.priority] if rule is not None else 0,
+        holder=issued.rule,
+        subject=issued.event,
+        reason=f"{issued.workstream} is to {issued.command}",
+        cause=issued.event,
+        placed=place,
+        at=issued.workstream,
+        lease=Lease(),
+    )
+
+
+def shortage(turn: Turn, tell: Tell) -> Shortage | None:
+    """What of the pools it takes from is short; None if there is enough of all."""
+    known = pools(turn)
+    found: Shortage | None = None
+    for resource, amount in map(taken, tell.takes):
+        pool = known[resource]
+        now = ruling(turn, pool)
+        never = never_free(turn, now, amount)
+        if never:
+            return Shortage(pool, amount, never)
+        if found is None and (amount > now.free or now.queue):
+            found = Shortage(pool, amount, "")
+    return found
+
+
+def never(turn: Turn, issued: CommandIssued) -> str:
+    """Why a waiting command cannot be granted by the answers to others alone; empty if it can."""
+    known = pools(turn)
+    takes = ((known[resource], amount) for resource, amount in map(taken, issued.takes) if resource in known)
+    return next((why for pool, amount in takes if (why := never_free(turn, ruling(turn, pool), amount))), "")
+
+
+def never_free(turn: Turn, now: PoolRuling, amount: int) -> str:
+    """Why so much cannot come free by the answers to commands alone; empty if it can."""
+    pool = now.pool
+    held = [claim for claim in now.granted if claim.id in turn.ledger.claims]
+    left = pool.capacity - sum(claim.amount for claim in held)
+    if amount <= left:
+        return ""
+    holders = f", beside {', '.join(claim.holder for claim in held[:LISTED_MAX])}" if held else ""
+    return f"{pool.resource} has {left} of {pool.capacity} for commands{holders}, and it takes {amount}"
+
+
+def granted_now(turn: Turn) -> Iterator[CommandIssued]:
+    """Of the waiting commands those for which there is enough now of all that they take."""
+    known = pools(turn)
+    waiting = [issued for issued in turn.ledger.commands.values() if issued.waits]
+    for issued in waiting:
+        if all(resource in known for resource, _ in map(taken, issued.takes)):
+            rulings = [ruling(turn, known[resource]) for resource, _ in map(taken, issued.takes)]
+            if not all(issued.key in found.fresh for found in rulings):
+                continue
+        yield issued
+
+
+def sentence(turn: Turn, pool: Pool) -> str:
+    return explained(ruling(turn, pool))

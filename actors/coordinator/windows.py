@@ -1,0 +1,398 @@
+"""Windows: what streams said lately, kept as it comes and forgotten as it ages.
+
+A window of length w holds, at time t, what came after t - w up to and with t.  Time is trail time: hub seconds of the
+letters, or ordinals of market sessions; so a replay of the trail counts the same.  Windows are shared: two rules that
+ask for the same stream, filter, field, length and key read one state.
+
+It is exact up to ``EXACT_MAX`` events of one key.  Beyond, events are kept as sums over 60 slices of the length; the
+oldest slice lies across the edge and is counted whole, so the answer is exact for a length between w and w + w/60.  For
+p95 the values of a slice become a histogram of 1 % steps (Masson, Rim and Lee, DDSketch, 2019).
+
+Pure.  ``Filling`` is a table in the making: it is thrown away with the turn.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from alluse_hub.actors.coordinator.conditions.values import NUMBER_MAX, NUMBERS
+from alluse_hub.protocols.claims import Clock
+from alluse_hub.protocols.states import replace
+from alluse_hub.protocols.windows import Heard, WindowOpened
+
+EXACT_MAX = 10_000
+"""Events of one key that are kept one by one."""
+
+SLICES = 60
+CHUNK = 128
+"""Events that are added up together while they are kept one by one."""
+
+KEYS_MAX = 10_000
+"""Values of ``by`` that one window tells apart."""
+
+CELLS_MAX = 50_000
+"""Events and slices that one window keeps, over all keys."""
+
+STEP = math.log(1.02)
+"""Of the histogram: neighbouring steps differ by 2 %, so the middle of one is within 1 % of what fell into it."""
+
+STEPS_MAX = 1_000
+"""Steps, or different values, of one slice."""
+
+DOUBT = "?"
+"""The key of events whose own could not be read: they may belong to any."""
+
+Value = int | float | str | None  # None: it could not be told
+Item = tuple[float, int, Value]  # when, its place among all that were heard, and its value
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some events in a row, added up.  Without ``items`` they are a slice."""
+
+    first: float  # when the oldest came
+    last: float
+    n_first: int
+    n_last: int
+    count: int
+    doubtful: int
+    total: float
+    least: float
+    most: float
+    first_value: Value
+    last_value: Value
+    changes: int  # values that differ from the one before, within
+    items: tuple[Item, ...] = ()
+    steps: tuple[tuple[int, int], ...] = ()  # of a slice of numbers: step of the histogram, and how often
+    kinds: tuple[str, ...] = ()  # of a slice of texts: the different ones
+    is_blurred: bool = False  # more steps or different values than are kept
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The events of one key, oldest first.  ``prior``: the last value that has left the window."""
+
+    born: float
+    last: float
+    pieces: tuple[Piece, ...] = ()
+    tail: tuple[Item, ...] = ()
+    is_coarse: bool = False
+    prior: Value = None
+
+    @property
+    def cells(self) -> int:
+        return len(self.tail) + sum(len(piece.items) or 1 for piece in self.pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One window, key by key; the key silent longest comes first.  ``lost_at``: when keys were last given up."""
+
+    kind: str  # events, numbers, values
+    clock: Clock
+    length: float | None
+    opened: float
+    keys: dict[str, Series] = field(default_factory=dict)
+    cells: int = 0
+    dropped: int = 0
+    lost_at: float | None = None
+
+
+def opened(fact: WindowOpened) -> Table:
+    return Table(fact.kind, fact.clock, fact.length, fact.opened)
+
+
+def key_of(value: object) -> str | None:
+    """A value of ``by`` as a key; None if it cannot be one."""
+    if isinstance(value, bool | str) or type(value) in NUMBERS:
+        text = json.dumps(value, ensure_ascii=False)
+        return text if len(text) <= KEY_MAX else None
+    return None
+
+
+KEY_MAX = 200
+"""Characters of a key, or of a value that is told from others."""
+
+
+# --- filling ----------------------------------------------------------------------------------------------------------
+
+
+class Filling:
+    """A table that is being filled."""
+
+    def __init__(self, table: Table) -> None:
+        self.kind, self.clock, self.length, self.opened = table.kind, table.clock, table.length, table.opened
+        self.keys = dict(table.keys)
+        self.cells, self.dropped, self.lost_at = table.cells, table.dropped, table.lost_at
+
+    def add(self, at: float, heard: Heard) -> None:
+        n, key, value = heard
+        old = self.keys.pop(key, None)
+        series = old or Series(at, at)
+        at = max(at, series.last)
+        series = self._grown(series, (at, n, value))
+        self.keys[key] = series
+        self.cells += series.cells - (old.cells if old is not None else 0)
+        self._forget(at)
+        while (len(self.keys) > KEYS_MAX or self.cells > CELLS_MAX) and len(self.keys) > 1:
+            self._drop(next(iter(self.keys)))
+            self.dropped, self.lost_at = self.dropped + 1, at
+
+    def _grown(self, series: Series, item: Item) -> Series:
+        at = item[0]
+        if self.length is None:  # only the last one, and the last that was sure
+            last = item if item[2] is not None or not series.tail else series.tail[0]
+            return replace(series, last=at, tail=(item,) if last is item else (last, item))
+        series = pruned(series, at - self.length)
+        if not series.is_coarse and _count(series) >= EXACT_MAX:
+            series = coarse(series, self.length)
+        if series.is_coarse:
+            return replace(series, last=at, pieces=_sliced(series.pieces, item, self.length))
+        tail = (*series.tail, item)
+        if len(tail) < CHUNK:
+            return replace(series, last=at, tail=tail)
+        return replace(series, last=at, pieces=(*series.pieces, piece_of(tail)), tail=())
+
+    def _forget(self, at: float) -> None:
+        """Keys that have nothing left in the window; but whether a value has changed is asked of the last one, too."""
+        if self.length is None or self.kind == "values":
+            return
+        for _ in range(2):  # one comes at most, so this gains on them
+            key = next(iter(self.keys))
+            if self.keys[key].last > at - self.length:
+                return
+            self._drop(key)
+
+    def _drop(self, key: str) -> None:
+        self.cells -= self.keys.pop(key).cells
+
+    def table(self) -> Table:
+        return Table(self.kind, self.clock, self.length, self.opened, self.keys, self.cells, self.dropped, self.lost_at)
+
+
+def fed(table: Table, at: float, events: Iterable[Heard]) -> Table:
+    filling = Filling(table)
+    for heard in events:
+        filling.add(at, heard)
+    return filling.table()
+
+
+def _count(series: Series) -> int:
+    return len(series.tail) + sum(piece.count for piece in series.pieces)
+
+
+def pruned(series: Series, after: float) -> Series:
+    """Without the pieces and items that came no later than ``after``; a piece across that edge stays whole."""
+    pieces, tail, prior = series.pieces, series.tail, series.prior
+    gone = 0
+    while gone < len(pieces) and pieces[gone].last <= after:
+        gone += 1
+    if gone:
+        prior, pieces = pieces[gone - 1].last_value, pieces[gone:]
+    if not pieces and tail and tail[0][0] <= after:
+        kept = next((n for n, item in enumerate(tail) if item[0] > after), len(tail))
+        prior, tail = tail[kept - 1][2], tail[kept:]
+    if pieces is series.pieces and tail is series.tail:
+        return series
+    return replace(series, pieces=pieces, tail=tail, prior=prior, is_coarse=series.is_coarse and bool(pieces))
+
+
+def piece_of(items: tuple[Item, ...]) -> Piece:
+    numbers = [value for _, _, value in items if isinstance(value, int | float)]
+    values = [value for _, _, value in items]
+    return Piece(
+        first=items[0][0],
+        last=items[-1][0],
+        n_first=items[0][1],
+        n_last=items[-1][1],
+        count=len(items),
+        doubtful=values.count(None),
+        total=bounded(sum(numbers)),
+        least=min(numbers, default=0),
+        most=max(numbers, default=0),
+        first_value=values[0],
+        last_value=values[-1],
+        changes=sum(one != other for one, other in pairwise(values)),
+        items=items,
+    )
+
+
+def bounded(total: float) -> float:
+    """Sums of very large numbers stop at the largest."""
+    return max(-NUMBER_MAX, min(NUMBER_MAX, total))
+
+
+# --- slices -----------------------------------------------------------------------------------------------------------
+
+
+def coarse(series: Series, length: float) -> Series:
+    slices: tuple[Piece, ...] = ()
+    for piece in series.pieces:
+        for item in piece.items:
+            slices = _sliced(slices, item, length)
+    for item in series.tail:
+        slices = _sliced(slices, item, length)
+    return replace(series, pieces=slices, tail=(), is_coarse=True)
+
+
+def _sliced(slices: tuple[Piece, ...], item: Item, length: float) -> tuple[Piece, ...]:
+    width = length / SLICES
+    if slices and math.floor(slices[-1].last / width) == math.floor(item[0] / width):
+        return (*slices[:-1], _joined(slices[-1], item))
+    return (*slices, _joined(None, item))
+
+
+def _joined(piece: Piece | None, item: Item) -> Piece:
+    at, n, value = item
+    fresh = replace(piece_of((item,)), items=(), steps=_steps((), value), kinds=_kinds((), value))
+    if piece is None:
+        return fresh
+    steps, kinds = _steps(piece.steps, value), _kinds(piece.kinds, value)
+    is_number = isinstance(value, int | float)
+    had_numbers = bool(piece.steps)
+    return replace(
+        piece,
+        last=at,
+        n_last=n,
+        count=piece.count + 1,
+        doubtful=piece.doubtful + (value is None),
+        total=bounded(piece.total + fresh.total),
+        least=(min(piece.least, fresh.least) if had_numbers else fresh.least) if is_number else piece.least,
+        most=(max(piece.most, fresh.most) if had_numbers else fresh.most) if is_number else piece.most,
+        last_value=value,
+        changes=piece.changes + (value != piece.last_value),
+        steps=steps[:STEPS_MAX],
+        kinds=kinds[:STEPS_MAX],
+        is_blurred=piece.is_blurred or len(steps) > STEPS_MAX or len(kinds) > STEPS_MAX,
+    )
+
+
+def _kinds(kinds: tuple[str, ...], value: Value) -> tuple[str, ...]:
+    return (*kinds, value) if isinstance(value, str) and value not in kinds else kinds
+
+
+def _steps(steps: tuple[tuple[int, int], ...], value: Value) -> tuple[tuple[int, int], ...]:
+    if not isinstance(value, int | float):
+        return steps
+    step = step_of(value)
+    for place, (known, count) in enumerate(steps):
+        if known == step:
+            return (*steps[:place], (step, count + 1), *steps[place + 1 :])
+        if known > step:
+            return (*steps[:place], (step, 1), *steps[place:])
+    return (*steps, (step, 1))
+
+
+ZERO = 100_000
+"""Beyond the steps of all floats, so that those of positive numbers are positive, and 0 is that of 0."""
+
+
+def step_of(value: float) -> int:
+    if value == 0:
+        return 0
+    step = math.floor(math.log(abs(value)) / STEP) + ZERO
+    return step if value > 0 else -step
+
+
+def middle_of(step: int) -> float:
+    if step == 0:
+        return 0.0
+    size = math.exp(min((abs(step) - ZERO + 0.5) * STEP, LOG_MAX))
+    return size if step > 0 else -size
+
+
+LOG_MAX = math.log(NUMBER_MAX)
+
+
+# --- asking -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Of the events of one key that came after a time.  ``edge``: how many of ``count`` are in a slice that lies across
+    that time.  ``values``: of those kept one by one."""
+
+    count: int = 0
+    doubtful: int = 0
+    total: float = 0.0
+    least: float = 0.0
+    most: float = 0.0
+    n_first: int = 0
+    n_last: int = 0
+    has_changed: bool = False
+    edge: int = 0
+    is_blurred: bool = False
+    values: tuple[Value, ...] = ()
+    steps: tuple[tuple[int, int], ...] = ()
+    kinds: frozenset[str] = frozenset()
+
+
+def summary(series: Series | None, after: float, *, with_values: bool = False) -> Summary:
+    """``with_values``: also what ``p95`` and ``distinct`` need."""
+    if series is None:
+        return Summary()
+    series = pruned(series, after)
+    pieces, prior, edge = list(series.pieces), series.prior, 0
+    if pieces and pieces[0].first <= after:
+        if pieces[0].items:
+            kept = next(n for n, item in enumerate(pieces[0].items) if item[0] > after)
+            prior = pieces[0].items[kept - 1][2]
+            pieces[0] = piece_of(pieces[0].items[kept:])
+        else:
+            edge = pieces[0].count
+    if series.tail:
+        pieces.append(piece_of(series.tail))
+    if not pieces:
+        return Summary()
+    befores = [prior, *(piece.last_value for piece in pieces)]
+    numbers = [piece for piece in pieces if piece.doubtful < piece.count]
+    found = Summary(
+        count=sum(piece.count for piece in pieces),
+        doubtful=sum(piece.doubtful for piece in pieces),
+        total=bounded(sum(piece.total for piece in pieces)),
+        least=min((piece.least for piece in numbers), default=0),
+        most=max((piece.most for piece in numbers), default=0),
+        n_first=pieces[0].n_first,
+        n_last=pieces[-1].n_last,
+        has_changed=any(
+            piece.changes or (before is not None and before != piece.first_value)
+            for before, piece in zip(befores, pieces, strict=False)
+        ),
+        edge=edge,
+        is_blurred=any(piece.is_blurred for piece in pieces),
+    )
+    if not with_values:
+        return found
+    steps: dict[int, int] = {}
+    for piece in pieces:
+        for step, count in piece.steps:
+            steps[step] = steps.get(step, 0) + count
+    values = tuple(item[2] for piece in pieces for item in piece.items)
+    kinds = {kind for piece in pieces for kind in piece.kinds} | {value for value in values if isinstance(value, str)}
+    return replace(found, values=values, steps=tuple(sorted(steps.items())), kinds=frozenset(kinds))
+
+
+def quantile(found: Summary, share: float) -> float:
+    """By nearest rank, of one event or more; within 1 % where slices take part."""
+    if not found.steps:
+        numbers = sorted(value for value in found.values if isinstance(value, int | float))
+        return numbers[max(0, math.ceil(share * len(numbers)) - 1)]
+    wanted = math.ceil(share * sum(count for _, count in found.steps))
+    for step, count in found.steps:
+        wanted -= count
+        if wanted <= 0:
+            return min(max(middle_of(step), found.least), found.most)
+    return found.most
+
+
+def is_complete(table: "Table | Filling", key: str, now: float) -> bool:
+    """Whether nothing that belongs to the key now was given up."""
+    if table.lost_at is None or (table.length is not None and table.lost_at <= now - table.length):
+        return True
+    series = table.keys.get(key)
+    return series is not None and series.born < table.lost_at
+
+
+Tables = Mapping[str, Table]

@@ -1,0 +1,340 @@
+"""Deliveries: begun when a version is due, carried as far as each answer allows, and ended in exactly one way.
+
+To each target there is at most one that waits; a newer version takes its place.  At most ``window`` are on their way.
+A target stores a version only if that is later than what it has, so what arrives twice, late or out of order does no
+harm; and it is verified only by the digest of what it stored.
+"""
+
+from alluse_hub.protocols.message import Json
+from alluse_hub.protocols.sync import Stage, SyncMode
+from alluse_hub.protocols.versions import Held, Order, Version, digest_of, order_of
+from alluse_hub.protocols.workstream import CommandReply
+
+from . import diverging
+from .exchanges import APPLY, CONTENT_BYTES_MAX, GET, ITEMS_MAX, OFFER, ask, held_in, in_hand, is_free
+from .ledger import ON_ITS_WAY, Delivery
+from .state import Exchange, Known, Payload, Turn, at, source_of
+
+HOLD_OFF_S = 5.0
+"""After an answer that makes no sense, a program is left alone for this long."""
+
+
+# --- due -------------------------------------------------------------------------------------------------------------
+
+
+def due(turn: Turn, edge: str, cause: str) -> None:
+    """The newest version that is known of is to be at the target; older ones that wait give way."""
+    sync = turn.sync_of(edge)
+    known = turn.state.known.get(source_of(sync))
+    if known is None or turn.edge(edge).conflict:
+        return
+    if any(is_same(delivery.version, known.version) for delivery in turn.edge(edge).open.values()):
+        return
+    waits = turn.edge(edge).waiting()
+    if waits is not None:
+        is_full = turn.edge(edge).on_its_way >= sync.window
+        why = f"coalesced: {sync.window} are on their way already" if is_full else "a newer version took its place"
+        turn.move(edge, waits.serial, Stage.SUPERSEDED, why=why)
+    serial = turn.edge(edge).serial + 1
+    turn.move(edge, serial, Stage.CHANGED, version=known.version, cause=cause)
+
+
+def is_same(one: Version, other: Version) -> bool:
+    return one.digest == other.digest and order_of(one.vector, other.vector) is Order.EQUAL
+
+
+def learn(turn: Turn, workstream: str, dataset: str, version: Version) -> bool:
+    """What a source says it has; whether that is new."""
+    key = at(workstream, dataset)
+    known = turn.state.known.get(key)
+    is_new = known is None or not is_same(known.version, version)
+    since = turn.now if known is None or is_new else known.at
+    turn.set(known={**turn.state.known, key: Known(version, since, turn.now)})
+    return is_new
+
+
+def live(turn: Turn, workstream: str, dataset: str, cause: str) -> None:
+    """Each live sync of it carries what is new at once."""
+    for sync in turn.state.sources.get(at(workstream, dataset), ()):
+        if turn.state.syncs[sync].mode is SyncMode.LIVE and turn.plays(sync):
+            for target in turn.state.syncs[sync].targets:
+                unless_there(turn, f"{sync}>{target}", cause)
+
+
+def unless_there(turn: Turn, edge: str, cause: str) -> None:
+    """Due, unless the target was shown to have it."""
+    known = turn.state.known.get(source_of(turn.sync_of(edge)))
+    if known is not None and not is_same(turn.edge(edge).verified, known.version):
+        due(turn, edge, cause)
+
+
+def give_up(turn: Turn, sync: str, why: str) -> None:
+    """End whatever of ``sync`` is under way."""
+    for target in turn.state.syncs[sync].targets:
+        edge = f"{sync}>{target}"
+        for serial in list(turn.edge(edge).open):
+            turn.move(edge, serial, Stage.SUPERSEDED, why=why)
+
+
+def expire(turn: Turn) -> None:
+    for edge, state in list(turn.ledger.edges.items()):
+        if not state.open:
+            continue
+        if edge.partition(">")[0] not in turn.state.syncs:
+            for serial in state.open:
+                turn.move(edge, serial, Stage.SUPERSEDED, why="the sync is no longer configured")
+            continue
+        deadline_s = turn.sync_of(edge).deadline_s
+        for serial, delivery in state.open.items():
+            if turn.now - delivery.changed_at >= deadline_s:
+                turn.move(edge, serial, Stage.EXPIRED, why=_lacks(turn, edge, delivery, deadline_s))
+
+
+def _lacks(turn: Turn, edge: str, delivery: Delivery, deadline_s: float) -> str:
+    sync, target = turn.sync_of(edge), edge.partition(">")[2]
+    late = f"not verified within {deadline_s:g} s"
+    for workstream in (target, sync.source):
+        if not turn.is_up(workstream):
+            return f"{late}: {workstream} is {turn.state.presence.get(workstream, 'not heard of')}"
+        if workstream in turn.state.dark:
+            return f"{late}: {turn.state.dark[workstream]}"
+    return f"{late}: {delivery.stage.value} was as far as it got"
+
+
+# --- carried ---------------------------------------------------------------------------------------------------------
+
+
+def pump(turn: Turn) -> None:
+    """Ask all that can be asked now."""
+    busy = in_hand(turn)
+    for target, edges in turn.state.ends.items():
+        _outdated(turn, edges, busy)
+        if is_free(turn, APPLY, target):
+            _apply(turn, target, edges, busy)
+        if is_free(turn, OFFER, target):
+            _offer(turn, target, edges, busy)
+    for workstream in sorted(turn.state.wanted):
+        _fetch(turn, workstream)
+
+
+def _outdated(turn: Turn, edges: tuple[str, ...], busy: frozenset[tuple[str, int]]) -> None:
+    """What was to be offered or sent, had not a newer version come."""
+    for edge in edges:
+        newest = turn.edge(edge).serial
+        for serial, delivery in list(turn.edge(edge).open.items()):
+            if serial < newest and delivery.stage in ON_ITS_WAY and (edge, serial) not in busy:
+                turn.move(edge, serial, Stage.SUPERSEDED, why="the source has a newer version by now")
+
+
+def _offer(turn: Turn, target: str, edges: tuple[str, ...], busy: frozenset[tuple[str, int]]) -> None:
+    offers: Json = {}
+    carries: list[tuple[str, int]] = []
+    for edge in edges:
+        delivery = _to_offer(turn, edge, busy) if len(offers) < ITEMS_MAX else None
+        if delivery is None:
+            continue
+        sync = turn.sync_of(edge)
+        if not _has_content(turn, source_of(sync), delivery.version):
+            want(turn, sync.source, sync.content)
+            continue
+        version = delivery.version
+        offers[sync.content] = {"vector": dict(version.vector), "digest": version.digest, "form": version.form}
+        carries.append((edge, delivery.serial))
+        turn.move(edge, delivery.serial, Stage.OFFERED)
+    if offers:
+        ask(turn, OFFER, target, offers, carries)
+
+
+def _to_offer(turn: Turn, edge: str, busy: frozenset[tuple[str, int]]) -> Delivery | None:
+    """The one that waits, or one whose answer was lost with an earlier life, if the sync plays and has room."""
+    state, sync = turn.edge(edge), turn.sync_of(edge)
+    if not state.open:
+        return None
+    lost = [d for d in state.open.values() if d.stage in ON_ITS_WAY and (edge, d.serial) not in busy]
+    for delivery in lost:
+        if delivery.stage is not Stage.WANTED or not _has_content(turn, source_of(sync), delivery.version):
+            return delivery
+    waits = state.waiting()
+    if waits is None or state.on_its_way >= sync.window:
+        return None
+    is_forced = any(sync.id in forced.syncs for forced in turn.state.forced)
+    return waits if is_forced or turn.plays(sync.id) else None
+
+
+def _apply(turn: Turn, target: str, edges: tuple[str, ...], busy: frozenset[tuple[str, int]]) -> None:
+    orders: Json = {}
+    carries: list[tuple[str, int]] = []
+    room = CONTENT_BYTES_MAX
+    for edge in edges:
+        sync = turn.sync_of(edge)
+        payload = turn.state.payloads.get(source_of(sync))
+        for delivery in list(turn.edge(edge).open.values()):
+            if delivery.stage is not Stage.WANTED or (edge, delivery.serial) in busy or sync.content in orders:
+                continue
+            if payload is None or not is_same(payload.version, delivery.version):
+                continue
+            room -= delivery.version.bytes
+            if orders and (room < 0 or len(orders) >= ITEMS_MAX):
+                continue
+            orders[sync.content] = order_for(payload)
+            carries.append((edge, delivery.serial))
+            turn.move(edge, delivery.serial, Stage.SENT)
+    if orders:
+        ask(turn, APPLY, target, orders, carries)
+
+
+def order_for(payload: Payload) -> Json:
+    version = payload.version
+    return {
+        "vector": dict(version.vector),
+        "digest": version.digest,
+        "form": version.form,
+        "session": version.session,
+        "data": payload.data,
+    }
+
+
+def _has_content(turn: Turn, key: str, version: Version) -> bool:
+    payload = turn.state.payloads.get(key)
+    return payload is not None and is_same(payload.version, version)
+
+
+def want(turn: Turn, workstream: str, dataset: str) -> None:
+    wanted = turn.state.wanted.get(workstream, frozenset())
+    turn.set(wanted={**turn.state.wanted, workstream: wanted | {dataset}})
+
+
+def _fetch(turn: Turn, workstream: str) -> None:
+    names = sorted(turn.state.wanted.get(workstream, ()))[:ITEMS_MAX]
+    if names and is_free(turn, GET, workstream):
+        ask(turn, GET, workstream, list(names))
+
+
+def drop_contents(turn: Turn) -> None:
+    """Contents that no delivery and no mending needs any more."""
+    needed = {source_of(turn.sync_of(name)) for name, edge in turn.ledger.edges.items()
+              if edge.open and name.partition(">")[0] in turn.state.syncs}  # fmt: skip
+    for key, mending in turn.state.mending.items():
+        needed |= {key, at(mending.edge.partition(">")[2], key.partition("/")[2])}
+    if turn.state.payloads.keys() - needed:
+        turn.set(payloads={key: payload for key, payload in turn.state.payloads.items() if key in needed})
+
+
+# --- answered --------------------------------------------------------------------------------------------------------
+
+
+def fetched(turn: Turn, exchange: Exchange, reply: CommandReply) -> None:
+    """Contents from a program.  What it has may be newer than what was due: then that is due instead."""
+    workstream = reply.workstream
+    if not reply.ok:
+        hold_off(turn, workstream, f"{exchange.command.command}: {reply.error}")
+        return
+    answers = dict(held_in(reply, [name for name in exchange.names if _said(reply, name)], _unknown))
+    left = turn.state.wanted.get(workstream, frozenset()) - answers.keys()
+    turn.set(wanted={**turn.state.wanted, workstream: left})
+    for dataset, held in answers.items():
+        if held.version.digest and (held.data is None or digest_of(held.data) != held.version.digest):
+            hold_off(turn, workstream, f"its content of {dataset} has another digest than it says")
+        else:
+            _has_come(turn, workstream, dataset, held)
+
+
+def _has_come(turn: Turn, workstream: str, dataset: str, held: Held) -> None:
+    key = at(workstream, dataset)
+    if held.data is not None:
+        turn.set(payloads={**turn.state.payloads, key: Payload(held.version, held.data, turn.now)})
+    if key not in turn.state.sources:
+        return
+    learn(turn, workstream, dataset, held.version)
+    for sync in turn.state.sources[key]:
+        for target in turn.state.syncs[sync].targets:
+            edge = f"{sync}>{target}"
+            open_ = turn.edge(edge).open
+            if open_ and held.data is None:
+                for serial in list(open_):
+                    turn.move(edge, serial, Stage.SUPERSEDED, why=f"{workstream} has no {dataset} any more")
+            elif open_:
+                due(turn, edge, open_[max(open_)].cause)
+
+
+def hold_off(turn: Turn, workstream: str, why: str) -> None:
+    """It is asked nothing for a while."""
+    turn.set(
+        dark={**turn.state.dark, workstream: why},
+        held_off={**turn.state.held_off, workstream: turn.now + HOLD_OFF_S},
+        is_shown=False,
+    )
+
+
+def _said(reply: CommandReply, name: str) -> bool:
+    return isinstance(reply.result, dict) and name in reply.result
+
+
+def _unknown(why: str) -> Held:
+    return Held(outcome="refused", why=why)
+
+
+def offered(turn: Turn, exchange: Exchange, reply: CommandReply) -> None:
+    for edge, delivery, held in _answers(turn, exchange, reply):
+        match held.outcome:
+            case "want":
+                turn.move(edge, delivery.serial, Stage.WANTED)
+            case "refused":
+                turn.move(edge, delivery.serial, Stage.REFUSED, why=held.why)
+            case _:
+                _has(turn, edge, delivery, held)
+
+
+def applied(turn: Turn, exchange: Exchange, reply: CommandReply) -> None:
+    for edge, delivery, held in _answers(turn, exchange, reply):
+        if held.outcome == "refused":
+            turn.move(edge, delivery.serial, Stage.REFUSED, why=held.why)
+            continue
+        received_at = max(delivery.sent_at, turn.now - reply.latency_s)
+        is_equal = order_of(held.version.vector, delivery.version.vector) is Order.EQUAL
+        if is_equal and held.version.digest == delivery.version.digest:
+            turn.move(edge, delivery.serial, Stage.RECEIVED, at=received_at)
+            if held.outcome == "applied":
+                turn.move(edge, delivery.serial, Stage.APPLIED)
+            turn.move(edge, delivery.serial, Stage.ACKNOWLEDGED)
+            turn.move(edge, delivery.serial, Stage.VERIFIED)
+            _at_rest(turn, edge)
+        elif is_equal and not delivery.was_sent_again:
+            turn.move(edge, delivery.serial, Stage.WANTED, again=1, why="it stored something else")
+        else:
+            _has(turn, edge, delivery, held)
+
+
+def _answers(turn: Turn, exchange: Exchange, reply: CommandReply) -> list[tuple[str, Delivery, Held]]:
+    """What the program says of each delivery that is still open.  A *no* to it all is none of a program that is gone:
+    then they wait for its return."""
+    if not reply.ok and not turn.is_up(reply.workstream):
+        return []
+    why = f"{exchange.command.command}: {reply.error}"
+    answers = dict(held_in(reply, exchange.names, _unknown)) if reply.ok else {}
+    found = []
+    for edge, serial in exchange.carries:
+        delivery = turn.delivery(edge, serial)
+        if delivery is not None:
+            found.append((edge, delivery, answers.get(turn.sync_of(edge).content, _unknown(why))))
+    return found
+
+
+def _has(turn: Turn, edge: str, delivery: Delivery, held: Held) -> None:
+    """The target keeps what it has: this very version, a later one of the source, or one that is nobody's but its."""
+    known = turn.state.known.get(source_of(turn.sync_of(edge)))
+    if is_same(held.version, delivery.version):
+        turn.move(edge, delivery.serial, Stage.VERIFIED, why="the target had it already")
+        _at_rest(turn, edge)
+    elif known is not None and order_of(held.version.vector, delivery.version.vector) is Order.AFTER and order_of(
+        held.version.vector, known.version.vector
+    ) in {Order.EQUAL, Order.BEFORE}:
+        turn.move(edge, delivery.serial, Stage.SUPERSEDED, why="the target has a newer version already")
+    else:
+        turn.move(edge, delivery.serial, Stage.DIVERGED, why=f"the target has {held.version.label}")
+        diverging.begin(turn, edge, held.version)
+
+
+def _at_rest(turn: Turn, edge: str) -> None:
+    turn.set(compared={**turn.state.compared, edge: turn.now})
+

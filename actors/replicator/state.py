@@ -1,0 +1,199 @@
+"""What the replicator knows between letters, and a turn in the making.
+
+Pure: a ``Turn`` lives no longer than one call of ``decide``.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from alluse_hub.protocols.effects import Commit, Decision, Effect, Record, Send, Wake
+from alluse_hub.protocols.message import Fact, Json, Message
+from alluse_hub.protocols.states import replace
+from alluse_hub.protocols.sync import DeliveriesMoved, Divergence, Move, Play, ReplicatorSpec, Stage, Sync
+from alluse_hub.protocols.versions import Version
+from alluse_hub.protocols.workstream import Command
+
+from .ledger import Delivery, Edge, Ledger, edge_name, evolve
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a source has.  ``at``: when it was first heard of; ``heard_at``: when it last said so."""
+
+    version: Version
+    at: float
+    heard_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A version with its content."""
+
+    version: Version
+    data: Json
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A command to one workstream that is not answered yet.  ``carries``: the deliveries it is about, as edge and
+    serial; ``names``: the data sets."""
+
+    command: Command
+    names: tuple[str, ...]
+    carries: tuple[tuple[str, int], ...]
+    first_at: float
+    said_at: float
+    tries: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Mending:
+    """Two versions that are being made into one."""
+
+    edge: str
+    policy: Divergence
+    began: float
+    version: Version = Version()  # what they are made into, once it is on its way to the source
+    data: Json = field(default_factory=dict)
+    winner: str = ""
+    sentence: str = ""
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Forced:
+    """A person's order that is not yet so."""
+
+    sync: str  # as asked; ``all`` for all
+    syncs: tuple[str, ...]
+    asker: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Replicator:
+    """``known`` and ``payloads`` by ``workstream/data set``; ``exchanges`` by ``kind:workstream``; what concerns an
+    edge by its name."""
+
+    name: str
+    spec: ReplicatorSpec
+    syncs: dict[str, Sync]
+    sources: dict[str, tuple[str, ...]]  # by source and data set: syncs
+    ends: dict[str, tuple[str, ...]]  # by target: edges
+    ledger: Ledger = field(default_factory=Ledger)
+    presence: dict[str, str] = field(default_factory=dict)
+    known: dict[str, Known] = field(default_factory=dict)
+    payloads: dict[str, Payload] = field(default_factory=dict)
+    exchanges: dict[str, Exchange] = field(default_factory=dict)
+    wanted: dict[str, frozenset[str]] = field(default_factory=dict)  # by workstream: data sets whose content is wanted
+    to_compare: dict[str, frozenset[str]] = field(default_factory=dict)  # by workstream: data sets
+    passes: dict[str, str] = field(default_factory=dict)  # by edge: deliver what is behind, and why
+    seen: dict[str, tuple[Version, float]] = field(default_factory=dict)  # by edge: what its target has, to be judged
+    begun: frozenset[str] = frozenset()  # syncs that were compared once
+    compared: dict[str, float] = field(default_factory=dict)  # by edge: when it was last found equal
+    dark: dict[str, str] = field(default_factory=dict)  # by workstream: why it is taken not to answer
+    held_off: dict[str, float] = field(default_factory=dict)  # by workstream: hub time until which nothing is asked
+    ask_at: dict[str, float] = field(default_factory=dict)  # by source: when it is asked for its next word
+    compare_at: dict[str, float] = field(default_factory=dict)  # by sync
+    pass_at: dict[str, float] = field(default_factory=dict)  # by periodic sync: the next one
+    mending: dict[str, Mending] = field(default_factory=dict)  # by source and data set
+    forced: tuple[Forced, ...] = ()
+    due_at: float | None = None  # hub time at which the clock timer is set
+    is_shown: bool = True  # the board has it as it is
+    show_at: float | None = None  # hub time from which the board may be shown more
+
+
+def start(name: str, spec: Message) -> Replicator:
+    assert isinstance(spec, ReplicatorSpec), "the core names its own specification"
+    syncs = {sync.id: sync for sync in spec.syncs}
+    sources: dict[str, tuple[str, ...]] = {}
+    ends: dict[str, tuple[str, ...]] = {}
+    for sync in spec.syncs:
+        sources[source_of(sync)] = (*sources.get(source_of(sync), ()), sync.id)
+        for target in sync.targets:
+            ends[target] = (*ends.get(target, ()), edge_name(sync.id, target))
+    return Replicator(name, spec, syncs, sources, ends)
+
+
+def restored(fresh: Replicator, kept: Replicator) -> Replicator:
+    """The configuration of now with the ledger of a snapshot."""
+    return replace(fresh, ledger=kept.ledger)
+
+
+def evolved(state: Replicator, fact: Fact) -> Replicator:
+    return replace(state, ledger=evolve(state.ledger, fact))
+
+
+def source_of(sync: Sync) -> str:
+    return at(sync.source, sync.content)
+
+
+def at(workstream: str, dataset: str) -> str:
+    return f"{workstream}/{dataset}"
+
+
+class Turn:
+    """One decision in the making.  Moves of deliveries are gathered into one fact, which is recorded before anything
+    is sent that follows from them."""
+
+    __slots__ = ("_sends", "_wakes", "facts", "moves", "now", "state", "who")
+
+    def __init__(self, state: Replicator, now: float, who: str) -> None:
+        self.state = replace(state)
+        self.now = now
+        self.who = who  # id of the letter: what is asked because of it is named after it
+        self.facts: list[Effect] = []
+        self.moves: list[Move] = []
+        self._sends: list[Effect] = []
+        self._wakes: list[Effect] = []
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.state.ledger
+
+    def set(self, **changes: Any) -> None:  # Any: whatever the fields of Replicator are; its slots refuse other names
+        for name, value in changes.items():
+            object.__setattr__(self.state, name, value)
+
+    def edge(self, name: str) -> Edge:
+        return self.state.ledger.edge(name)
+
+    def sync_of(self, edge: str) -> Sync:
+        return self.state.syncs[edge.partition(">")[0]]
+
+    def is_up(self, workstream: str) -> bool:
+        return self.state.presence.get(workstream) == "up"
+
+    def plays(self, sync: str) -> bool:
+        return self.ledger.play(sync) is Play.PLAYING
+
+    def record(self, fact: Fact, *, commit: bool = False) -> None:
+        self._put_moves()
+        self.set(ledger=evolve(self.ledger, fact), is_shown=False)
+        self.facts.append(Commit(fact) if commit else Record(fact))
+
+    def move(self, edge: str, serial: int, to: Stage, **more: Any) -> None:  # Any: fields of Move, which checks them
+        sync, _, target = edge.partition(">")
+        when = more.pop("at", self.now)
+        move = Move(sync=sync, target=target, serial=serial, to=to, at=when, **more)
+        self.moves.append(move)
+        self.set(ledger=evolve(self.ledger, DeliveriesMoved.model_construct(moves=(move,))), is_shown=False)
+
+    def delivery(self, edge: str, serial: int) -> Delivery | None:
+        return self.edge(edge).open.get(serial)
+
+    def send(self, to: str, message: Message) -> None:
+        self._sends.append(Send(to, message))
+
+    def wake(self, timer: str, after_s: float) -> None:
+        self._wakes.append(Wake(timer, after_s))
+
+    def _put_moves(self) -> None:
+        if self.moves:
+            self.facts.append(Record(DeliveriesMoved(moves=tuple(self.moves))))
+            self.moves = []
+
+    def done(self) -> Decision[Replicator]:
+        self._put_moves()
+        return Decision(self.state, (*self.facts, *self._sends, *self._wakes))

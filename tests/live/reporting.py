@@ -1,0 +1,84 @@
+"""A daemon that keeps, outside of its home, what each ``write`` to a spool has returned: ``python -m
+tests.live.reporting REPORTS serve ...`` is ``run.py serve ...`` with that.
+
+An actor is told that an entry is safe by the return of ``Spool.write`` and by nothing else.  So whatever is reported
+here has to be in the store in the end, once, with the bytes it was said with.
+"""
+
+import contextlib
+import os
+import sys
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from alluse_hub.actors.auditor.reader import reading
+from alluse_hub.cli.main import main
+from alluse_hub.supervision.spool import Frame, Spool
+from tests.live.daemons import running
+from tests.live.hubs import Hub
+
+Id = tuple[str, int, int]
+"""Actor, incarnation, n."""
+
+
+def checksum(*texts: str, body: bytes) -> int:
+    """``texts``: kind, message, peer, letter, cause, correlation."""
+    return zlib.crc32(body, zlib.crc32("\0".join(texts).encode()))
+
+
+def report_into(folder: Path) -> None:
+    """From here on, in this process and in all that it forks."""
+    true_write = Spool.write
+    descriptors: dict[tuple[int, str], int] = {}
+
+    def write(self: Spool, frames: Sequence[Frame], at: float, wall: float, *, urgent: bool = False) -> int:
+        first = self.n + 1
+        last = true_write(self, frames, at, wall, urgent=urgent)
+        key = (os.getpid(), self.actor)
+        if key not in descriptors:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            descriptors[key] = os.open(folder / self.actor, flags, 0o600)
+        said = "".join(
+            f"{self.incarnation} {n} {checksum(f.kind, f.message, *f[3:7], body=f.body)}\n"
+            for n, f in enumerate(frames, start=first)
+        )
+        os.write(descriptors[key], said.encode())
+        return last
+
+    Spool.write = write  # type: ignore[method-assign]  # the hook is what this module is
+
+
+def reported(folder: Path) -> dict[Id, int]:
+    """The checksum of each entry that somebody was told to be safe."""
+    found: dict[Id, int] = {}
+    for path in folder.iterdir():
+        for line in path.read_text(encoding="ascii").splitlines():
+            incarnation, n, crc = map(int, line.split())
+            assert (path.name, incarnation, n) not in found, f"{path.name}/{incarnation}/{n} was said twice"
+            found[path.name, incarnation, n] = crc
+    return found
+
+
+def stored(home: Path) -> dict[Id, int]:
+    """The same as the store has it; fails at an entry that is there twice."""
+    found: dict[Id, int] = {}
+    with reading(home) as connection:
+        assert connection is not None
+        columns = "actor, incarnation, n, kind, message, peer, letter, cause, correlation, body"
+        for actor, incarnation, n, *texts, body in connection.execute(f"SELECT {columns} FROM entries"):
+            assert (actor, incarnation, n) not in found, f"{actor}/{incarnation}/{n} is stored twice"
+            found[actor, incarnation, n] = checksum(*texts, body=(body or "").encode())
+    return found
+
+
+@contextlib.contextmanager
+def reporting(home: Path, reports: Path) -> Iterator[Hub]:
+    reports.mkdir(exist_ok=True)
+    with running(home, "-m", "tests.live.reporting", str(reports), "serve", "--home", str(home)) as daemon:
+        yield Hub(daemon, home)
+
+
+if __name__ == "__main__":
+    report_into(Path(sys.argv[1]))
+    raise SystemExit(main(sys.argv[2:]))
