@@ -4,7 +4,9 @@ import importlib
 from typing import Any
 
 from alluse_hub.actors.board.picture import BoardSpec, WorkstreamKnown
+from alluse_hub.actors.coordinator.rules import listened
 from alluse_hub.actors.gateway.requests import GatewaySpec
+from alluse_hub.protocols.approvals import Level
 from alluse_hub.protocols.config_models import HubConfig, Limit, WorkstreamConfig
 from alluse_hub.protocols.effects import Core
 from alluse_hub.protocols.ending import EndPlan
@@ -25,11 +27,13 @@ from alluse_hub.protocols.names import (
     COORDINATION,
     COORDINATOR,
     GATEWAY,
+    REPLICATOR,
     ROOT,
     ROUTER,
     WORKSTREAMS,
 )
 from alluse_hub.protocols.rules import CoordinatorSpec
+from alluse_hub.protocols.sync import ReplicatorSpec, Sync, SyncMode
 from alluse_hub.protocols.trail import AuditorSpec, Snapshot
 from alluse_hub.protocols.workstream import MonitorSpec
 from alluse_hub.supervision.supervisor import SUPERVISOR
@@ -40,6 +44,7 @@ ACTORS = {
     BOARD: "alluse_hub.actors.board.actor.BoardActor",
     COORDINATOR: "alluse_hub.actors.coordinator.actor.CoordinatorActor",
     GATEWAY: "alluse_hub.actors.gateway.actor.GatewayActor",
+    REPLICATOR: "alluse_hub.actors.replicator.actor.ReplicatorActor",
     ROUTER: "alluse_hub.actors.router.actor.RouterActor",
     "monitor": "alluse_hub.actors.monitor.actor.MonitorActor",
 }
@@ -77,6 +82,7 @@ def tree_of(config: HubConfig, version: str) -> ChildStart:
         _child(BOARD, board_spec(config)),
         _child(COORDINATOR, coordinator_spec(config)),
         _child(ROUTER, router_spec(config)),
+        *((_child(REPLICATOR, ReplicatorSpec(syncs=config.syncs)),) if config.syncs else ()),
     )
     workstreams = supervisor_spec(config, config.supervision.workstreams, *monitors(config), ends_together=True)
     inner = (
@@ -87,6 +93,8 @@ def tree_of(config: HubConfig, version: str) -> ChildStart:
                 witness=config.trail.witness,
                 witness_key=config.trail.witness_key,
                 index=config.trail.index,
+                seal_after_s=config.trail.seal_after_s,
+                seal_entries=config.trail.seal_entries,
             ),
         ),
         _supervisor(COORDINATION, coordination, grace_s=20.0),
@@ -102,6 +110,7 @@ def tree_of(config: HubConfig, version: str) -> ChildStart:
         cells=cells_of(unfinished, ROOT),
         needed_by={each.id: others for each in config.workstreams if (others := needed_by(config, each))},
         flows=tuple(flow.name for flow in config.flows),
+        syncs=tuple(sync.id for sync in config.syncs),
         allow_users=config.hub.allow_users,
         control_group=config.hub.control_group,
         trail_reader=READER,
@@ -175,6 +184,9 @@ def coordinator_spec(config: HubConfig) -> CoordinatorSpec:
         values=config.values,
         datasets=config.datasets,
         events=config.events,
+        emitted=config.emitted,
+        levels={each.id: each.level for each in config.workstreams if each.level is not Level.AUTONOMOUS},
+        fields={each.id: each.fields for each in config.workstreams if each.fields},
         workstreams=tuple(workstream.id for workstream in config.workstreams),
     )
 
@@ -182,7 +194,7 @@ def coordinator_spec(config: HubConfig) -> CoordinatorSpec:
 def router_spec(config: HubConfig) -> RouterSpec:
     """The coordinator considers what a rule listens to, and the opening of sessions."""
     replay = config.replay
-    triggers = {f"{rule.workstream}.{rule.event}" for rule in config.rules}
+    triggers = listened(config.rules)
     source = replay.source if replay.autostart else ""
     return RouterSpec(
         workstreams=tuple(workstream.id for workstream in config.workstreams),
@@ -204,7 +216,9 @@ def monitor_spec(config: HubConfig, workstream: WorkstreamConfig) -> MonitorSpec
         python=workstream.python,
         env=workstream.env,
         depends_on=workstream.depends_on,
-        needed_by=needed_by(config, workstream),
+        needed_by=(*needed_by(config, workstream), *((REPLICATOR,) if syncs_of(config, workstream) else ())),
+        datasets=tuple(sorted({sync.content for sync in config.syncs if sync.source == workstream.id})),
+        sync_events=sync_events(config, workstream),
         intensity=workstream.restart,
         pause_jitter=config.supervision.backoff.jitter,
         pause_reset_s=config.supervision.backoff.reset_s,
@@ -222,6 +236,16 @@ def monitor_spec(config: HubConfig, workstream: WorkstreamConfig) -> MonitorSpec
 
 def needed_by(config: HubConfig, workstream: WorkstreamConfig) -> tuple[str, ...]:
     return tuple(other.id for other in config.workstreams if workstream.id in other.depends_on)
+
+
+def syncs_of(config: HubConfig, workstream: WorkstreamConfig) -> list[Sync]:
+    """Those that it is an end of: the replicator is told when its program comes and goes."""
+    return [sync for sync in config.syncs if workstream.id in {sync.source, *sync.targets}]
+
+
+def sync_events(config: HubConfig, workstream: WorkstreamConfig) -> tuple[str, ...]:
+    on_event = (s for s in config.syncs if s.source == workstream.id and s.mode is SyncMode.ON_EVENT)
+    return tuple(sorted({sync.event for sync in on_event}))
 
 
 def monitors(config: HubConfig) -> tuple[ChildSpec, ...]:

@@ -122,6 +122,7 @@ def as_toml(config: HubConfig) -> str:
         "values": "value",
         "datasets": "dataset",
         "rules": "rule",
+        "syncs": "sync",
     }
     blocks = [_table(f"[{section}]", dump[section]) for section in ("hub", "trail", "replay", "supervision")]
     for field, name in names.items():

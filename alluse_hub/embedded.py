@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from alluse_hub import __version__
+from alluse_hub.actors.auditor.errands import admit_keys
 from alluse_hub.actors.auditor.shapes import admit
 from alluse_hub.actors.catalog import READER, durable_facts, preload, tree_of
 from alluse_hub.cli import failure, home
@@ -27,6 +28,7 @@ from alluse_hub.cli.failure import Failure
 from alluse_hub.configuration import checked, load
 from alluse_hub.protocols.config import Base, ConfigError, HubConfig
 from alluse_hub.protocols.errors import CallerError
+from alluse_hub.protocols.personal import as_told
 from alluse_hub.supervision import processes
 from alluse_hub.supervision.clock import Clock, anchored
 from alluse_hub.supervision.guardian import ANCHOR_EVERY_S, BACKSTOP_S, LOOK_S, START_S, is_answering
@@ -88,6 +90,7 @@ class EmbeddedHub:
             try:
                 held.enter_context(locked_inside(self.home))
                 admit(self.home, durable_facts(), __version__)
+                admit_keys(self.home, is_declared=bool(config.trail.personal))
             except CallerError as error:
                 raise Failure(failure.CONFLICT, str(error)) from error
             processes.end_all(self.home)
@@ -155,7 +158,8 @@ class EmbeddedHub:
 
     def _live(self, config: HubConfig, clock: Clock) -> None:
         try:
-            house = House(str(self.home), clock.offset, READER, __version__, base=DENSE, personal=config.trail.personal)
+            personal = as_told(config.trail.personal)
+            house = House(str(self.home), clock.offset, READER, __version__, base=DENSE, personal=personal)
             tree = self._tree = SharedTree(house, tree_of(config, __version__))
             try:
                 self._run(tree, config.hub.shutdown_s)

@@ -9,8 +9,10 @@ What is done, always: every entry is hashed anew and compared with the Merkle tr
 every checkpoint that was ever signed, and with the last one beside the database; every sender's numbers are counted
 through, for gaps, doubles and swapped places; every letter that somebody heard must have been sent on record; ends of
 incarnations must be where they were recorded.  Entries still in spools are read and counted on, but no tree is over
-them yet.  Signatures (C2SP signed-note, tlog-checkpoint, tlog-cosignature) are checked with Ed25519 after RFC 8032,
-written out below; of more than 300 checkpoints only a part, unless with ``--all``: the newest vouches for all before.
+them yet.  Sealed segments are read like the database; that something in them has expired is told if the trail says who
+had it taken out, and why; else it was taken away.  Signatures (C2SP signed-note, tlog-checkpoint, tlog-cosignature) are
+checked with Ed25519 after RFC 8032, written out below; of more than 300 checkpoints only a part, unless with ``--all``:
+the newest vouches for all before.
 
 A key from the trail's own neighbourhood proves nothing against somebody who could write there: give ``--vkey`` from
 elsewhere.  A trail that was rolled back together with all its signatures is whole in itself; what shows it is a
@@ -35,9 +37,11 @@ import re
 import sqlite3
 import struct
 import sys
+import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -54,6 +58,11 @@ CHUNK = 25_600
 """Entries hashed at a time; a whole number of tiles."""
 
 AUDITOR = "auditor"
+KEEPER = "keeper"
+"""In whose name people have entries expire."""
+
+TOLD = frozenset({"Closed", "Sealed", "Expired"})
+"""Facts that this looks into."""
 
 sha256 = hashlib.sha256
 
@@ -382,12 +391,14 @@ class Senders:
     """Counted through as the entries come.  ``sent``: by incarnation, a byte for each entry, 1 if it is a sent letter.
 
     ``heard``: letters, by id, that nobody had sent when they were met, with the receipt.  ``ends``: as recorded.
+    ``keeping``: id, message and body of what is on record of segments.
     """
 
     report: Report
     sent: dict[Name, bytearray] = field(default_factory=dict)
     heard: dict[str, str] = field(default_factory=dict)
     ends: dict[Name, int] = field(default_factory=dict)
+    keeping: list[tuple[str, str, str]] = field(default_factory=list)
 
     def take(self, entries: Iterable[tuple[str, int, int, str, str, str, str | None]]) -> None:
         """Of each: actor, incarnation, n, kind, message, letter, body."""
@@ -403,8 +414,11 @@ class Senders:
                 self._out_of_turn(name, n, known, is_sent=kind == "sent")
             if kind == "heard" and letter and not self.is_sent(letter) and letter != f"{actor}/{life}/{n}":
                 heard[letter] = f"{actor}/{life}/{n}"
-            elif message == "Closed" and kind == "fact" and actor == AUDITOR and body:
-                self._ended(body)
+            elif message in TOLD and kind == "fact" and body:
+                if message != "Closed":
+                    self.keeping.append((f"{actor}/{life}/{n}", message, body))
+                elif actor == AUDITOR:
+                    self._ended(body)
 
     def _out_of_turn(self, name: Name, n: int, known: bytearray, *, is_sent: bool) -> None:
         label = f"{name[0]}/{name[1]}"
@@ -441,7 +455,9 @@ class Senders:
         return len(self.sent.get(name, b""))
 
 
-def verify_rows(db: sqlite3.Connection, report: Report, senders: Senders, stops: Sequence[int]) -> dict[int, bytes]:
+def verify_rows(
+    db: sqlite3.Connection, report: Report, senders: Senders, stops: Sequence[int], sealed: "Sealed"
+) -> dict[int, bytes]:
     """Every entry against the tree; the root at each of ``stops``, sizes in order, as far as the tree goes."""
     tree = Tree()
     roots = {0: EMPTY_ROOT}
@@ -452,10 +468,11 @@ def verify_rows(db: sqlite3.Connection, report: Report, senders: Senders, stops:
     size = (tiles_there - 1) * TILE + hashed[1] // HASH if hashed else 0  # never more than there is to read
     wanted = iter([*(stop for stop in stops if stop > 0), sys.maxsize])
     stop = next(wanted)
-    cursor = db.execute(f"SELECT leaf, {COLUMNS} FROM entries ORDER BY leaf")  # noqa: S608  # no value in it
+    hot = f"SELECT leaf, {COLUMNS} FROM entries WHERE leaf NOT BETWEEN 1 AND ? ORDER BY leaf"  # noqa: S608  # no value
+    cursor = itertools.chain(sealed.rows(), db.execute(hot, (sealed.through,)))
     rows: list[tuple[Any, ...]] = []  # Any: columns of several types
     for first in range(0, size, CHUNK):
-        rows += cursor.fetchmany(CHUNK - len(rows))
+        rows += itertools.islice(cursor, CHUNK - len(rows))
         here = [row for row in rows if row[0] <= first + CHUNK] if rows and rows[-1][0] > first + CHUNK else rows
         rows = rows[len(here) :]
         tiles = db.execute(
@@ -466,7 +483,7 @@ def verify_rows(db: sqlite3.Connection, report: Report, senders: Senders, stops:
         if [place for place, _ in tiles] != list(range(first // TILE, first // TILE + len(tiles))):
             report.wrong("tile", f"tiles of the tree are missing around the entries {first + 1} to {first + CHUNK}")
         formed = compare(report, first, here, kept)
-        senders.take((row[1], row[2], row[3], row[4], row[5], row[7], row[14]) for row in formed)
+        senders.take((row[1], row[2], row[3], row[4], row[5], row[7], row[14]) for row in formed if row[1])
         leaves = [kept[at : at + HASH] for at in range(0, len(kept) - len(kept) % HASH, HASH)]
         done = 0
         while stop <= first + len(leaves):
@@ -475,13 +492,14 @@ def verify_rows(db: sqlite3.Connection, report: Report, senders: Senders, stops:
             roots[stop] = tree.root()
             stop = next(wanted)
         tree.grow(leaves[done:])
-    while rows := rows or cursor.fetchmany(CHUNK):
+    while rows := rows or list(itertools.islice(cursor, CHUNK)):
         formed = compare(report, size, rows, b"")
         senders.take((row[1], row[2], row[3], row[4], row[5], row[7], row[14]) for row in formed)
         rows = []
     roots[tree.size] = tree.root()
     check_tops(db, report, tree)
-    (count,) = db.execute("SELECT count(*) FROM entries").fetchone()
+    (count,) = db.execute("SELECT count(*) FROM entries WHERE leaf > ?", (sealed.through,)).fetchone()
+    count += sealed.entries
     report.figures |= {"entries": count, "size": tree.size, "root": tree.root().hex()}
     return roots
 
@@ -493,7 +511,8 @@ def compare(report: Report, first: int, rows: list[Row], kept: bytes) -> list[Ro
     try:
         found = leaf_hashes(rows)
     except (TypeError, ValueError, AttributeError, OverflowError, struct.error):
-        found = [hash_of(row) for row in rows]
+        at = [(row[0] - first - 1) * HASH for row in rows]
+        found = [hash_of(row) if row[5] is not None else kept[i : i + HASH] for row, i in zip(rows, at, strict=True)]
         formed = [row for row, made in zip(rows, found, strict=True) if made]
     if b"".join(found) == kept and [row[0] for row in rows] == list(range(first + 1, first + len(rows) + 1)):
         return formed
@@ -615,6 +634,279 @@ def verify_signatures(
         else:
             report.wrong("witness", f"no checkpoint looked at is cosigned by the witness {name}")
     report.figures |= {"checkpoints": len(stored), "signatures": len(looked)}
+
+
+# --- segments ---------------------------------------------------------------------------------------------------------
+
+CLASSES = ("permanent", "books", "order", "security", "ops", "heartbeat")
+LENGTH = struct.Struct(">I")
+RECORD_HEAD = struct.Struct(">QH")
+IS_LETTER = 128
+HEADER = "leaf, actor, incarnation, n, kind, message, peer, wall, power, subject"
+HEADER_AT = (0, 1, 2, 3, 4, 5, 6, 11, 12, 13)
+
+Record = tuple[int, Row]
+"""A place, and the row there."""
+
+
+@dataclass(slots=True)
+class Gone:
+    """Entries of one class that a segment no longer has.  ``where``: of its folder."""
+
+    first: int
+    last: int
+    retention: str
+    entries: int
+    where: Path
+
+
+class Sealed:
+    """What the store has as segments, read like rows.  ``gone``: classes whose file is not there."""
+
+    def __init__(self, db: sqlite3.Connection, trail: Path, keys: Sequence[Key], report: Report) -> None:
+        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        self._db = db
+        self._folder = trail / "segments"
+        self._keys = keys
+        self._report = report
+        sql = "SELECT first, last, root, manifest FROM segments ORDER BY first"
+        self.known: list[tuple[int, int, str, str]] = db.execute(sql).fetchall() if "segments" in tables else []
+        self.through = self.known[-1][1] if self.known else 0
+        self.entries = sum(last - first + 1 for first, last, _, _ in self.known)
+        self.gone: list[Gone] = []
+        self.unindexed: list[tuple[int, int, str]] = []  # classes that are there, but not in the index
+
+    def rows(self) -> Iterator[Row]:
+        """In the order of their places.  What is gone comes as a row without a message, and without a sender where not
+        even that is known."""
+        at = 0
+        for first, last, root, made in self.known:
+            if first != at + 1 or last < first or first % TILE != 1 or last % TILE:
+                self._wrong(f"the segment of the places {first} to {last} does not follow the one before it")
+            at = last
+            folder = self._folder / f"{first}-{last}"
+            manifest = self._manifest(folder, first, last, root, made)
+            if manifest is None:
+                yield from (lost(place) for place in range(first, last + 1))
+            else:
+                yield from self._of(folder, first, last, manifest)
+
+    def _wrong(self, text: str) -> None:
+        self._report.wrong("segment", text)
+
+    def _manifest(
+        self, folder: Path, first: int, last: int, root: str, made: str
+    ) -> dict[str, Any] | None:  # Any: JSON
+        """None if nothing can be read here."""
+        try:
+            raw = (folder / "manifest.json").read_bytes()
+            manifest: dict[str, Any] = json.loads(raw)
+            note = Checkpoint.parse((folder / "manifest.note").read_text(encoding="utf-8"))
+            place = int(manifest["first"]), int(manifest["last"]), str(manifest["root"])
+            origin, files = str(manifest["origin"]), dict(manifest["files"])
+            parts = {str(name): (str(part["file"]), int(part["entries"])) for name, part in manifest["classes"].items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            self._wrong(f"the segment {folder.name} is not there or cannot be read: {error!r}")
+            return None
+        if sha256(raw).hexdigest() != made:
+            self._wrong(f"the manifest of the segment {folder.name} is not the one that the trail has on record")
+        if place != (first, last, root) or manifest.get("version") != 1 or not parts.keys() <= set(CLASSES):
+            self._wrong(f"the manifest of the segment {folder.name} is of another one, or of a newer hub")
+        lines = note.lines_of(self._keys)
+        if not lines or not all(note.is_signed(key, line) for key, line in lines):
+            self._wrong(f"the manifest of the segment {folder.name} is not signed with the key given")
+        if (note.origin, note.size, note.root) != (f"{origin}/segment", last, sha256(raw).digest()):
+            self._wrong(f"the manifest of the segment {folder.name} is not the one that was signed: it was altered")
+        for name, digest in files.items():
+            if not (folder / name).exists():
+                if name not in {file for file, _ in parts.values()}:
+                    self._wrong(f"{folder.name}/{name} is missing")
+            elif file_digest(folder / name) != digest:
+                self._wrong(f"{folder.name}/{name} was altered: it is not the file that the manifest names")
+        return {"classes": parts}
+
+    def _of(self, folder: Path, first: int, last: int, manifest: dict[str, Any]) -> Iterator[Row]:  # Any: JSON
+        self._compare_tiles(folder, first, last)
+        sources: dict[int, Iterator[Record]] = {}
+        for name, (file, entries) in manifest["classes"].items():
+            if (folder / file).exists():
+                sources[CLASSES.index(name)] = self._records(folder / file)
+            else:
+                self.gone.append(Gone(first, last, name, entries, folder))
+        heads = {number: next(source, None) for number, source in sources.items()}
+        index, indexed = self._index(folder)
+        if index is not None:
+            self.unindexed += [(first, last, CLASSES[number]) for number in sources if number not in indexed]
+        for place, (actor, life, n, number, is_letter) in self._numbers(folder, first, last):
+            if number not in sources:
+                yield (place, actor, life, n, "sent" if is_letter else "gone", None, *[None] * 9)
+                continue
+            head = heads[number]
+            if head is None or head[0] != place:
+                continue  # whoever compares with the tree names it
+            heads[number] = next(sources[number], None)
+            row = (place, *head[1])
+            if row[1:4] != (actor, life, n):
+                self._wrong(f"{folder.name}/numbers has another sender for the entry at place {place}")
+            is_in = index is not None and number in indexed
+            if is_in and index is not None and next(index, None) != tuple(row[at] for at in HEADER_AT):
+                self._wrong(f"{folder.name}/index.db does not have the entry at place {place} as it is: make it anew")
+                index = None
+            yield row
+        if any(head is not None for head in heads.values()):
+            self._wrong(f"the segment {folder.name} has entries that are not its own, or in another order")
+        if index is not None and next(index, None) is not None:
+            self._wrong(f"{folder.name}/index.db has entries that the segment does not have: make it anew")
+
+    def _compare_tiles(self, folder: Path, first: int, last: int) -> None:
+        sql = "SELECT hashes FROM tiles WHERE level = 0 AND place >= ? AND place < ? ORDER BY place"
+        kept = b"".join(bytes(hashes) for (hashes,) in self._db.execute(sql, ((first - 1) // TILE, last // TILE)))
+        try:
+            if (folder / "tiles").read_bytes() != kept:
+                self._wrong(f"{folder.name}/tiles are not those of the tree")
+        except OSError as error:
+            self._wrong(f"{folder.name}/tiles cannot be read: {error}")
+
+    def _numbers(self, folder: Path, first: int, last: int) -> Iterator[tuple[int, tuple[str, int, int, int, bool]]]:
+        """By place: sender, incarnation, number, class, and whether it is a letter."""
+        try:
+            raw, parts = (folder / "numbers").read_bytes(), []
+            while raw:
+                (length,) = LENGTH.unpack_from(raw)
+                parts.append(zlib.decompress(raw[LENGTH.size : LENGTH.size + length]))
+                raw = raw[LENGTH.size + length :]
+            head, who, what, step = parts
+            names = [(str(actor), int(life)) for actor, life in json.loads(head)["senders"]]
+            count = last - first + 1
+            columns = zip(
+                struct.unpack(f"<{count}I", who), what, struct.unpack(f"<{count}q", step), strict=True
+            )  # fmt: skip
+            known = [0] * len(names)
+            for place, (at, kind, more) in enumerate(columns, first):
+                known[at] += more
+                yield place, (*names[at], known[at], kind & ~IS_LETTER, bool(kind & IS_LETTER))
+        except (OSError, ValueError, KeyError, TypeError, IndexError, zlib.error, struct.error) as error:
+            self._wrong(f"{folder.name}/numbers cannot be read: {error!r}")
+
+    def _records(self, path: Path) -> Iterator[Record]:
+        """What is in the bundles of a file, as far as it can be read."""
+        try:
+            with path.open("rb") as file:
+                while head := file.read(LENGTH.size):
+                    yield from records_in(zlib.decompress(file.read(LENGTH.unpack(head)[0])))
+        except (OSError, ValueError, IndexError, zlib.error, struct.error) as error:
+            self._wrong(f"{path.parent.name}/{path.name} cannot be read on: {error!r}")
+
+    def _index(self, folder: Path) -> tuple[Iterator[Row] | None, set[int]]:
+        """What it has of each entry, and of which classes."""
+        path = folder / "index.db"
+        if not path.exists():
+            self._wrong(f"{folder.name}/index.db is missing: nobody can search there; make it anew")
+            return None, set()
+        try:
+            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)) as index:
+                indexed = {number for (number,) in index.execute("SELECT number FROM classes")}
+        except sqlite3.Error as error:
+            self._wrong(f"{folder.name}/index.db cannot be read: {error}; make it anew")
+            return None, set()
+        return index_rows(path, self._wrong), indexed
+
+    def judge(self, facts: Iterable[tuple[str, str, str]]) -> None:
+        """What is gone against what is on record.  ``facts``: id, message and body."""
+        sealed: dict[tuple[int, int], set[str]] = {}
+        expired: dict[tuple[int, int, str], tuple[str, dict[str, Any]]] = {}
+        for entry_id, message, body in facts:
+            try:
+                fact = json.loads(body)
+                first, last = int(fact["first"]), int(fact["last"])
+                if message == "Sealed":
+                    sealed.setdefault((first, last), set()).add(str(fact["manifest"]))
+                elif entry_id.startswith(f"{KEEPER}/"):
+                    expired[first, last, str(fact["retention"])] = entry_id, fact
+            except (ValueError, KeyError, TypeError):
+                self._wrong(f"what {entry_id} says of a segment cannot be read")
+        for first, last, _, made in self.known:
+            if made not in sealed.get((first, last), {made}):
+                self._wrong(f"the segment {first}-{last} is not the one that the trail says was sealed")
+            if (first, last) not in sealed:
+                self._report.told.append(f"that the segment {first}-{last} was sealed is not on record yet")
+        for gone in self.gone:
+            known = expired.get((gone.first, gone.last, gone.retention))
+            if known is None:
+                self._wrong(
+                    f"the {gone.entries} entries of the class {gone.retention} are missing from {gone.where.name}, and"
+                    " nobody on record had them expire: they were taken away"
+                )
+            else:
+                self._report.told.append(f"{gone.entries} entries {expiry(gone.retention, *known)}")
+        for first, last, retention in sorted(set(self.unindexed) - expired.keys()):
+            self._wrong(f"{first}-{last}/index.db has nothing of the class {retention}: make it anew")
+        there = {(gone.first, gone.last, gone.retention) for gone in self.gone}
+        for first, last, retention in sorted(expired.keys() - there):
+            if (first, last) in sealed:
+                self._report.told.append(
+                    f"entries of the class {retention} in {first}-{last} have expired, but are still there: the command"
+                    " was cut short; `trail expire` goes on"
+                )
+        names = {f"{first}-{last}" for first, last, _, _ in self.known} | {"lock"}
+        here = [path.name for path in self._folder.iterdir()] if self._folder.is_dir() else []
+        for name in sorted(set(here) - names):
+            if not name.endswith(".partial"):
+                self._report.told.append(f"segments/{name} is none that the store knows")
+        (left,) = self._db.execute(
+            "SELECT count(*) FROM entries WHERE leaf BETWEEN 1 AND ?", (self.through,)
+        ).fetchone()  # fmt: skip
+        if left:
+            self._report.told.append(f"{left} rows of sealed entries are still in the database, and count for nothing")
+        self._report.figures |= {"segments": len(self.known), "expired": sum(gone.entries for gone in self.gone)}
+
+
+def expiry(retention: str, entry_id: str, fact: dict[str, Any]) -> str:  # Any: JSON
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(float(fact.get("expired_at", 0))))
+    said = " ".join(str(fact.get("reason", "")).split())
+    return (
+        f"of the class {retention} between the places {fact['first']} and {fact['last']} expired at {at}: by"
+        f" {fact.get('who', '')}, {said} ({entry_id})"
+    )
+
+
+def lost(place: int) -> Row:
+    return (place, "", 0, 0, "", None, *[None] * 9)
+
+
+def records_in(raw: bytes) -> Iterator[Record]:
+    start = 0
+    while start < len(raw):
+        place, length = RECORD_HEAD.unpack_from(raw, start)
+        start += RECORD_HEAD.size
+        entry = raw[start : start + length]
+        start += length
+        version, power, form, life, n, at, wall, *lengths, size = ENTRY.unpack_from(entry)
+        if version != 1 or form not in {0, 1, 2}:
+            raise ValueError(f"an entry of form {version}.{form}, which this program does not know")
+        cut, texts = ENTRY.size, []
+        for each in lengths:
+            texts.append(entry[cut : cut + each].decode())
+            cut += each
+        body = None
+        if form == 1:
+            body = entry[cut : cut + size].decode()
+        elif form == 2:
+            (length,) = LENGTH.unpack_from(raw, start)
+            body = raw[start + LENGTH.size : start + LENGTH.size + length].decode()
+            start += LENGTH.size + length
+        actor, kind, message, peer, letter, cause, correlation, subject = texts
+        made = (actor, life, n, kind, message, peer, letter, cause, correlation, at, wall, power, subject, body)
+        yield place, made
+
+
+def index_rows(path: Path, wrong: Callable[[str], None]) -> Iterator[Row]:
+    """What the index of a segment has of each entry, but for what it takes from the bundles."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)) as index:
+            yield from index.execute(f"SELECT {HEADER} FROM entries ORDER BY leaf")  # noqa: S608  # no value in it
+    except sqlite3.Error as error:
+        wrong(f"{path.parent.name}/{path.name} cannot be read: {error}")
 
 
 # --- spools -----------------------------------------------------------------------------------------------------------
@@ -1033,8 +1325,13 @@ def look(
     if not {"entries", "spools", "tiles", "checkpoints"} <= tables:
         raise CannotVerifyError(f"{path} has no tree yet: an older hub wrote it; start this version on it once")
     notes = collect(db, trail, kept, report)
-    roots = verify_rows(db, report, senders, sorted({checkpoint.size for _, checkpoint in notes.all}))
+    sealed = Sealed(db, trail, keys, report)
+    stops = {checkpoint.size for _, checkpoint in notes.all} | {last for _, last, _, _ in sealed.known}
+    roots = verify_rows(db, report, senders, sorted(stops), sealed)
     size = report.figures["size"]
+    for first, last, root, _ in sealed.known:
+        if roots.get(last, b"").hex() != root:
+            report.wrong("segment", f"the segment {first}-{last} vouches for another tree of {last} entries")
     origins = sorted({checkpoint.origin for _, checkpoint in notes.all})
     if len(origins) > 1:
         report.wrong("checkpoint", f"checkpoints of more than one log: {', '.join(origins)}")
@@ -1053,6 +1350,7 @@ def look(
             label = f"{name[0]}/{name[1]}"
             report.wrong("end", f"{label} has {senders.last(name)} entries, but {n} were taken from its spool")
     report.figures["spooled"] = verify_spools(spools, places, report, senders)
+    sealed.judge(senders.keeping)
     for name, n in senders.ends.items():
         if senders.last(name) != n:
             label = f"{name[0]}/{name[1]}"
@@ -1087,6 +1385,8 @@ def lines_of(report: Report) -> list[str]:
         f"{figures.get('entries', 0)} entries of {figures.get('incarnations', 0)} incarnations,"
         f" {figures.get('spooled', 0)} more in spools, {figures.get('checkpoints', 0)} checkpoints"
     )
+    if figures.get("segments"):
+        counts += f", {figures['segments']} segments"
     said = [f"{head}: {counts}"]
     if figures.get("origin"):
         said.append(

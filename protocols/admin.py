@@ -12,6 +12,7 @@ ask                args                                     result
 ``flows``                                                   flows as measured, and the session
 ``conflicts``                                               open and lately closed conflicts, rungs in force
 ``rules``                                                   rules and how often they fired
+``syncs``          ``name``?                                syncs, their targets and their figures
 ``progress``                                                the few figures that change with every session
 ``events``         ``limit after type source since text``   events of workstreams, oldest first
 ``trail``          ``limit after`` and filters              entries of the trail, oldest first
@@ -26,6 +27,15 @@ ask                args                                     result
 ``start``          as above                                 likewise
 ``maintenance``    ``name on reason timeout_s``             no restarts, no alarms, no commands
 ``flow``           ``name on reason timeout_s``             holds a flow back, or lets it go on
+``sync``           ``name do keep reason timeout_s``        ``do``: *play*, *pause*, *stop* or *force* a sync, or all
+``approvals``                                               what waits for people, levels, the latest that ended
+``approve``        ``id approve reason digest who``         a proposal is agreed to, or not
+``level``          ``workstream level reason who``          how far a workstream is left to the rules
+``claim``          ``resource want amount for_s safety      a rung, a value, or so much of a pool
+                   reason who``
+``release``        ``claim reason who``                     a claim is ended; for safety, by two people
+``override``       ``resource rung for_s reason who``       two people lower what is held for safety, for a time
+``decide``         ``conflict choice reason who``           a conflict that people are asked about
 ``rules-set``                                               all rules whole, with versions, counts, the last changes
 ``rules-change``   fields of ``ChangeRules``, ``who``       the whole set is checked, then in force; or refused
 ``rules-switch``   ``rule on reason who``                   whether a rule fires
@@ -52,10 +62,12 @@ LIMIT_MAX = 1_000
 ORDER_TIMEOUT_S = 60.0
 ORDER_TIMEOUT_MAX_S = 600.0
 
-VIEWS = ("status", "tree", "flows", "conflicts", "rules", "progress")
+VIEWS = ("status", "tree", "flows", "conflicts", "rules", "syncs", "progress")
 ORDERS = (
-    *("restart", "stop", "start", "maintenance", "flow", "shutdown"),
+    *("restart", "stop", "start", "maintenance", "flow", "sync", "shutdown"),
     *("rules-change", "rules-switch", "rules-auto", "rules-run", "rules-set"),
+    *("approvals", "approve", "level"),
+    *("claim", "release", "override", "decide"),
 )
 TRAIL_ASKS = ("events", "trail", "find", "entry", "check")
 MIXED_ASKS = ("why", "summary")

@@ -219,6 +219,13 @@ class ClaimCleared(Fact):
     why: str
 
 
+class ClaimCut(Fact):
+    """Its holder has said when it will have finished: that is the end of it, in seconds of hub time."""
+
+    id: str
+    until: float
+
+
 class ClaimGranted(Fact):
     """It has what it takes of a pool, from now to its end.  ``token`` is larger than that of any earlier grant."""
 
@@ -289,17 +296,23 @@ class ConflictClosed(Fact):
 
 
 class ResourceShown(Message):
-    """A mode resource: what is in force and why, in a sentence."""
+    """A resource: what is in force and why, in a sentence.  ``rung``: of a pool how much is taken, of a value what it
+    is, of a data set its version.  ``asks``: what waits for a second person, a sentence each.
+    """
 
     resource: str
+    kind: str = "mode"
     rung: str
     fence: NonNegativeInt
     answer: str  # of the workstream to the last directive; empty while it is awaited, or if there was none
     claims: tuple[str, ...]  # ids of all live claims on it
     explanation: str
+    asks: tuple[str, ...] = ()
 
 
 class ConflictShown(Message):
+    """``question`` and ``choices``: what people are asked, while it is open."""
+
     id: str
     klass: ConflictClass
     resource: str
@@ -308,6 +321,8 @@ class ConflictShown(Message):
     outcome: str = ""  # empty while open
     winner: str = ""
     closed: str = ""
+    question: str = ""
+    choices: tuple[str, ...] = ()
 
 
 class ConflictsShown(Message):

@@ -35,6 +35,7 @@ from alluse_hub.protocols.places import Path, line_of, places, within
 from alluse_hub.protocols.problems import ConfigError, File, Item, Problem, meant
 from alluse_hub.protocols.resources import Dataset, Mutex, Pool, Value
 from alluse_hub.protocols.rules import Rule
+from alluse_hub.protocols.sync import Sync
 
 __all__ = [
     "Base",
@@ -67,6 +68,7 @@ TABLES: dict[str, type[Message]] = {
     "value": Value,
     "dataset": Dataset,
     "rule": Rule,
+    "sync": Sync,
 }
 ADAPTERS: dict[type[Message], TypeAdapter[Any]] = {  # Any: one table for models of several classes
     model: TypeAdapter(model) for model in (*SECTIONS.values(), *TABLES.values())
@@ -122,6 +124,7 @@ def parse(
         values=sound["value"],
         datasets=sound["dataset"],
         rules=sound["rule"],
+        syncs=sound["sync"],
     )
     check(config, files[-1], tables, check_rules)
     problems = [problem for file in files for problem in file.problems]

@@ -18,14 +18,16 @@ from alluse_hub.protocols.config_models import (
     WorkstreamConfig,
 )
 from alluse_hub.protocols.config_personal import check_personal
+from alluse_hub.protocols.config_sync import check_syncs
 from alluse_hub.protocols.detection import DetectorKind
+from alluse_hub.protocols.emitted import Emitted
 from alluse_hub.protocols.flow import Flow
 from alluse_hub.protocols.names import CELL_PREFIX, RESERVED
 from alluse_hub.protocols.problems import File, Item, meant
 from alluse_hub.protocols.resources import Declared
 from alluse_hub.protocols.rules import Rule
 
-RuleCheck = Callable[[tuple[Rule, ...], tuple[Declared, ...], tuple[str, ...]], list[str]]
+RuleCheck = Callable[[tuple[Rule, ...], tuple[Declared, ...], tuple[str, ...], Emitted], list[str]]
 """The coordinator's own check of rules: what is wrong with them, a sentence each: ``id: wrong; right``."""
 
 RESOURCES = ("resource", "pool", "mutex", "value", "dataset")
@@ -53,13 +55,14 @@ def check(config: HubConfig, last: File, tables: Tables, check_rules: RuleCheck 
     for item in (item for name in RESOURCES[1:] for item in tables[name]):
         if check_rules is None or item.model is None:
             _owner(item, known)
+    check_syncs(tables["sync"], known)
     check_personal(config, last, known)
     _replay(config, last, known)
     for position, user in enumerate(config.hub.allow_users):
         if user == "" or (isinstance(user, int) and user < 0):
             last.wrong(("hub", "allow_users", position), f"is {user!r}", "give a user name or a number from 0")
     if check_rules is not None:
-        put_where_declared(tables, check_rules(config.rules, config.claimable, tuple(known)), last)
+        put_where_declared(tables, check_rules(config.rules, config.claimable, tuple(known), config.emitted), last)
 
 
 def _cells(config: HubConfig, last: File, items: list[Item[WorkstreamConfig]]) -> None:

@@ -7,18 +7,22 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from alluse_hub.protocols import detection
+from alluse_hub.protocols.approvals import Level
 from alluse_hub.protocols.claims import Mode
 from alluse_hub.protocols.declared import Secret
+from alluse_hub.protocols.emitted import EmittedFields, FieldKind
 from alluse_hub.protocols.flow import Flow
 from alluse_hub.protocols.lifecycle import RESIDENTS_MAX, ActorName, Backoff, Intensity, OnLimit
 from alluse_hub.protocols.liveness import Liveness
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.personal import FIELDS_MAX, PersonalField
 from alluse_hub.protocols.resources import Dataset, Declared, Mutex, Pool, Value
+from alluse_hub.protocols.retention import DAYS_MAX, DAYS_MIN, Retention, too_short
 from alluse_hub.protocols.rules import Rule
+from alluse_hub.protocols.sync import Sync
 
 WORKSTREAMS_MAX = 500
 """Each is at least two processes, its shim and its program: more than one machine will like."""
@@ -56,12 +60,34 @@ class TrailSection(Message):
     """``[trail]``.  ``witness``: a program that cosigns every head of the log, at ``unix:`` and the path of its socket;
     ``witness_key``: its public key, without which whatever it answers is kept, and only the verifier judges it;
     ``index``: whether words are searchable; ``personal``: which fields of events are somebody's, and are sealed.
+    What is older than ``seal_after_s``, and more than ``seal_entries``, is moved into segments; 0 s: never by itself.
+    ``keep_…_days``: how long each class of entries is kept, never shorter than its duty.
     """
 
     witness: Annotated[str, Field(pattern=r"^(unix:/.+)?$", max_length=112)] = ""
     witness_key: Annotated[str, Field(max_length=300)] = ""
     index: bool = True
     personal: Annotated[tuple[PersonalField, ...], Field(max_length=FIELDS_MAX)] = ()
+    seal_after_s: Annotated[float, Field(ge=0, le=3_153_600_000)] = 86_400.0
+    seal_entries: Annotated[int, Field(ge=1_024, le=10_000_000)] = 2_000_000
+    keep_books_days: Annotated[int, Field(le=DAYS_MAX)] = DAYS_MIN[Retention.BOOKS]
+    keep_order_days: Annotated[int, Field(le=DAYS_MAX)] = DAYS_MIN[Retention.ORDER]
+    keep_security_days: Annotated[int, Field(le=DAYS_MAX)] = DAYS_MIN[Retention.SECURITY]
+    keep_ops_days: Annotated[int, Field(le=DAYS_MAX)] = DAYS_MIN[Retention.OPS]
+    keep_heartbeat_days: Annotated[int, Field(le=DAYS_MAX)] = DAYS_MIN[Retention.HEARTBEAT]
+
+    @field_validator("keep_books_days", "keep_order_days", "keep_security_days", "keep_ops_days", "keep_heartbeat_days")
+    @classmethod
+    def _keeps_to_the_duty(cls, days: int, about: ValidationInfo) -> int:
+        name = str(about.field_name).removeprefix("keep_").removesuffix("_days")
+        if wrong := too_short(Retention(name), days):
+            raise ValueError(wrong)
+        return days
+
+    @property
+    def duties(self) -> dict[Retention, int]:
+        """Days that each class is kept; what is not in it is kept for ever."""
+        return {retention: int(getattr(self, f"keep_{retention}_days")) for retention in DAYS_MIN}
 
 
 class Replay(Message):
@@ -108,6 +134,11 @@ class Supervision(Message):
         return {"on_limit": OnLimit.PARK, **given} if isinstance(given, dict) else given
 
 
+FieldName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)]
+EventName = Annotated[str, Field(min_length=1, max_length=64)]
+FieldPath = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$", max_length=200)]
+
+
 class WorkstreamConfig(Message):
     """``[[workstream]]``: a program, or a Python class as ``package.module:Class``.
 
@@ -115,6 +146,9 @@ class WorkstreamConfig(Message):
     the workstream's own folder.  ``lockstep`` workstreams hold the next session back until they have answered.
     ``restart`` says how often the program may be restarted before it is parked.  ``detector`` judges its silence: after
     ``heartbeat_timeout_s``, or by phi, which the keys that begin so are for, and then after so long at the latest.
+    ``fields``: by the name in rules, where its events have a field, such as ``trade.qty``.  ``emits``: by event, the
+    fields that rules may ask for and their kinds; of an event that is not declared they may ask for any.
+    ``level``: how far it is left to the rules.
     """
 
     id: ActorName
@@ -134,6 +168,9 @@ class WorkstreamConfig(Message):
     grace_s: Annotated[float, Field(gt=0, le=600)] = 5.0
     restart: Intensity = Intensity()
     env: Annotated[dict[str, str], Secret(), Field(default_factory=dict)]
+    fields: Annotated[dict[FieldName, FieldPath], Field(default_factory=dict)]
+    emits: Annotated[dict[EventName, dict[FieldPath, FieldKind]], Field(default_factory=dict)]
+    level: Level = Level.AUTONOMOUS
 
 
 class HubConfig(Message):
@@ -151,11 +188,17 @@ class HubConfig(Message):
     values: tuple[Value, ...] = ()
     datasets: tuple[Dataset, ...] = ()
     rules: tuple[Rule, ...] = ()
+    syncs: tuple[Sync, ...] = ()
 
     @property
     def claimable(self) -> tuple[Declared, ...]:
         """All that can be claimed, as the coordinator knows it."""
         return (*self.resources, *self.pools, *(mutex.pool for mutex in self.mutexes), *self.values, *self.datasets)
+
+    @property
+    def emitted(self) -> dict[str, dict[str, EmittedFields]]:
+        """By workstream and event, what is declared of its fields."""
+        return {workstream.id: dict(workstream.emits) for workstream in self.workstreams if workstream.emits}
 
     @property
     def events(self) -> dict[str, tuple[str, ...]]:

@@ -54,8 +54,8 @@ def _overlap(one: str, other: str) -> str:
 def _reads(rule: Rule, field: PersonalField) -> bool:
     """Whether it has the field, what is in it, or what it is in, in its condition or in a template."""
     read = {*WORD.findall(QUOTED.sub(" ", rule.when))}
-    templates: list[JsonValue] = [hold.subject for hold in rule.hold] + [free.subject for free in rule.release]
-    templates += [tell.parameters for tell in rule.tell]
+    templates: list[JsonValue] = [tell.parameters for tell in rule.tell]
+    templates += [each.subject for each in (*rule.hold, *rule.release)]
     read |= {name for template in templates for name in _filled(template)}
     return any(_overlap(name, field.field) for name in read)
 

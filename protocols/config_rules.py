@@ -4,22 +4,26 @@ For a file that is read while a hub runs: its resources and workstreams are give
 text are passed over.  So a file that was exported can be read, and a whole configuration too.  Pure.
 """
 
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from alluse_hub.protocols.config import Source, open_text, table_of
 from alluse_hub.protocols.config_checks import RuleCheck, put_where_declared
+from alluse_hub.protocols.emitted import Emitted
 from alluse_hub.protocols.problems import ConfigError, Item
 from alluse_hub.protocols.resources import Declared
 from alluse_hub.protocols.rules import Rule
 
 
 class World(NamedTuple):
-    """What rules are judged by.  ``events``: by workstream, those that are known."""
+    """What rules are judged by.  ``events``: by workstream, those that are known; ``emitted``: and what is
+    declared of their fields."""
 
     resources: tuple[Declared, ...]
     workstreams: tuple[str, ...]
     check: RuleCheck
     events: dict[str, tuple[str, ...]]
+    emitted: Emitted = MappingProxyType({})
 
 
 def parse_rules(
@@ -36,7 +40,8 @@ def parse_rules(
     rules = tuple(item.model for item in items if item.model is not None)
     ids = {item.id for item in items}
     together = (*(rule for rule in beside if rule.id not in ids), *rules)
-    put_where_declared({"rule": items}, world.check(together, world.resources, world.workstreams), files[-1])
+    wrong = world.check(together, world.resources, world.workstreams, world.emitted)
+    put_where_declared({"rule": items}, wrong, files[-1])
     problems = [problem for file in files for problem in file.problems]
     if problems:
         raise ConfigError(problems)

@@ -278,7 +278,8 @@ class EventsDropped(Fact):
 
 
 class FlowShown(Message):
-    """A flow as measured: ``per_hour`` over the window, times from the source's event heard to the target's reply."""
+    """A flow as measured: ``per_hour`` counts the events of the last hour; times are from the source's event heard to
+    the target's reply."""
 
     flow: str
     kind: FlowKind

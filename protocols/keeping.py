@@ -41,7 +41,7 @@ class Expired(Fact):
     """A person had all entries of one class taken out of a segment: their duty was over, and no hold was on them.
 
     Their hashes stay.  ``written_until``: when the youngest entry of the segment was written, seconds since 1970;
-    ``kept_days``: how long the class was kept for.
+    ``kept_days``: how long the class was kept for.  ``expired_at``: seconds since 1970.
     """
 
     first: PositiveInt
@@ -50,6 +50,7 @@ class Expired(Fact):
     entries: NonNegativeInt
     written_until: float
     kept_days: PositiveInt
+    expired_at: float
     who: Who
     reason: Reason
 

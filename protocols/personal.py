@@ -50,8 +50,8 @@ Path = tuple[str, ...]
 
 class PersonalField(Message):
     """``[[trail.personal]]``: ``field`` in the payload of ``event`` is about whom the payload's ``subject`` names.
-    ``workstream``: only if this one says it; empty for all.  ``duty``: whether it must be kept for as long as its entry;
-    if not, its subject may be erased at any time.
+    ``workstream``: only if this one says it; empty for all.  ``duty``: whether it must be kept for as long as its
+    entry; if not, its subject may be erased at any time.
     """
 
     event: Annotated[str, Field(min_length=1, max_length=64)]
@@ -59,6 +59,11 @@ class PersonalField(Message):
     subject: FieldPath
     workstream: Annotated[str, Field(max_length=48)] = ""
     duty: bool = True
+
+
+def as_told(fields: Iterable[PersonalField]) -> tuple[str, ...]:
+    """As they are told to a newborn actor."""
+    return tuple(each.model_dump_json() for each in fields)
 
 
 class Sealed(NamedTuple):

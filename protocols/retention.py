@@ -54,6 +54,8 @@ UNKNOWN = Retention.ORDER
 OF_MODULE: Mapping[str, Retention] = MappingProxyType(
     {
         "admin": Retention.SECURITY,
+        "approvals": Retention.SECURITY,
+        "arbitration": Retention.ORDER,
         "board": Retention.OPS,
         "children": Retention.OPS,
         "claims": Retention.ORDER,
@@ -67,10 +69,14 @@ OF_MODULE: Mapping[str, Retention] = MappingProxyType(
         "liveness": Retention.OPS,
         "program": Retention.BOOKS,
         "quarantine": Retention.OPS,
+        "resources": Retention.ORDER,
         "rules": Retention.ORDER,
         "ruleset": Retention.ORDER,
         "scarcity": Retention.PERMANENT,
+        "sync": Retention.BOOKS,
         "trail": Retention.PERMANENT,
+        "versions": Retention.BOOKS,
+        "windows": Retention.ORDER,
         "workstream": Retention.ORDER,
     }
 )

@@ -5,7 +5,9 @@ from typing import Annotated
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
+from alluse_hub.protocols.approvals import Level
 from alluse_hub.protocols.claims import Clock, Mode, ResourceShown
+from alluse_hub.protocols.emitted import EmittedFields
 from alluse_hub.protocols.message import Fact, Json, Message
 from alluse_hub.protocols.resources import Dataset, Declared, Pool, Take, Value
 
@@ -63,7 +65,13 @@ class Tell(Message):
 RuleId = Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,63}$")]
 
 
+Duration = Annotated[str, Field(pattern=r"^(\d{1,9}(\.\d{1,3})?[smhd]|[1-9]\d{0,2} sessions?|1000 sessions)?$")]
+"""``30s``, ``5m``, ``2h``, ``1d`` or ``5 sessions``; empty: none."""
+
+
 class Rule(Message):
+    """Without any of the five times it fires at every event of its kind for which ``when`` is true."""
+
     id: RuleId
     name: str
     description: str = ""
@@ -72,6 +80,11 @@ class Rule(Message):
     workstream: str
     event: str
     when: str = "true"  # a condition over the payload
+    true_for: Duration = ""  # it fires once its condition has been true for so long without a break
+    keep: Duration = ""  # its holds end so long after the condition is definitely over
+    every: Duration = ""  # its condition is asked of the last event again and again
+    cooldown: Duration = ""  # after it has fired it does not fire again for so long
+    once_per: str = ""  # template, such as `{symbol}`: each value has its own times, and fires once until it is over
     hold: tuple[Hold, ...] = ()
     release: tuple[Release, ...] = ()
     tell: tuple[Tell, ...] = ()
@@ -80,7 +93,7 @@ class Rule(Message):
 class CoordinatorSpec(Message):
     """What the coordinator decides by.  Checked as a whole by ``check_rules`` of its role.  ``events``: by workstream,
     those that flow from it, as far as is declared; ``fields``: by workstream, the fields that rules know by another
-    name than its events have.
+    name than its events have; ``levels``: by workstream, how far it is left to the rules, where not wholly.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -91,6 +104,8 @@ class CoordinatorSpec(Message):
     datasets: tuple[Dataset, ...] = ()
     events: dict[str, tuple[str, ...]] = {}
     fields: dict[str, dict[str, str]] = {}
+    emitted: dict[str, dict[str, EmittedFields]] = {}  # by workstream and event, as rules know them
+    levels: dict[str, Level] = {}
 
     @property
     def resources(self) -> tuple[Declared, ...]:
@@ -169,6 +184,7 @@ class CommandIssued(Fact):
     takes: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()  # those that are looked at again when it has waited
     waits: bool = False  # for what it takes; ``CommandGranted`` ends that
+    chain: tuple[str, ...] = ()  # rules that led to the event that led to it
 
 
 class CommandGranted(Fact):
@@ -182,6 +198,15 @@ class RuleUndecided(Fact):
 
     rule: str
     event: str
+    why: str
+
+
+class RuleStopped(Fact):
+    """It did not fire: it stands in the ``chain`` of rules that led to the event already, or that is too long."""
+
+    rule: str
+    event: str
+    chain: tuple[str, ...]
     why: str
 
 

@@ -115,6 +115,7 @@ SEVERITIES: Mapping[str, Severity | Depends] = MappingProxyType(
         "SpoolGap": ERROR,
         "SpoolDamaged": CRITICAL,
         "LetterUnrecorded": CRITICAL,
+        "WallClockStepped": WARNING,
         "WitnessAgreed": NOTICE,
         "WitnessRefused": ERROR,
         "Restored": Depends("lost_entries", {0: NOTICE, "": NOTICE}, CRITICAL),

@@ -241,6 +241,9 @@ class Counts(Message):
         return self.verified / self.due if self.due else None
 
 
+NO_COUNTS = Counts()
+
+
 class EdgeShown(Message):
     """A sync to one target; times in hub seconds."""
 

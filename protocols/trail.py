@@ -67,6 +67,8 @@ class AuditorSpec(Message):
     witness: str = ""
     witness_key: str = ""
     index: bool = True
+    seal_after_s: NonNegativeFloat = 0.0  # older entries go into segments; 0: never by itself
+    seal_entries: PositiveInt = 2_000_000  # and what is more than this
 
 
 class TailSpools(Message):
@@ -95,6 +97,19 @@ class TailStuck(Message):
 
     why: str = ""
     waited_s: NonNegativeFloat = 0.0
+
+
+class TailStrained(Message):
+    """From the worker, when it changes: what the store has to bear though it works, in words: a slow disk, a reader
+    without an end; empty when that is over."""
+
+    why: str = ""
+
+
+class ClockStepped(Message):
+    """From the worker: somebody set the wall clock, by so many seconds; below 0: back."""
+
+    by_s: float
 
 
 class Mark(Message):
@@ -183,6 +198,12 @@ class StoreWaited(Fact):
 
     why: str
     waited_s: NonNegativeFloat
+
+
+class WallClockStepped(Fact):
+    """Somebody set the wall clock, by so many seconds; below 0: back.  What was stored around this entry shows when."""
+
+    by_s: float
 
 
 class Closed(Fact):

@@ -94,6 +94,14 @@ class Version(Message):
         return f"{'+'.join(f'{writer}:{count}' for writer, count in sorted(self.vector.items()))} {self.digest[:8]}"
 
 
+NO_VERSION = Version()
+
+
+def is_same(one: Version, other: Version) -> bool:
+    """The same version, with the same content."""
+    return one.digest == other.digest and order_of(one.vector, other.vector) is Order.EQUAL
+
+
 class DatasetsTold(Message):
     """A monitor tells the replicator which versions its program has made, and which events it waits for have come."""
 

@@ -11,6 +11,7 @@ from pydantic_core import to_json
 
 from alluse_hub.protocols import (
     admin,
+    approvals,
     arbitration,
     board,
     children,
@@ -30,7 +31,10 @@ from alluse_hub.protocols import (
     rules,
     ruleset,
     scarcity,
+    sync,
     trail,
+    versions,
+    windows,
     workstream,
 )
 from alluse_hub.protocols.declared import personal_in, secrets_in
@@ -60,8 +64,9 @@ def _table(*modules: ModuleType) -> dict[str, type[message.Message]]:
 
 
 KINDS = _table(
-    admin, arbitration, board, children, claims, ending, erasure, flow, foresight, health, keeping, lifecycle, liveness, program,
-    quarantine, resources, rules, ruleset, scarcity, trail, workstream,
+    admin, approvals, arbitration, board, children, claims, ending, erasure, flow, foresight, health, keeping,
+    lifecycle, liveness, program, quarantine, resources, rules, ruleset, scarcity, sync, trail, versions, windows,
+    workstream,
 )  # fmt: skip
 
 

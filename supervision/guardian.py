@@ -22,7 +22,7 @@ from alluse_hub.protocols.ending import HubEnded
 from alluse_hub.protocols.errors import CallerError
 from alluse_hub.protocols.lifecycle import ChildStart, Intensity
 from alluse_hub.protocols.names import ROOT
-from alluse_hub.protocols.personal import PersonalField
+from alluse_hub.protocols.personal import PersonalField, as_told
 from alluse_hub.supervision import processes
 from alluse_hub.supervision.clock import Clock, anchored
 from alluse_hub.supervision.farewell import told_of
@@ -129,7 +129,8 @@ class Guardian:
 
     def _one_tree(self, clock: Clock) -> int | None:
         """One life of the tree: an exit status when it ended as asked, None when it died."""
-        house = House(str(self.home), clock.offset, self.reader, self.version, base=self.base, personal=self.personal)
+        personal = as_told(self.personal)
+        house = House(str(self.home), clock.offset, self.reader, self.version, base=self.base, personal=personal)
         for stale in (ENDED, "control.sock"):
             (self.home / "run" / stale).unlink(missing_ok=True)
         self._line = self._fork_host(house)

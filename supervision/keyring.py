@@ -245,15 +245,17 @@ class Keyring:
         return limits
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, name: str = "lock") -> Iterator[None]:
         """While a key is made or destroyed.  Raises TrailError if somebody else takes too long over it."""
-        self.subjects.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd = os.open(self.subjects / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        for folder in (self.folder, self.subjects):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self.subjects / name
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             deadline = time.monotonic() + LOCK_S
             while not _taken(fd):
                 if time.monotonic() >= deadline:
-                    raise TrailError(f"{self.subjects / 'lock'} is held by somebody else for more than {LOCK_S:g} s")
+                    raise TrailError(f"{path} is held by somebody else for more than {LOCK_S:g} s")
                 time.sleep(LOCK_LOOK_S)
             yield
         finally:
@@ -297,12 +299,12 @@ def _parse_kek(path: Path) -> Kek:
         raise TrailError(
             f"{path} is open to others, and so no secret; close it (chmod 600) and then `trail keys rotate`"
         )
-    head, _, text = path.read_text(encoding="utf-8", errors="replace").strip().rpartition("+")
+    text = path.read_text(encoding="utf-8", errors="replace").strip()
     try:
-        key = base64.b64decode(text, validate=True)
+        key = base64.b64decode(text.split("+", 2)[-1], validate=True)
     except ValueError:
         key = b""
-    if len(key) != KEY_BYTES or head != f"alluse-hub-kek+{kek_id(key)}":
+    if len(key) != KEY_BYTES or not text.startswith(f"alluse-hub-kek+{kek_id(key)}+"):
         raise TrailError(f"{path} is no key-encryption key; bring it back from where you keep a copy")
     return Kek(kek_id(key), key, path)
 

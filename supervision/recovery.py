@@ -6,11 +6,12 @@ By the law of durable actors the live state is what the facts make, so either ma
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from alluse_hub.protocols import wire
 from alluse_hub.protocols.effects import Core
+from alluse_hub.protocols.errors import TrailError
 from alluse_hub.protocols.message import Fact, Json
 from alluse_hub.protocols.trail import Snapshot
 
@@ -21,7 +22,12 @@ def recovered(core: Core[S], fresh: S, snapshot: Json | None, facts: Sequence[tu
     """The latest snapshot, and the facts after it by kind and body, folded over ``fresh``."""
     state = fresh
     if snapshot is not None:
-        kept: S = _adapter(state).validate_json(to_json(snapshot))
+        try:
+            kept: S = _adapter(state).validate_json(to_json(snapshot))
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]  # what was given may be somebody's
+            where = ".".join(map(str, first["loc"]))
+            raise TrailError(f"a snapshot in the trail is none of this version: {where}: {first['msg']}") from None
         state = kept if core.restore is None else core.restore(state, kept)
     for kind, body in facts:
         fact = wire.decode(kind, body)

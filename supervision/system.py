@@ -54,6 +54,8 @@ UNBLOCK_AT = "20"
 """The stock base scans its send queue per message: a short queue sends nearly four times faster than its default."""
 
 QUEUED_WITH_CELLS = "4000"
+HUB_LOG = "alluse_hub.supervision.hub_log.HubLog"
+
 UNBLOCK_WITH_CELLS = "2000"
 """Above its limit the stock base takes no more connections until the queue is shorter.  A cell speaks for hundreds at a
 time, and so do those who write to all of them: with a short queue they would wait for each other."""
@@ -83,7 +85,7 @@ def logging_to(home: Path) -> dict[str, Any]:  # the form is logging.config's
         "version": 1,
         "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
         "handlers": {
-            "hub": {"class": "logging.FileHandler", "filename": str(home / "log" / "hub.log"), "formatter": "plain"}
+            "hub": {"class": HUB_LOG, "filename": str(home / "log" / "hub.log"), "formatter": "plain"}
         },
         "root": {"level": "WARNING", "handlers": ["hub"]},
         "disable_existing_loggers": False,

@@ -30,7 +30,7 @@ class House:
     version: str
     root: ActorAddress | None = None
     base: str = "engine"  # what carries letters: see `system.opened`
-    personal: tuple[PersonalField, ...] = ()  # declared of the events of workstreams
+    personal: tuple[str, ...] = ()  # each a ``PersonalField`` as JSON: plain, as all that travels by itself
 
     @property
     def veil(self) -> Veiling | None:
@@ -39,7 +39,7 @@ class House:
             return None
         from alluse_hub.supervision.veil import veil_of  # noqa: PLC0415  # brings cryptography: 30 ms, and memory
 
-        return veil_of(Path(self.home), self.personal)
+        return veil_of(Path(self.home), tuple(map(PersonalField.model_validate_json, self.personal)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ IMPURE = {
     "supervision/guardian.py",
     "supervision/handfile.py",
     "supervision/host_line.py",
+    "supervision/keyring.py",
+    "supervision/hub_log.py",
     "supervision/leaf.py",
     "supervision/lock.py",
     "supervision/lodging.py",
@@ -27,12 +29,14 @@ IMPURE = {
     "supervision/spool.py",
     "supervision/starts.py",
     "supervision/system.py",
+    "supervision/veil.py",
     "supervision/workshop.py",
     "actors/auditor/ingest.py",
     "actors/auditor/backup.py",
     "actors/auditor/bindings.py",
     "actors/auditor/checkpoints.py",
     "actors/auditor/cosigning.py",
+    "actors/auditor/errands.py",
     "actors/auditor/head.py",
     "actors/auditor/indexer.py",
     "actors/auditor/keys.py",
@@ -43,6 +47,7 @@ IMPURE = {
     "actors/auditor/reader.py",
     "actors/auditor/restore.py",
     "actors/auditor/store.py",
+    "actors/auditor/strain.py",
     "actors/auditor/watch.py",
     "actors/auditor/witness.py",
     "actors/auditor/worker.py",
@@ -70,7 +75,7 @@ DOORS_TO_THE_WORLD = {
 }  # fmt: skip
 
 FOREIGN = {
-    "cryptography": ("actors/auditor/notes.py",),
+    "cryptography": ("actors/auditor/notes.py", "supervision/keyring.py", "supervision/veil.py"),
     "pydantic": ("protocols/", "actors/", "supervision/"),
     "thespian": (
         "supervision/cell.py",

@@ -5,6 +5,8 @@ moment is in the spools, which are copied after it: so all that had happened by 
 moment are cut off where they speak of something that was not copied: a letter heard whose sender's spool was copied
 before it was sent (a consistent cut; Chandy and Lamport, Distributed Snapshots, 1985).
 
+Segments never change but by an expiry, so they are copied as they are while nobody seals.
+
 A spool that is stored to its end is kept as an empty file: it keeps the count of incarnations.  Of the keys only the
 public halves are copied: whoever finds the backup cannot sign with it.
 """
@@ -20,6 +22,7 @@ from pathlib import Path
 from alluse_hub.actors.auditor.bindings import sqlite3
 from alluse_hub.actors.auditor.keys import key_of
 from alluse_hub.actors.auditor.reader import BUSY_TIMEOUT_S, spools_of, store_of
+from alluse_hub.actors.auditor.sealed import segments_dir, segments_in, segments_kept
 from alluse_hub.actors.auditor.stored_tree import newest
 from alluse_hub.protocols.errors import TrailError
 from alluse_hub.protocols.trail import Closed, EntryKind
@@ -27,6 +30,9 @@ from alluse_hub.supervision.spool import SpoolEntry, SpoolName, read, spools_in
 
 TRIES_MAX = 5
 """Moments tried; one fails only if an actor was started twice while the database was copied."""
+
+SEGMENTS_WAIT_S = 600.0
+"""For whoever seals, or lets something expire, to come to an end: both would change what is copied."""
 
 BESIDE = ("clock.json", "hub.toml")
 """Of the home: without the clock hub time would begin anew, without the configuration it would be another hub."""
@@ -45,11 +51,15 @@ def copy_trail(home: Path, folder: Path) -> tuple[str, float]:
         raise TrailError(f"{home} has no trail yet; start the hub once")
     for name in ("trail/spool", "keys"):
         (folder / name).mkdir(mode=0o700, parents=True)
-    for _ in range(TRIES_MAX):
-        if _copy_moment(home, folder):
-            break
-    else:
-        raise TrailError("actors are restarted faster than their spools can be copied; back up when the hub is calmer")
+    with segments_kept(home, SEGMENTS_WAIT_S) if segments_dir(home).exists() else contextlib.nullcontext():
+        for _ in range(TRIES_MAX):
+            if _copy_moment(home, folder):
+                break
+        else:
+            raise TrailError(
+                "actors are restarted faster than their spools can be copied; back up when the hub is calmer"
+            )
+        _copy_segments(home, folder)
     for path in key_of(home).parent.glob("trail*.vkey"):
         shutil.copyfile(path, folder / "keys" / path.name)
     for name in BESIDE:
@@ -59,6 +69,14 @@ def copy_trail(home: Path, folder: Path) -> tuple[str, float]:
         (folder / "trail" / "head").write_text(newest(copy), encoding="utf-8")
         last = copy.execute("SELECT actor, incarnation, n, wall FROM entries ORDER BY leaf DESC LIMIT 1").fetchone()
     return (f"{last[0]}/{last[1]}/{last[2]}", last[3]) if last else ("", 0.0)
+
+
+def _copy_segments(home: Path, folder: Path) -> None:
+    """Those that the copy of the store knows."""
+    with contextlib.closing(sqlite3.connect(store_of(folder))) as copy:
+        names = [segment.name for segment in segments_in(copy)]
+    for name in names:
+        shutil.copytree(segments_dir(home) / name, segments_dir(folder) / name)
 
 
 def _copy_moment(home: Path, folder: Path) -> bool:

@@ -9,24 +9,18 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json
 
-from alluse_hub.actors.auditor.holds import Header, standing
+from alluse_hub.actors.auditor.holds import Header
+from alluse_hub.actors.auditor.keeper import holds_in
 from alluse_hub.actors.auditor.moments import Moment, looking
 from alluse_hub.actors.auditor.reader import Tails, at_one_moment
 from alluse_hub.actors.auditor.subjects import Bearer, Obstacles, obstacles
-from alluse_hub.protocols import wire
 from alluse_hub.protocols.flow import EventHeard
-from alluse_hub.protocols.keeping import HoldLifted, HoldPlaced
-from alluse_hub.protocols.message import Fact
 from alluse_hub.protocols.personal import SEALED, PersonalField
 from alluse_hub.protocols.retention import Retention
 
 BEARERS = (
     "SELECT wall, subject, actor, correlation, message, body FROM entries"
     " WHERE instr(body, ?) > 0 AND leaf > ? AND leaf <= ?"
-)
-HOLDS = (
-    "SELECT actor || '/' || incarnation || '/' || n, wall, message, body FROM entries"
-    " WHERE kind = 'fact' AND message IN ('HoldPlaced', 'HoldLifted') AND leaf > ? AND leaf <= ? ORDER BY leaf"
 )
 HEARD = (
     "SELECT actor, max(json_extract(body, '$.event.n')) FROM entries"
@@ -49,32 +43,16 @@ def look_through(
     """As of one moment, with what stands in spools.  ``subject``: a pseudonym.  Raises TrailError."""
     mark = f'"{SEALED}":"{subject}"'
 
-    def look(trail: Moment | None) -> tuple[list[Row], list[Row], list[Row]]:
-        if trail is None:
-            return [], [], []
-        return trail.every(BEARERS, (mark,)), trail.every(HOLDS, ()), trail.every(HEARD, ())
+    def look(trail: Moment | None) -> tuple[list[Row], list[Row]]:
+        return ([], []) if trail is None else (trail.every(BEARERS, (mark,)), trail.every(HEARD, ()))
 
-    (bearing, held, heard), tails = at_one_moment(home, lambda _: True, looking(home, look))
-    holds = standing(_facts([*held, *_spooled_holds(tails)]))
+    (bearing, heard), tails = at_one_moment(home, lambda _: True, looking(home, look))
+    holds = holds_in(home)
     bearers = (Bearer(Header(*row), from_json(row[-1])) for row in [*bearing, *_spooled(tails, mark)])
     through: dict[str, int] = {}
     for ws, n in [*heard, *_spooled_events(tails)]:
         through[ws] = max(int(n or 0), through.get(ws, 0))
     return Found(obstacles(bearers, subject, fields, holds, days, now), through)
-
-
-def _facts(rows: Sequence[Row]) -> Iterator[tuple[str, float, Fact]]:
-    for entry_id, wall, kind, body in rows:
-        fact = wire.decode(kind, body)
-        assert isinstance(fact, HoldPlaced | HoldLifted), "the kind says so"
-        yield entry_id, wall, fact
-
-
-def _spooled_holds(tails: Tails) -> Iterator[Row]:
-    for name, entries in tails.items():
-        for entry in entries:
-            if entry.message in {HoldPlaced.__name__, HoldLifted.__name__} and entry.kind == "fact":
-                yield f"{name.actor}/{name.incarnation}/{entry.n}", entry.wall, entry.message, entry.body
 
 
 def _spooled(tails: Tails, mark: str) -> Iterator[Row]:

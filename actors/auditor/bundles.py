@@ -208,7 +208,7 @@ class Numbers:
                     column.byteswap()
             if not len(made._who) == len(made._what) == len(made._step):  # its own
                 raise BundleError("the columns of the numbers are not of one length")
-        except (ValueError, KeyError, TypeError, zlib.error) as error:
+        except (ValueError, KeyError, TypeError, StructError, zlib.error) as error:
             raise BundleError(f"numbers that cannot be read: {error}") from error
         return made
 

@@ -13,13 +13,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from alluse_hub.protocols.effects import Core, Decision, Do, Record, Send
+from alluse_hub.protocols.effects import Core, Decision, Do, Record, Send, Wake
 from alluse_hub.protocols.ending import Flush, Flushed
 from alluse_hub.protocols.errors import TrailError
-from alluse_hub.protocols.lifecycle import PeerUp, Started
+from alluse_hub.protocols.keeping import Sealed, SegmentSealed
+from alluse_hub.protocols.lifecycle import PeerUp, Started, Woken
 from alluse_hub.protocols.message import Envelope, Message
 from alluse_hub.protocols.trail import (
     AuditorSpec,
+    ClockStepped,
     Closed,
     DamageFound,
     Ingested,
@@ -34,25 +36,35 @@ from alluse_hub.protocols.trail import (
     TailBegun,
     TailFailed,
     TailSpools,
+    TailStrained,
     TailStuck,
+    WallClockStepped,
     WitnessAgreed,
     WitnessHeard,
     WitnessRefused,
 )
 
 
+STEPPED = "stepped"
+STEP_SHOWN_S = 600.0
+"""For so long ``status`` tells of a clock that was set; the trail does for good."""
+
+
 @dataclass(frozen=True, slots=True)
 class Auditor:
     """``marks``: per actor, how far its newest incarnation that waited for anything is stored.  ``flushes_for``: who
     waits to hear that the store has all.  ``stuck``: why nothing can be stored at present.  ``unwitnessed``: why the
-    witness does not cosign at present.  ``missed``: the first letter that is not on its sender's record, in words, and
-    in how many lives of senders there are such."""
+    witness does not cosign at present.  ``strained``: what the store has to bear, though it works.  ``stepped``: how somebody set the
+    wall clock lately.  ``missed``: the
+    first letter that is not on its sender's record, in words, and in how many lives of senders there are such."""
 
     name: str
     marks: Mapping[str, Mark] = field(default_factory=lambda: MappingProxyType({}))
     flushes_for: str = ""
     stuck: str = ""
     unwitnessed: str = ""
+    strained: str = ""
+    stepped: str = ""
     missed: str = ""
     missed_in: int = 0
 
@@ -93,10 +105,25 @@ def decide(state: Auditor, letter: Envelope) -> Decision[Auditor]:
             return Decision(replace(state, unwitnessed=said), (Record(fact),))
         case LetterMissed():
             return miss(state, letter.body)
+        case SegmentSealed(first=first, last=last, root=root, manifest=manifest):
+            return Decision(state, (Record(Sealed(first=first, last=last, root=root, manifest=manifest)),))
         case TailStuck(why=why) if why:
             return Decision(replace(state, stuck=why))
         case TailStuck(waited_s=waited_s):
             return Decision(replace(state, stuck=""), (Record(StoreWaited(why=state.stuck, waited_s=waited_s)),))
+        case ClockStepped(by_s=by_s):
+            way = "forward" if by_s > 0 else "back"
+            said = (
+                f"the wall clock was set {way} by {abs(by_s):.0f} s: times in the trail before and after are not of one"
+                " clock; its order, and all that the hub does, is by another"
+            )
+            return Decision(
+                replace(state, stepped=said), (Record(WallClockStepped(by_s=by_s)), Wake(STEPPED, STEP_SHOWN_S))
+            )
+        case Woken(timer=timer) if timer == STEPPED:
+            return Decision(replace(state, stepped=""))
+        case TailStrained(why=why):
+            return Decision(replace(state, strained=why))
         case TailFailed(error=error):
             raise TrailError(error)
         case other:
@@ -131,7 +158,7 @@ def degraded(state: Auditor) -> str:
     if alarm:
         more = f", and of {state.missed_in - 1} other lives as well" if state.missed_in > 1 else ""
         alarm += f"{more}; look with `trail check`"
-    return "; ".join(why for why in (alarm, state.stuck, state.unwitnessed) if why)
+    return "; ".join(why for why in (alarm, state.stuck, state.strained, state.unwitnessed, state.stepped) if why)
 
 
 def stored(mark: Mark) -> Send:
@@ -149,12 +176,16 @@ CORE = Core(
             TailBegun,
             TailFailed,
             TailStuck,
+            TailStrained,
+            ClockStepped,
+            Woken,
             Ingested,
             PeerUp,
             SpoolEnded,
             DamageFound,
             LetterMissed,
             WitnessHeard,
+            SegmentSealed,
             Flush,
             Flushed,
         )

@@ -52,6 +52,9 @@ from alluse_hub.supervision.spool import Frame, Spool, sync_directory
 
 ERASE, ROTATE = "erase", "rotate"
 
+ERRANDS = "errands.lock"
+"""Held for a whole errand: there is one at a time."""
+
 Step = Callable[[str], None]
 """Told the name of each step when it is done."""
 
@@ -91,25 +94,26 @@ def erase(
 
     Raises CallerError if there is no key, TrailError and OSError; then `resume` goes on with what was begun.
     """
-    resume(home)
     ring = Keyring(home)
-    record = ring.record(subject)
-    if record is None:
-        raise CallerError(f"there is no key of {subject}: it was erased, or nothing of it was ever sealed")
-    errand = {
-        "what": ERASE,
-        "errand": secrets.token_hex(8),
-        "subject": subject,
-        "keys": [record.key],
-        "by": who,
-        "reason": reason,
-        "through": dict(through),
-        "saved": saved_at(ring),
-        "at": now,
-    }
-    _note(ring, errand)
-    step("noted")
-    return _erase(home, ring, errand, step)
+    with ring.locked(ERRANDS):
+        _resume(home, ring)
+        record = ring.record(subject)
+        if record is None:
+            raise CallerError(f"there is no key of {subject}: it was erased, or nothing of it was ever sealed")
+        errand = {
+            "what": ERASE,
+            "errand": secrets.token_hex(8),
+            "subject": subject,
+            "keys": [record.key],
+            "by": who,
+            "reason": reason,
+            "through": dict(through),
+            "saved": saved_at(ring),
+            "at": now,
+        }
+        _note(ring, errand)
+        step("noted")
+        return _erase(home, ring, errand, step)
 
 
 def _erase(home: Path, ring: Keyring, errand: dict[str, Any], step: Step) -> SubjectErased:  # Any: JSON
@@ -135,28 +139,33 @@ def _erase(home: Path, ring: Keyring, errand: dict[str, Any], step: Step) -> Sub
 
 def rotate(home: Path, who: str, now: float, step: Step = nothing) -> Rotated:
     """Raises CallerError if there is nothing to change, TrailError and OSError as above."""
-    resume(home)
     ring = Keyring(home)
-    if ring.record(PSEUDONYMS) is None:
-        raise CallerError("there are no keys yet; they are made when something is sealed")
-    old = _wrapping(ring)
+    with ring.locked(ERRANDS):
+        _resume(home, ring)
+        if ring.record(PSEUDONYMS) is None:
+            raise CallerError("there are no keys yet; they are made when something is sealed")
+        target = _target(ring, step)
+        errand = {"what": ROTATE, "errand": secrets.token_hex(8), "by": who, "now": target.id, "at": now}
+        errand["was"] = ", ".join(sorted(_wrapping(ring) - {target.id}))
+        _note(ring, errand)
+        step("noted")
+        return _rotate(home, ring, errand, step)
+
+
+def _target(ring: Keyring, step: Step) -> Kek:
+    """What all keys are to be wrapped by.  Raises CallerError if they are."""
     credential = ring.credential()
-    if credential is not None and old == {credential.id}:
+    if credential is not None and _wrapping(ring) == {credential.id}:
         raise CallerError(
             f"the key-encryption key is the credential {CREDENTIAL}, and all keys are wrapped by it: give the new one"
             f" under that name and this one as {CREDENTIAL_OLD}, and rotate again"
         )
     if credential is not None:
-        target = credential
-    else:
-        path = ring.folder / "kek.new"
-        target = ring.keks()[_id_of(path)] if path.exists() else write_kek(path, secrets.token_bytes(KEY_BYTES))
-        step("made")
-    errand = {"what": ROTATE, "errand": secrets.token_hex(8), "by": who, "now": target.id, "at": now}
-    errand["was"] = ", ".join(sorted(old - {target.id}))
-    _note(ring, errand)
-    step("noted")
-    return _rotate(home, ring, errand, step)
+        return credential
+    path = ring.folder / "kek.new"
+    target = ring.keks()[_id_of(path)] if path.exists() else write_kek(path, secrets.token_bytes(KEY_BYTES))
+    step("made")
+    return target
 
 
 def _rotate(home: Path, ring: Keyring, errand: dict[str, Any], step: Step) -> Rotated:  # Any: JSON
@@ -219,6 +228,13 @@ def resume(home: Path) -> str:
     """Go on with the errand that was cut short, if there is one; what it was, else empty.  Raises TrailError and
     OSError."""
     ring = Keyring(home)
+    if not _errand_of(ring).exists():
+        return ""
+    with ring.locked(ERRANDS):
+        return _resume(home, ring)
+
+
+def _resume(home: Path, ring: Keyring) -> str:
     path = _errand_of(ring)
     try:
         errand = json.loads(path.read_text(encoding="utf-8"))
@@ -231,6 +247,35 @@ def resume(home: Path) -> str:
     else:
         _rotate(home, ring, errand, nothing)
     return str(errand["what"])
+
+
+def admit_keys(home: Path, *, is_declared: bool) -> None:
+    """Before a hub starts: go on with an errand that was cut short, and see that what will be sealed can be.
+
+    Raises CallerError.
+    """
+    ring = Keyring(home)
+    if not is_declared and not _errand_of(ring).exists():
+        return
+    try:
+        resume(home)
+        lacking = _unreadable(ring)
+    except (TrailError, OSError) as error:
+        raise CallerError(str(error)) from error
+    if lacking:
+        raise CallerError(lacking)
+
+
+def _unreadable(ring: Keyring) -> str:
+    """Why the keys that are here cannot be used; empty if they can.  Raises TrailError."""
+    here = ring.keks()
+    lacking = _wrapping(ring) - here.keys()
+    if not lacking:
+        return ""
+    return (
+        f"keys of subjects are wrapped by the key-encryption key {', '.join(sorted(lacking))}, which is not here; bring"
+        f" home/keys/kek back, or give the credential {CREDENTIAL}"
+    )
 
 
 def _errand_of(ring: Keyring) -> Path:

@@ -20,6 +20,11 @@ from alluse_hub.protocols.errors import TrailError
 HEAD_BYTES_MAX = 200_000
 
 
+def for_its_owner(path: str, flags: int) -> int:
+    """Whatever the umask is, and a file of our own making."""
+    return os.open(path, flags | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+
 class Head:
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -42,7 +47,8 @@ class Head:
                         f"{self.path} was changed by another auditor: two hubs on one home? End one, then restart"
                     )
                 draft = self.path.with_name(f"{self.path.name}.new")
-                with draft.open("wb") as file:
+                draft.unlink(missing_ok=True)
+                with open(draft, "wb", opener=for_its_owner) as file:  # a Path has no opener
                     file.write(note.encode())
                     file.flush()
                     os.fsync(file.fileno())

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from alluse_hub.actors.auditor.left import LeftFact, left
-from alluse_hub.actors.auditor.moments import EVERYWHERE, Moment, Pieces, Row, Which, looking
+from alluse_hub.actors.auditor.moments import EVERYWHERE, Moment, Pieces, Row, Which, looking, of_actor, of_numbers
 from alluse_hub.actors.auditor.reader import Tails, at_one_moment
 from alluse_hub.actors.auditor.unsealing import Reading, Sentences, refuse_sealed, unsealed
 from alluse_hub.protocols.errors import CallerError
@@ -58,6 +58,17 @@ class Incarnation(NamedTuple):
     actor: str
     number: int
     last_leaf: int
+
+
+class Heard(NamedTuple):
+    """The receipt of a letter, and its place in the store; ``at`` in hub time."""
+
+    leaf: int
+    incarnation: int
+    n: int
+    letter: str
+    at: float
+    wall: float
 
 
 class History:
@@ -154,7 +165,7 @@ class History:
             "SELECT n, leaf FROM entries WHERE actor = ? AND incarnation = ? AND leaf > ? AND leaf <= ?"
             " ORDER BY n DESC LIMIT 1"
         )
-        found = self._rows(sql, (actor, incarnation), _of(actor, incarnation))
+        found = self._rows(sql, (actor, incarnation), of_actor(actor, incarnation))
         return int(max(found)[1]) if found else 0
 
     def pieces(self, incarnation: Incarnation, last: int | None = None) -> Iterator[Sequence[SpoolEntry]]:
@@ -194,6 +205,28 @@ class History:
     def _body_of(self, entry: EntryId, kind: str, body: str) -> str:
         return self.reads.body(body, entry.actor, entry.incarnation, entry.n, kind)
 
+    def heard(self, actor: str, message: str, last: int | None, limit: int) -> list[Heard]:
+        """The latest letters of a kind that it heard, newest first; of those that are in the store by then."""
+        sql = (
+            "SELECT leaf, incarnation, n, letter, at, wall FROM entries"
+            " WHERE actor = ? AND kind = 'heard' AND message = ? AND leaf > ? AND leaf <= ?"
+            f" ORDER BY leaf DESC LIMIT {int(limit)}"
+        )
+        rows = self._rows(sql, (actor, message), high=self.newest if last is None else min(last, self.newest))
+        return sorted((Heard(*row) for row in rows), reverse=True)[:limit]
+
+    def came_of(self, actor: str, heard: Heard) -> list[tuple[str, str]]:
+        """Kind and body of the facts that were recorded in that turn."""
+        sql = (
+            "SELECT n, message, body FROM entries WHERE actor = ? AND incarnation = ? AND n > ?"
+            " AND kind = 'fact' AND cause = ? AND leaf > ? AND leaf <= ? ORDER BY n"
+        )
+        rows = self._rows(sql, (actor, heard.incarnation, heard.n, heard.letter))
+        return [
+            (message, self._body_of(EntryId(actor, heard.incarnation, n), message, body or ""))
+            for n, message, body in rows
+        ]
+
     # --- what was left for those who came after ----------------------------------------------------------------------
 
     def left_before(self, incarnation: Incarnation, kinds: frozenset[str]) -> Facts:
@@ -211,16 +244,19 @@ class History:
             f"SELECT incarnation, n, message, body {where} AND message = ? AND leaf > ? AND leaf <= ?"
             " ORDER BY incarnation DESC, n DESC LIMIT 1",
             (*bounds, Snapshot.__name__),
-            _of(actor),
+            of_actor(actor),
         )
         newest = sorted(snapshots)[-1:]
         since = newest[0][:2] if newest else (0, 0)
+        if self._stored is not None:
+            with self._stored.piece() as trail:
+                trail.refuse_expired(actor, since, through, kinds)
         wanted = sorted(kinds)
         rows = self._rows(
             f"SELECT incarnation, n, message, body {where} AND message IN ({', '.join('?' * len(wanted))})"
             " AND (incarnation, n) > (?, ?) AND leaf > ? AND leaf <= ?",
             (*bounds, *wanted, *since),
-            _of(actor, after=since),
+            of_actor(actor, after=since),
         )
         facts = [LeftFact(*row) for row in (*newest, *rows)]
         for name in self._spools_of(actor):
@@ -240,7 +276,7 @@ class History:
             " WHERE kind = 'fact' AND actor = ? AND message = ? AND incarnation = ? AND leaf > ? AND leaf <= ? LIMIT 1"
         )
         name = SpoolName(through.actor, through.incarnation)
-        found = [body for (body,) in self._rows(sql, (name.actor, Booted.__name__, name.incarnation), _of(*name))]
+        found = [body for (body,) in self._rows(sql, (name.actor, Booted.__name__, name.incarnation), of_actor(*name))]
         found += [entry.body for entry in self._tails.get(name, ()) if entry.message == Booted.__name__]
         if not found:
             raise CallerError(f"{name.actor}/{name.incarnation} was never started, or that is no longer in the trail")
@@ -254,7 +290,7 @@ class History:
             "SELECT incarnation, n, at, wall FROM entries INDEXED BY entries_once WHERE actor = ?"
             " AND leaf > ? AND leaf <= ? ORDER BY incarnation DESC, n DESC LIMIT 1"
         )
-        rows = self._rows(sql, (actor,), _of(actor), high=last)
+        rows = self._rows(sql, (actor,), of_actor(actor), high=last)
         found = [(EntryId(actor, incarnation, n), at, wall) for incarnation, n, at, wall in rows]
         if last is None:
             ends = [(name, self._tails[name][-1]) for name in self._spools_of(actor) if self._tails[name]]
@@ -309,7 +345,7 @@ class History:
         self._letters = {}
         for sender, wanted in by_sender.items():
             for n, message, body in self._rows(
-                sql, (*sender, json.dumps(sorted(wanted))), _between(*sender, min(wanted), max(wanted))
+                sql, (*sender, json.dumps(sorted(wanted))), of_numbers(*sender, min(wanted), max(wanted))
             ):
                 self._letters[wanted[n]] = (message, body)
 
@@ -364,7 +400,7 @@ class History:
             "SELECT leaf, json_extract(body, '$.event.n') FROM entries INDEXED BY entries_facts"
             " WHERE kind = 'fact' AND actor = ? AND message = ? AND leaf > ? AND leaf <= ? ORDER BY incarnation, n"
         )
-        rows = self._rows(sql, (ws, EventHeard.__name__), _of(ws))
+        rows = self._rows(sql, (ws, EventHeard.__name__), of_actor(ws))
         found = [(leaf, n) for leaf, n in rows if isinstance(n, int)]
         spooled = [json.loads(entry.body)["event"]["n"] for entry in self._spooled_events(ws)]
         for place, n in [*found, *((-at, n) for at, n in enumerate(spooled, start=1))]:
@@ -379,11 +415,3 @@ class History:
             for entry in self._tails[name]
             if entry.kind == EntryKind.FACT and entry.message == EventHeard.__name__
         ]
-
-
-def _of(actor: str, incarnation: int | None = None, after: tuple[int, int] = (0, 0)) -> Which:
-    return lambda trail: trail.with_actor(actor, after, incarnation)
-
-
-def _between(actor: str, incarnation: int, low: int, high: int) -> Which:
-    return lambda trail: trail.with_numbers(actor, incarnation, low, high)

@@ -21,13 +21,16 @@ from pathlib import Path
 
 from alluse_hub.actors.auditor.checkpoints import Notary
 from alluse_hub.actors.auditor.receipts import Receipts
-from alluse_hub.actors.auditor.store import Place, Row, Store, StoreFullError
+from alluse_hub.actors.auditor.steps import Steps
+from alluse_hub.actors.auditor.store import Place, Row, Store, StoreFullError, spoken
+from alluse_hub.actors.auditor.strain import Strain
 from alluse_hub.actors.auditor.watch import Watch, watch
 from alluse_hub.protocols.ending import Flushed
 from alluse_hub.protocols.errors import TrailError
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.trail import (
     AuditorSpec,
+    ClockStepped,
     Closed,
     DamageFound,
     EntryKind,
@@ -36,6 +39,7 @@ from alluse_hub.protocols.trail import (
     LetterUnrecorded,
     Mark,
     SpoolEnded,
+    TailStrained,
     TailStuck,
 )
 from alluse_hub.supervision.spool import SpoolEntry, SpoolName, read, spools_in
@@ -88,6 +92,8 @@ class Ingest:
         self._newest: dict[str, int] = {}
         self._dirty: dict[str, None] = {}  # an ordered set: file names in turn
         self._receipts = Receipts(store.accounts())
+        self._strain = Strain(store.path)
+        self._steps = Steps(store.last_times())
         self._stuck_since: float | None = None  # monotonic
         self._stop = threading.Event()
         self._flush = threading.Event()
@@ -97,16 +103,18 @@ class Ingest:
             notary.cosigner.ring = self._watch.ring
 
     def run(self) -> None:
-        """Until ``stop``.  Raises TrailError and OSError; what is not stored then is stored by the next one."""
-        self._begin()
+        """Until ``stop``.  Raises TrailError; what is not stored then is stored by the next one."""
+        with spoken(self._directory):
+            self._begin()
         while not self._stop.is_set():
             try:
-                self._work()
+                with spoken(self._directory):
+                    self._work()
             except StoreFullError as full:
                 self._wait_for_space(str(full))
         deadline = time.monotonic() + FAREWELL_S
-        self._notice(None)
-        with contextlib.suppress(StoreFullError):  # the next one stores it
+        with contextlib.suppress(StoreFullError), spoken(self._directory):  # the next one stores it
+            self._notice(None)
             while self._dirty and time.monotonic() < deadline:
                 self.round()
             if self._notary:
@@ -286,7 +294,12 @@ class Ingest:
         moved = {tail.name: tail for tail, _ in batch}
         closed = [about(entry) for tail, entry in batch if self._is_own(tail, entry, Closed.__name__)]
         self._balance(batch, moved.values())
+        began = time.monotonic()
         self._store.commit(rows, {name: tail.place for name, tail in moved.items()}, closed, self._receipts)
+        if stepped := self._steps.look((row.at, row.wall) for row in rows):
+            self._deliver(ClockStepped(by_s=round(stepped, 3)))
+        if (strained := self._strain.look(time.monotonic() - began)) is not None:
+            self._deliver(TailStrained(why=strained))
         self._acknowledge({tail.name: tail for tail, entry in batch if entry.power}.values())
         for name in closed:
             if tail := self._tails.get(str(name)):

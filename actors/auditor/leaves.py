@@ -15,7 +15,8 @@ An entry is all columns of its row but its place: the place is the leaf's index 
 
 Every length stands in front, so no two entries have the same bytes.  A body above ``BODY_BYTES_MAX`` goes by its
 digest: so every entry fits the bundles of C2SP tlog-tiles, whose entries have a length of 16 bits.  A form of body not
-named here, such as a ciphertext, would be a further number; the leaves in front of it stay as they are.
+named here would be a further number; the leaves in front of it stay as they are.  Fields of a body may be sealed: the
+tree vouches for the sealed form.
 
 Pure.  ``hub_verify`` says the same once more, on its own.
 """

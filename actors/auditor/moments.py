@@ -15,9 +15,10 @@ from typing import Any, NamedTuple, TypeVar
 from alluse_hub.actors.auditor.bindings import sqlite3
 from alluse_hub.actors.auditor.bundles import BundleError, Numbers
 from alluse_hub.actors.auditor.reader import BUSY_TIMEOUT_S, reading, store_of
-from alluse_hub.actors.auditor.sealed import Connection, Segment, opened, segments_dir, segments_in
-from alluse_hub.actors.auditor.segments import NUMBERS
+from alluse_hub.actors.auditor.sealed import Connection, Segment, opened, read_manifest, segments_dir, segments_in
+from alluse_hub.actors.auditor.segments import CLASSES, NUMBERS
 from alluse_hub.protocols.errors import TrailError
+from alluse_hub.protocols.retention import class_of
 
 OPEN_MAX = 8
 """Segments open at a time."""
@@ -55,6 +56,7 @@ class Moment:
         self.look()
         self._open: OrderedDict[int, contextlib.ExitStack] = OrderedDict()
         self._connections: dict[int, Connection] = {}
+        self._expired: dict[int, frozenset[int]] = {}
 
     def look(self) -> None:
         """At what is sealed: where the transaction is a new one."""
@@ -191,6 +193,32 @@ class Moment:
                 raise
             raise self._unreadable(source.segment, error) from error
 
+    def expired(self, segment: Segment) -> frozenset[int]:
+        """The classes, by their numbers, that it had and has no more."""
+        found = self._expired.get(segment.first)
+        if found is None:
+            folder = segments_dir(self._home) / segment.name
+            parts = read_manifest(folder).classes
+            gone = (CLASSES.index(one) for one, part in parts.items() if not (folder / part.file).exists())
+            found = self._expired[segment.first] = frozenset(gone)
+        return found
+
+    def refuse_expired(
+        self, actor: str, after: tuple[int, int], through: tuple[int, int], kinds: Collection[str]
+    ) -> None:
+        """Raises TrailError if facts of these kinds, of the actor and between those two, have expired."""
+        wanted = {CLASSES.index(class_of(kind)) for kind in kinds}
+        only = self.with_actor(actor, after)
+        for segment in self.segments:
+            gone = self.expired(segment) & wanted if segment.first in only else frozenset()
+            if gone and any(
+                number.retention in gone and after < (number.incarnation, number.n) <= through
+                for number in self.numbers(segment)
+                if number.actor == actor
+            ):
+                names = ", ".join(CLASSES[one] for one in sorted(gone))
+                raise TrailError(f"entries of {actor} that this rests on have expired ({names} of {segment.name})")
+
     def numbers(self, segment: Segment) -> Numbers:
         """Who wrote which of its entries, those that expired among them.  Raises TrailError."""
         try:
@@ -220,6 +248,14 @@ class Moment:
             f"cannot read the segment {segments_dir(self._home) / segment.name}: {error}; look with `trail verify`, and"
             " bring the folder back from a backup"
         )
+
+
+def of_actor(actor: str, incarnation: int | None = None, after: tuple[int, int] = (0, 0)) -> Which:
+    return lambda trail: trail.with_actor(actor, after, incarnation)
+
+
+def of_numbers(actor: str, incarnation: int, low: int, high: int) -> Which:
+    return lambda trail: trail.with_numbers(actor, incarnation, low, high)
 
 
 class Pieces:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from alluse_hub.actors.auditor.history import History
 from alluse_hub.protocols.errors import CallerError
 from alluse_hub.protocols.lifecycle import Booted
-from alluse_hub.protocols.message import Json
+from alluse_hub.protocols.message import EntryId, Json
 from alluse_hub.supervision.recovery import snapshot_of
 from alluse_hub.supervision.replay import CoreOf, recovered_by
 
@@ -33,6 +33,22 @@ class Past(NamedTuple):
 def state_at(history: History, actor: str, core_of: CoreOf, last: int | None = None) -> Past:
     """As of that place of the store, or now.  Raises CallerError for an actor that was not there, or keeps nothing."""
     through, at, wall = history.through(actor, last)
+    booted, fresh, state, folded, has_snapshot = _recovered(history, through, core_of)
+    core = core_of(booted.actor)
+    assert core is not None, "it has just been started"
+    kept = snapshot_of(core, fresh, state).state
+    return Past(actor, through.incarnation, booted.version, str(through), at, wall, folded, has_snapshot, kept)
+
+
+def live_at(history: History, through: EntryId, core_of: CoreOf) -> Any:  # each core has a state of its own
+    """The state itself when its actor had written that entry.  Raises CallerError as ``state_at``."""
+    return _recovered(history, through, core_of)[2]
+
+
+def _recovered(history: History, through: EntryId, core_of: CoreOf) -> tuple[Booted, Any, Any, int, bool]:
+    """How it was born, its state then, its state at that entry, the facts folded for that, and whether on a
+    snapshot."""
+    actor = through.actor
     booted = Booted.model_validate_json(history.born(through))
     core = core_of(booted.actor)
     if core is None:
@@ -52,6 +68,4 @@ def state_at(history: History, actor: str, core_of: CoreOf, last: int | None = N
     state, folded = recovered_by(core, fresh, recover)
     if not snapshots:
         raise CallerError(f"{actor} keeps nothing over its death; `trail rerun --actor {actor}` decides it all again")
-    kept = snapshot_of(core, fresh, state).state
-    has_snapshot = snapshots[0] is not None
-    return Past(actor, through.incarnation, booted.version, str(through), at, wall, folded, has_snapshot, kept)
+    return booted, fresh, state, folded, snapshots[0] is not None

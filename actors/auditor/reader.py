@@ -7,6 +7,7 @@ has moved on and we look again.
 """
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +21,13 @@ MOMENT_TRIES_MAX = 20
 
 BUSY_TIMEOUT_S = 10.0
 """How long to wait for the auditor; only while it makes the store or with a rollback journal."""
+
+READ_S_MAX = 600.0
+"""Of one moment: the store's log grows for as long as anybody looks at it as it was.  Enough for some 100 million
+entries."""
+
+PROGRESS_STEPS = 1_000_000
+"""Of SQLite's machine, some milliseconds, between two looks at the time."""
 
 SCHEMA_SET = "trail"
 KNOWN_STEPS = frozenset({"entries_and_spools", "running_counts", "merkle_tree", "lives", "receipts", "sealed_segments"})
@@ -37,6 +45,11 @@ def store_of(home: Path) -> Path:
     return home / "trail" / "trail.db"
 
 
+def journal_of(path: Path) -> Path:
+    """In it stands what half a transaction took the place of."""
+    return path.with_name(f"{path.name}-journal")
+
+
 def spools_of(home: Path) -> Path:
     return home / "trail" / "spool"
 
@@ -52,12 +65,44 @@ def reading(home: Path) -> Iterator[sqlite3.Connection | None]:
         yield None
         return
     try:
-        uri = f"{path.absolute().as_uri()}?mode=ro"
-        with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S)) as connection:
-            connection.execute("BEGIN")
+        with contextlib.closing(_connected(path)) as connection:
             yield connection if _is_made(path, connection) else None
     except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT:
+            raise TrailError(
+                f"reading {path} took longer than {READ_S_MAX:.0f} s, and what is written meanwhile cannot be put away;"
+                " ask for less at a time, or read a backup"
+            ) from error
         raise TrailError(f"cannot read {path}: {error}; if it stays so, bring back a backup") from error
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    """At one moment from here on.  A transaction that somebody began and died in is taken back, which only a connection
+    that may write can do; any next auditor would do the same."""
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    for _ in range(2):
+        connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S)
+        try:
+            connection.execute("BEGIN")
+            connection.execute("SELECT count(*) FROM sqlite_master")
+        except sqlite3.OperationalError as error:
+            connection.close()
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY or not journal_of(path).exists():
+                raise
+            with contextlib.closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as writer:
+                writer.execute("SELECT count(*) FROM sqlite_master")
+        except BaseException:
+            connection.close()
+            raise
+        else:
+            connection.set_progress_handler(over_after(READ_S_MAX), PROGRESS_STEPS)
+            return connection
+    raise TrailError(f"{path} is begun again and again, and never whole; ask again when the hub is calmer")
+
+
+def over_after(time_s: float) -> Callable[[], bool]:
+    until = time.monotonic() + time_s
+    return lambda: time.monotonic() > until
 
 
 def _is_made(path: Path, connection: sqlite3.Connection) -> bool:

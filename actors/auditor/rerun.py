@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from alluse_hub.actors.auditor.history import UNBOUND, Bounds, History, Incarnation
+from alluse_hub.protocols.names import KEEPER
 from alluse_hub.supervision.replay import CoreOf, Judgement, replayed
 from alluse_hub.supervision.spool import SpoolEntry
 
@@ -22,18 +23,44 @@ def rerun(
     as well, since what follows rests on it."""
     read = 0
 
-    def counted(incarnation: Incarnation) -> Iterator[SpoolEntry]:
+    def told(incarnation: Incarnation, entries: int) -> None:
         nonlocal read
+        read += entries
+        if progress is not None:
+            progress(incarnation.actor, incarnation.number, read)
+
+    for incarnation in wanted(history, actor, bounds):
+        judgement = judged(history, core_of, incarnation, bounds, told)
+        if is_worth_telling(judgement):
+            yield judgement
+
+
+def wanted(history: History, actor: str, bounds: Bounds) -> list[Incarnation]:
+    return [
+        incarnation
+        for incarnation in history.incarnations(actor)
+        if incarnation.actor != KEEPER  # what commands recorded was decided by a person
+        and not (bounds.first is not None and 0 < incarnation.last_leaf < bounds.first)
+    ]
+
+
+def judged(
+    history: History,
+    core_of: CoreOf,
+    incarnation: Incarnation,
+    bounds: Bounds,
+    told: Callable[[Incarnation, int], None],
+) -> Judgement:
+    """``told``: of every piece, how many entries it had."""
+
+    def entries() -> Iterator[SpoolEntry]:
         for piece in history.pieces(incarnation, bounds.last):
             yield from (history.unsealed(incarnation, entry) for entry in piece)
-            read += len(piece)
-            if progress is not None:
-                progress(incarnation.actor, incarnation.number, read)
+            told(incarnation, len(piece))
 
-    for incarnation in history.incarnations(actor):
-        if bounds.first is not None and 0 < incarnation.last_leaf < bounds.first:
-            continue
-        recover = partial(history.left_before, incarnation)
-        judgement = replayed(incarnation.actor, incarnation.number, counted(incarnation), core_of, recover, history)
-        if judgement.letters or judgement.unknown or judgement.difference:
-            yield judgement
+    recover = partial(history.left_before, incarnation)
+    return replayed(incarnation.actor, incarnation.number, entries(), core_of, recover, history)
+
+
+def is_worth_telling(judgement: Judgement) -> bool:
+    return bool(judgement.letters or judgement.unknown or judgement.difference)

@@ -60,7 +60,7 @@ def refuse_occupied(home: Path) -> None:
     if left or spools_in(trail / "spool"):
         raise CallerError(
             f"{trail} is not empty: it has {min(left) if left else 'spools'}; restore into another home, or move its"
-            " trail.db, trail.db-wal, trail.db-shm and spool aside and keep them; leave `head` where it is"
+            " trail.db, trail.db-wal, trail.db-shm, segments and spool aside and keep them; leave `head` where it is"
         )
 
 

@@ -13,7 +13,6 @@ holds a lock; the auditor may store and anybody may read meanwhile.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import heapq
 import itertools
@@ -32,7 +31,7 @@ from alluse_hub.actors.auditor.leaves import ENTRY_COLUMNS, leaf_hashes
 from alluse_hub.actors.auditor.merkle import HASH_BYTES, TILE_WIDTH, root_at
 from alluse_hub.actors.auditor.notes import Checkpoint, Note, NoteError, Signer
 from alluse_hub.actors.auditor.reader import IS_LIFE, LIFE_OF, store_of
-from alluse_hub.actors.auditor.sealed import SCHEMA, Bundles, connect, segments_dir, segments_in
+from alluse_hub.actors.auditor.sealed import LOCK, SCHEMA, Bundles, connect, segments_dir, segments_in, segments_kept
 from alluse_hub.actors.auditor.segments import (
     CLASSES,
     INDEX,
@@ -45,7 +44,7 @@ from alluse_hub.actors.auditor.segments import (
     bundles_of,
 )
 from alluse_hub.actors.auditor.stored_tree import newest, nodes_in
-from alluse_hub.protocols.errors import CallerError, TrailError
+from alluse_hub.protocols.errors import TrailError
 from alluse_hub.protocols.keeping import SegmentSealed
 from alluse_hub.protocols.retention import class_of
 from alluse_hub.supervision.spool import sync_directory
@@ -56,7 +55,6 @@ DROPPED_AT_ONCE = 500
 BUSY_WRITER_S = 30.0
 
 PARTIAL = ".partial"
-LOCK = "lock"
 STORED = f"SELECT leaf, {ENTRY_COLUMNS} FROM entries WHERE leaf >= ? AND leaf <= ? ORDER BY leaf"  # noqa: S608  # ours
 
 INDEXES = (
@@ -79,30 +77,23 @@ def unhurried(_step: str) -> None:
 
 
 @contextlib.contextmanager
-def sealing(home: Path) -> Iterator[Connection]:
-    """The lock, and a connection that may write.  Raises TrailError, CallerError if somebody else is at it."""
-    folder = segments_dir(home)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fd = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise CallerError(
-                f"somebody else is sealing or expiring in {folder}; wait until that is done, then try again"
-            ) from error
+def sealing(home: Path, wait_s: float = 0.0) -> Iterator[Connection]:
+    """The lock, and a connection that may write.  Raises TrailError, CallerError if somebody else keeps the lock."""
+    if not store_of(home).exists():
+        raise TrailError(f"{home} has no trail yet; start the hub once")
+    with segments_kept(home, wait_s):
         try:
             with contextlib.closing(
                 sqlite3.connect(store_of(home), timeout=BUSY_WRITER_S, isolation_level=None)
             ) as store:
+                if not store.execute("SELECT 1 FROM sqlite_master WHERE name = 'segments'").fetchone():
+                    raise TrailError(f"{store_of(home)} was written by an older hub; start this version on it once")
                 store.execute("PRAGMA synchronous = FULL")
                 yield store
         except sqlite3.DatabaseError as error:
             raise TrailError(
                 f"{store_of(home)} cannot be used: {error}; nothing is lost, the next sealing goes on"
             ) from error
-    finally:
-        os.close(fd)
 
 
 def go_on(home: Path, store: Connection, breathe: Breathe = unhurried) -> None:
@@ -241,17 +232,6 @@ def _say(folder: Path, manifest: SegmentManifest, signer: Signer) -> str:
     note = Checkpoint(f"{manifest.origin}/segment", manifest.last, sha256(text).digest()).text
     (folder / NOTE).write_text(str(Note(note, (signer.sign(note),))), encoding="utf-8")
     return sha256(text).hexdigest()
-
-
-def read_manifest(folder: Path) -> SegmentManifest:
-    """Raises TrailError."""
-    try:
-        text = (folder / MANIFEST).read_text(encoding="utf-8").replace('"schema"', '"schema_"', 1)
-        return SegmentManifest.model_validate_json(text)
-    except (OSError, ValueError) as error:
-        raise TrailError(
-            f"the manifest of {folder} cannot be read ({type(error).__name__}); see `trail verify`"
-        ) from error
 
 
 # --- reading back -----------------------------------------------------------------------------------------------------

@@ -9,6 +9,9 @@ look at it shows all of the trail at one moment.
 """
 
 import contextlib
+import fcntl
+import os
+import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from io import BufferedReader
@@ -17,11 +20,14 @@ from typing import Any, NamedTuple
 
 from alluse_hub.actors.auditor.bindings import sqlite3
 from alluse_hub.actors.auditor.bundles import LENGTH_BYTES, Bundle, BundleError, Row, lengths, unpacked
-from alluse_hub.actors.auditor.segments import CLASSES, INDEX, bundles_of
-from alluse_hub.protocols.errors import TrailError
+from alluse_hub.actors.auditor.segments import CLASSES, INDEX, MANIFEST, SegmentManifest, bundles_of
+from alluse_hub.protocols.errors import CallerError, TrailError
 
 BUNDLES_KEPT = 64
 """Unpacked, for each open segment: some 10 MB."""
+
+LOCK = "lock"
+LOCK_TRIES_S = 0.2
 
 SEALED = "sealed"
 """The function that SQLite asks; the columns in it count as those of ``ENTRY_COLUMNS``."""
@@ -59,12 +65,46 @@ def segments_dir(home: Path) -> Path:
     return home / "trail" / "segments"
 
 
+@contextlib.contextmanager
+def segments_kept(home: Path, wait_s: float = 0.0) -> Iterator[None]:
+    """The lock under which nobody else seals or lets anything expire.  Raises CallerError if it is not to be had."""
+    folder = segments_dir(home)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fd = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    until = time.monotonic() + wait_s
+    try:
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() >= until:
+                    raise CallerError(
+                        f"somebody else is sealing or expiring in {folder}; wait until that is done, then try again"
+                    ) from error
+                time.sleep(LOCK_TRIES_S)
+        yield
+    finally:
+        os.close(fd)
+
+
 def segments_in(store: Connection) -> list[Segment]:
     """In the order of their places; none in a store of before."""
     if not store.execute("SELECT 1 FROM sqlite_master WHERE name = 'segments'").fetchone():
         return []
     sql = "SELECT first, last, written_from, written_until, root, manifest FROM segments ORDER BY first"
     return [Segment(*row) for row in store.execute(sql)]
+
+
+def read_manifest(folder: Path) -> SegmentManifest:
+    """Raises TrailError."""
+    try:
+        text = (folder / MANIFEST).read_text(encoding="utf-8").replace('"schema"', '"schema_"', 1)
+        return SegmentManifest.model_validate_json(text)
+    except (OSError, ValueError) as error:
+        raise TrailError(
+            f"the manifest of {folder} cannot be read ({type(error).__name__}); see `trail verify`"
+        ) from error
 
 
 class Bundles:
@@ -135,6 +175,8 @@ def _next(file: BufferedReader) -> bytes:
 def opened(folder: Path) -> Iterator[Connection]:
     """The segment's entries, read-only.  Raises TrailError."""
     index = folder / INDEX
+    if not folder.exists():
+        raise TrailError(f"the segment {folder} is gone; look with `trail verify`, and bring it back from a backup")
     if not index.exists():
         raise TrailError(f"{index} is not there; bring it back, or make it anew: `trail seal --mend`")
     with contextlib.ExitStack() as stack:

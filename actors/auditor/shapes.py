@@ -46,6 +46,16 @@ def lacking(held: Mapping[str, Any], own: Shapes) -> list[str]:  # held: JSON as
     return missing
 
 
+def held(home: Path) -> set[str]:
+    """Names of the durable facts that any hub on this home could have written."""
+    try:
+        return set(json.loads((home / "trail" / "shapes.json").read_text(encoding="utf-8"))["shapes"])
+    except FileNotFoundError:
+        return set()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CallerError(f"{home / 'trail' / 'shapes.json'} cannot be read ({error}); bring it back") from error
+
+
 def admit(home: Path, facts: Iterable[type[Fact]], version: str) -> None:
     """Raises CallerError if the trail may hold what a program with these durable facts cannot read; else notes that it
     may hold them from now on.  The home is the caller's alone."""

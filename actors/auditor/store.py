@@ -8,6 +8,7 @@ that cannot be trusted with WAL the journal is rolled back instead, and readers 
 """
 
 import contextlib
+import errno
 import logging
 import os
 from collections import Counter
@@ -33,6 +34,12 @@ BUSY_TIMEOUT_S = 30.0
 
 AUTOCHECKPOINT_PAGES = 8_000
 """About 32 MB of log; fewer and longer checkpoints halve the stalls of SQLite's 1,000 pages."""
+
+TIMES_MAX = 9
+"""Enough that one slow turn among them does not count."""
+
+LOG_BYTES_KEPT = 36_000_000
+"""What a log that a slow reader made grow is cut back to, when it is begun anew."""
 
 INSERT_ENTRY = f"INSERT INTO entries ({ENTRY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608  # no value in it
 
@@ -98,7 +105,7 @@ class Store:
         self._db = database
         self._file = path.stat().st_ino
         self.tree = StoredTree(database.conn)
-        self.grown: Callable[[], None] | None = None  # called after each commit
+        self.grown: list[Callable[[], None]] = []  # called after each commit
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -161,6 +168,12 @@ class Store:
             row = self._db.execute("SELECT n FROM spools WHERE actor = ? AND incarnation = ?", name).fetchone()
         return row[0] if row else 0
 
+    def last_times(self) -> list[tuple[float, float]]:
+        """Hub time and wall time of some last entries."""
+        with told(self.path):
+            rows = self._db.execute(f"SELECT at, wall FROM entries ORDER BY leaf DESC LIMIT {TIMES_MAX}").fetchall()
+        return [(row[0], row[1]) for row in rows]
+
     def accounts(self) -> dict[SpoolName, Account]:
         """Letters that somebody heard, and that are not on their sender's record yet."""
         with told(self.path):
@@ -193,8 +206,8 @@ class Store:
                 execute(PUT_RECEIPT, [(*name, *account) for name, account in receipts.open.items()])
                 receipts.changed = False
         self.tree.now = grown
-        if self.grown:
-            self.grown()
+        for tell in self.grown:
+            tell()
 
     def _refuse_taken_away(self) -> None:
         """Raises TrailError if what is open is no longer what stands there: it would be written for nobody."""
@@ -224,9 +237,10 @@ class Store:
 
 @contextlib.contextmanager
 def told(path: Path) -> Iterator[None]:
-    """Turns SQLite's errors into ours, with the file's name and what to do."""
+    """Turns SQLite's errors, and those of the disk, into ours, with the file's name and what to do."""
     try:
-        yield
+        with spoken(path):
+            yield
     except sqlite3.IntegrityError as error:
         raise TrailError(
             f"{path} already has an entry that a spool brings anew ({error}): store and spools are of different times;"
@@ -245,6 +259,21 @@ def told(path: Path) -> Iterator[None]:
         raise TrailError(
             f"{path} is damaged: {error}; move it and its -wal and -shm files aside and bring back a backup; entries"
             " still in the spools are taken in again"
+        ) from error
+
+
+@contextlib.contextmanager
+def spoken(path: Path) -> Iterator[None]:
+    """Turns what the system says of a file into what a person can do.  Raises StoreFullError and TrailError."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or path
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise StoreFullError(f"disk full: free some space ({where}); until then nothing is stored") from error
+        raise TrailError(
+            f"{where} cannot be used: {error.strerror}; mend the disk or its rights, then restart; what was not stored"
+            " is still in the spools"
         ) from error
 
 
@@ -269,5 +298,6 @@ def _set_journal(database: Database) -> str:
         log.warning("%s; install pysqlite3", warning)
         database.disable_wal()
     database.execute("PRAGMA synchronous = FULL")
+    database.execute(f"PRAGMA journal_size_limit = {LOG_BYTES_KEPT}")
     database.execute(f"PRAGMA wal_autocheckpoint = {AUTOCHECKPOINT_PAGES}")
     return warning

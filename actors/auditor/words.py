@@ -11,8 +11,8 @@ Pure.
 
 NAMES = (
     *("account", "actor", "by", "child", "command", "conflict", "delivery", "event", "events", "flow", "holder", "id"),
-    *("name", "order", "parties", "position", "request", "resource", "rule", "rung", "session", "side", "signal"),
-    *("source", "strategy", "subject", "supervisor", "symbol", "target", "user", "venue", "want", "winner"),
+    *("name", "order", "parties", "position", "request", "resource", "rule", "rung", "sealed", "session", "side"),
+    *("signal", "source", "strategy", "subject", "supervisor", "symbol", "target", "user", "venue", "want", "winner"),
     *("workstream", "workstreams", "ws"),
 )
 """Keys under which things are named."""

@@ -17,7 +17,7 @@ from alluse_hub.actors.auditor.checkpoints import Notary
 from alluse_hub.actors.auditor.head import Head
 from alluse_hub.actors.auditor.indexer import Indexer, index_of, remove
 from alluse_hub.actors.auditor.ingest import FAREWELL_S, SPACE_RETRY_S, Ingest
-from alluse_hub.actors.auditor.notes import NoteError, Vkey
+from alluse_hub.actors.auditor.notes import NoteError, Signer, Vkey
 from alluse_hub.actors.auditor.store import Store, StoreFullError
 from alluse_hub.protocols.ending import Flush
 from alluse_hub.protocols.errors import TrailError
@@ -94,12 +94,28 @@ class AuditorWorker:
             yield
             return
         indexer = Indexer(store.path, index)
-        store.grown = indexer.behind
+        store.grown.append(indexer.behind)
         indexer.start()
         try:
             yield
         finally:
             indexer.close()
+
+    @contextlib.contextmanager
+    def _sealed(self, store: Store, signer: Signer) -> Iterator[None]:
+        """With old entries moved into segments beside, unless it is switched off."""
+        if not self._spec.seal_after_s:
+            yield
+            return
+        from alluse_hub.actors.auditor.sealer import Sealer  # noqa: PLC0415  # 20 ms of a start
+
+        sealer = Sealer(self._context.home, store, signer, self._spec, self._context.deliver)
+        store.grown.append(sealer.behind)
+        sealer.start()
+        try:
+            yield
+        finally:
+            sealer.close()
 
     def _opened(self, path: Path) -> Store | None:
         """Waits for space if there is none; None if it is closed meanwhile.  Raises TrailError."""
@@ -147,7 +163,7 @@ class AuditorWorker:
                         key=str(signer.vkey),
                     )
                 )
-                with self._indexed(store):
+                with self._indexed(store), self._sealed(store, signer):
                     self._ingest.run()
             finally:
                 store.close()

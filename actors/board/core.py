@@ -15,6 +15,7 @@ from alluse_hub.protocols.lifecycle import Started, TreeShown
 from alluse_hub.protocols.message import Envelope, Message
 from alluse_hub.protocols.rules import RulesShown
 from alluse_hub.protocols.states import replace
+from alluse_hub.protocols.sync import SyncsShown
 
 
 def start(name: str, spec: Message) -> Board:
@@ -47,6 +48,8 @@ def fold(state: Board, body: Message, at: float) -> Board:
             return replace(state, flows=body)
         case RulesShown():
             return replace(state, rules=body)
+        case SyncsShown():
+            return replace(state, syncs=body)
         case ConflictsShown():
             return replace(state, conflicts=Conflicts(body.open, body.closed, body.count))
         case ConflictOpened():
@@ -77,6 +80,7 @@ BOARD = Core(
             HealthChanged,
             FlowsShown,
             RulesShown,
+            SyncsShown,
             ConflictsShown,
             ConflictOpened,
             ConflictClosed,

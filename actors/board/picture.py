@@ -15,6 +15,7 @@ from alluse_hub.protocols.lifecycle import ChildShown, ChildState, TreeShown
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.rules import RulesShown
 from alluse_hub.protocols.states import replace
+from alluse_hub.protocols.sync import SyncsShown
 
 GONE = frozenset({ChildState.STOPPED, ChildState.RESTARTING, ChildState.PARKED})
 """States without a process."""
@@ -91,7 +92,19 @@ class Board:
     turns: dict[str, Turn] = field(default_factory=dict)
     flows: FlowsShown | None = None
     rules: RulesShown | None = None
+    syncs: SyncsShown | None = None
     conflicts: Conflicts = Conflicts()
+
+    @property
+    def disputes(self) -> Conflicts:
+        """All conflicts: the coordinator's, and those about data sets."""
+        if self.syncs is None or not self.syncs.conflicts:
+            return self.conflicts
+        return Conflicts(
+            (*self.conflicts.open, *self.syncs.open),
+            (*self.conflicts.closed, *self.syncs.closed)[-CLOSED_MAX:],
+            self.conflicts.count + self.syncs.conflicts,
+        )
 
     def child(self, name: str) -> ChildShown | None:
         """As its supervisor sees it; None before its supervisor has shown anything."""

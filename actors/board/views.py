@@ -32,6 +32,8 @@ def view(board: Board, name: str, args: Json, now: float) -> Json:
             return {"now": now, "resources": _resources(board), **_conflicts(board)}
         case "rules":
             return _rules(board, now)
+        case "syncs":
+            return _syncs(board, args.get("name"), now)
         case "progress":
             return _progress(board, now)
         case "why":
@@ -43,6 +45,7 @@ def view(board: Board, name: str, args: Json, now: float) -> Json:
                 "flows": _flows(board),
                 "resources": _resources(board),
                 "rules": rules,
+                "syncs": [_json(sync) for sync in board.syncs.syncs] if board.syncs else [],
                 **_session(board),
             }
         case _:
@@ -54,6 +57,12 @@ def _rules(board: Board, now: float) -> Json:
         return {"now": now, "rules": [], "revision": 0, "auto": True}
     rules: list[JsonValue] = [_json(rule) for rule in board.rules.rules]
     return {"now": now, "rules": rules, "revision": board.rules.revision, "auto": board.rules.auto}
+
+
+def _syncs(board: Board, name: JsonValue, now: float) -> Json:
+    known = board.syncs.syncs if board.syncs else ()
+    shown: list[JsonValue] = [_json(sync) for sync in known if name in {None, "", sync.sync}]
+    return {"now": now, "syncs": shown} if shown or not name else {}
 
 
 def _json(message: Message) -> Json:
@@ -73,8 +82,8 @@ def _hub(board: Board, now: float) -> Json:
         "actors_up": sum(child.state in UP for child in children),
         "actors": len(children),
         "restarts": sum(child.restarts for child in children),
-        "conflicts_open": len(board.conflicts.open),
-        "conflicts": board.conflicts.count,
+        "conflicts_open": len(board.disputes.open),
+        "conflicts": board.disputes.count,
         "rules_fired": sum(rule.fired for rule in board.rules.rules) if board.rules else 0,
     }
 
@@ -204,14 +213,15 @@ def _resources(board: Board) -> list[JsonValue]:
 
 def _conflicts(board: Board) -> Json:
     return {
-        "open": [_json(conflict) for conflict in board.conflicts.open],
-        "closed": [_json(conflict) for conflict in board.conflicts.closed],
-        "count": board.conflicts.count,
+        "open": [_json(conflict) for conflict in board.disputes.open],
+        "closed": [_json(conflict) for conflict in board.disputes.closed],
+        "count": board.disputes.count,
     }
 
 
 def _progress(board: Board, now: float) -> Json:
-    rungs: Json = {shown.resource: shown.rung for shown in board.rules.resources} if board.rules else {}
+    shown = board.rules.resources if board.rules else ()
+    rungs: Json = {one.resource: one.rung for one in shown if one.kind == "mode"}
     fired: Json = {rule.id: rule.fired for rule in board.rules.rules} if board.rules else {}
     workstreams: Json = {
         known.id: board.pulses[known.id].pulse.status.value
@@ -239,14 +249,17 @@ def _why(board: Board, name: str, now: float) -> Json:
     if board.rules:
         for resource in board.rules.resources:
             if resource.resource == name:
-                conflicts: list[JsonValue] = [_json(c) for c in board.conflicts.open if c.resource == name]
+                conflicts: list[JsonValue] = [_json(c) for c in board.disputes.open if c.resource == name]
                 return {"now": now, "kind": "resource", "resource": _json(resource), "open": conflicts}
         for rule in board.rules.rules:
             if rule.id == name:
                 return {"now": now, "kind": "rule", "rule": _json(rule)}
-    for conflict in (*board.conflicts.open, *board.conflicts.closed):
+    for conflict in (*board.disputes.open, *board.disputes.closed):
         if conflict.id == name:
             return {"now": now, "kind": "conflict", "conflict": _json(conflict)}
+    for sync in board.syncs.syncs if board.syncs else ():
+        if sync.sync == name:
+            return {"now": now, "kind": "sync", "sync": _json(sync)}
     for flow in board.flows.flows if board.flows else ():
         if flow.flow == name:
             return {"now": now, "kind": "flow", "flow": _json(flow)}

@@ -4,19 +4,30 @@ Each finding is a sentence: whose fault it is, what is wrong, and after a semico
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from types import MappingProxyType
 
-from alluse_hub.actors.coordinator.conditions import ConditionError, parse
+from alluse_hub.actors.coordinator.conditions import ConditionError
 from alluse_hub.actors.coordinator.declared import meant as _meant
 from alluse_hub.actors.coordinator.declared import resource_problems, take_problems
+from alluse_hub.actors.coordinator.schemas import condition_for
 from alluse_hub.actors.coordinator.templates import check_template
+from alluse_hub.actors.coordinator.timing_checks import timing_problems, window_problems
 from alluse_hub.protocols.claims import Clock, Mode
+from alluse_hub.protocols.emitted import Emitted
 from alluse_hub.protocols.errors import CallerError
 from alluse_hub.protocols.resources import Declared
 from alluse_hub.protocols.rules import Hold, Release, Rule, Tell
 
+NOTHING_DECLARED: Emitted = MappingProxyType({})
 
-def check_rules(rules: Sequence[Rule], resources: Sequence[Declared], workstreams: Sequence[str]) -> list[str]:
-    """All that is wrong, in the order of declaration; empty if nothing is."""
+
+def check_rules(
+    rules: Sequence[Rule],
+    resources: Sequence[Declared],
+    workstreams: Sequence[str],
+    emitted: Emitted = NOTHING_DECLARED,
+) -> list[str]:
+    """All that is wrong, in the order of declaration; empty if nothing is.  ``emitted``: what is declared of events."""
     modes = [resource for resource in resources if isinstance(resource, Mode)]
     found = [f"{mode.resource}: {wrong}" for mode in modes for wrong in _mode(mode, workstreams)]
     found += resource_problems(resources, workstreams)
@@ -27,6 +38,9 @@ def check_rules(rules: Sequence[Rule], resources: Sequence[Declared], workstream
     by_id = {rule.id: rule for rule in rules}
     for rule in rules:
         found += [f"{rule.id}: {wrong}" for wrong in _rule(rule, known, by_id, workstreams)]
+        found += [f"{rule.id}: {wrong}" for wrong in _condition(rule, workstreams, emitted)]
+        found += [f"{rule.id}: {wrong}" for wrong in timing_problems(rule)]
+    found += window_problems(rules)
     found += take_problems(rules, resources)
     return found
 
@@ -71,11 +85,6 @@ def _rule(rule: Rule, modes: dict[str, Mode], rules: dict[str, Rule], workstream
         yield f"listens to {rule.workstream!r}, no workstream; {_meant(rule.workstream, workstreams)}"
     if not rule.event:
         yield "listens to no event; name one"
-    try:
-        parse(rule.when)
-    except ConditionError as error:
-        wrong, _, right = str(error).partition("; ")
-        yield f"condition {rule.when!r}, {wrong}" + (f"; {right}" if right else "")
     if not (rule.hold or rule.release or rule.tell):
         yield "does nothing; give it a hold, a release or a tell"
     placed = [(hold.resource, hold.subject) for hold in rule.hold]
@@ -87,6 +96,14 @@ def _rule(rule: Rule, modes: dict[str, Mode], rules: dict[str, Rule], workstream
         yield from _release(release, modes, rules)
     for tell in rule.tell:
         yield from _tell(tell, modes, workstreams)
+
+
+def _condition(rule: Rule, workstreams: Sequence[str], emitted: Emitted) -> Iterator[str]:
+    try:
+        condition_for(rule, emitted, workstreams)
+    except ConditionError as error:
+        wrong, _, right = str(error).partition("; ")
+        yield f"condition {rule.when!r}, {wrong}" + (f"; {right}" if right else "")
 
 
 def _hold(hold: Hold, modes: dict[str, Mode]) -> Iterator[str]:

@@ -9,7 +9,7 @@ two on their way at once could be heard in either order, and two runs would diff
 
 from collections.abc import Iterator
 
-from alluse_hub.actors.coordinator import conflicts, directives, taking
+from alluse_hub.actors.coordinator import conflicts, cycles, directives, taking
 from alluse_hub.actors.coordinator.rules import Match
 from alluse_hub.actors.coordinator.state import Turn
 from alluse_hub.actors.coordinator.templates import FieldError, filled_parameters
@@ -47,6 +47,7 @@ def issue(turn: Turn, match: Match, tell: Tell, key: str, *, waits: bool = False
         takes=tell.takes,
         uses=tell.uses if waits else (),
         waits=waits,
+        chain=cycles.chain_of(turn, match.event.cause),
     )
     if why := turn.unreachable(tell.workstream, tell.deadline_s):
         _done(turn, issued, ok=False, error=why)

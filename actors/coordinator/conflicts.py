@@ -47,8 +47,11 @@ def close(turn: Turn, id_: str, *, outcome: str, winner: str, sentence: str) -> 
 
 
 def close_left_open(turn: Turn) -> None:
-    """Conflicts whose closing was cut off by the death of an earlier incarnation: the arbiter's word stands."""
+    """Conflicts whose closing was cut off by the death of an earlier incarnation: the arbiter's word stands.  Not those
+    about which somebody is asked."""
     for opened in tuple(turn.ledger.conflicts.values()):
+        if turn.ledger.docket.is_open(opened.id):
+            continue
         mode = turn.state.book.modes.get(opened.resource)
         ruling = None if mode is None else turn.ruling(mode)
         winner = "" if ruling is None or ruling.holder is None else ruling.holder.id

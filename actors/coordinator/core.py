@@ -4,9 +4,36 @@ Every letter makes one ``Turn``.  What must survive is in the ledger and changes
 short, the next one either decides a round afresh, of which nothing was sent, or goes on with what was decided.
 """
 
-from alluse_hub.actors.coordinator import claiming, commands, conflicts, directives, governing, operators, reach, rounds, views
+from alluse_hub.actors.coordinator import (
+    approving,
+    claiming,
+    commands,
+    conflicts,
+    deadlines,
+    directives,
+    governing,
+    lowering,
+    negotiating,
+    operators,
+    people,
+    reach,
+    rounds,
+    taking,
+    terms,
+    views,
+)
 from alluse_hub.actors.coordinator.ledger import FACTS
 from alluse_hub.actors.coordinator.state import Coordinator, Turn, evolved, restored, start
+from alluse_hub.protocols.approvals import AskApprovals, DecideApproval, SetLevel
+from alluse_hub.protocols.arbitration import (
+    ClaimResource,
+    DecideConflict,
+    OfferYield,
+    OverrideFloor,
+    ReleaseClaim,
+    StoodDown,
+    YieldDone,
+)
 from alluse_hub.protocols.claims import Clock, DirectiveAck, PlaceClaim, WithdrawClaim
 from alluse_hub.protocols.effects import Core, Decision
 from alluse_hub.protocols.flow import Consider, Present
@@ -24,23 +51,24 @@ LAPSES = "lapses"
 
 def decide(state: Coordinator, letter: Envelope) -> Decision[Coordinator]:
     turn = Turn(state, letter.at)
+    turn.person = getattr(letter.body, "by", "")
     is_board_new = False
     match letter.body:
-        case Started():
-            _started(turn)
+        case Started(incarnation=incarnation):
+            _started(turn, incarnation)
             is_board_new = True
         case Consider() as shown:
             rounds.consider(turn, shown)
-        case CommandReply() as reply:
-            reach.answered(turn, reply.workstream)
-            commands.answered(turn, reply)
-        case DirectiveAck() as ack:
-            reach.answered(turn, ack.resource.partition("/")[0])
-            directives.acknowledged(turn, ack)
+        case ClaimResource() | ReleaseClaim() | OverrideFloor() | DecideConflict() as order:
+            people.take(turn, letter.sender, order)
+        case CommandReply() | DirectiveAck() | OfferYield() | YieldDone() | StoodDown() as word:
+            _answered(turn, word)
         case PlaceClaim() as asked:
             operators.place(turn, letter.sender, asked)
         case WithdrawClaim() as asked:
             operators.withdraw(turn, letter.sender, asked)
+        case AskApprovals() | DecideApproval() | SetLevel() as order:
+            approving.take(turn, letter.sender, order)
         case AskRules() | ChangeRules() | SwitchRule() | SwitchAuto() | RunRule() as order:
             governing.take(turn, letter.sender, order)
         case Present() as word:
@@ -57,8 +85,10 @@ def decide(state: Coordinator, letter: Envelope) -> Decision[Coordinator]:
             _woken(turn, timer)
         case other:
             raise TypeError(f"the coordinator does not take {type(other).__name__}")
-    commands.grant_freed(turn)
+    _settle(turn)
     rounds.finish_if_answered(turn)
+    deadlines.settle(turn)
+    approving.settle(turn)
     _arm_lapse(turn)
     if is_board_new:
         views.show_all(turn)
@@ -67,20 +97,52 @@ def decide(state: Coordinator, letter: Envelope) -> Decision[Coordinator]:
     return turn.done()
 
 
-def _started(turn: Turn) -> None:
+def _answered(turn: Turn, word: CommandReply | DirectiveAck | OfferYield | YieldDone | StoodDown) -> None:
+    match word:
+        case CommandReply() if word.key.startswith(negotiating.KEY):
+            negotiating.replied(turn, word)
+            directives.settle(turn)
+        case CommandReply():
+            reach.answered(turn, word.workstream)
+            commands.answered(turn, word)
+        case DirectiveAck():
+            reach.answered(turn, word.resource.partition("/")[0])
+            directives.acknowledged(turn, word)
+        case OfferYield():
+            negotiating.offered(turn, word)
+        case YieldDone():
+            negotiating.done(turn, word)
+            directives.settle(turn)
+        case StoodDown():
+            terms.heard(turn, word)
+
+
+def _settle(turn: Turn) -> None:
+    """What follows from claims and answers that are gone: others have what was taken, conflicts are over."""
+    negotiating.settle(turn)
+    lowering.settle(turn)
+    taking.grant_standing(turn)
+    commands.grant_freed(turn)
+
+
+def _started(turn: Turn, incarnation: int) -> None:
     """Take up what an earlier life left: nothing was sent of a round that it did not decide to the end."""
     if turn.ledger.before is not None:
         turn.record(RoundAbandoned(round=turn.ledger.round))
+    terms.begin(turn, incarnation)
     governing.take_up(turn)
     claiming.drop_undeclared(turn)
     claiming.lapse(turn)
     conflicts.close_left_open(turn)
+    negotiating.take_up(turn)
     directives.take_up(turn)
     commands.take_up(turn)
+    approving.take_up(turn)
 
 
 def _present(turn: Turn, word: Present) -> None:
     before = turn.state.presence.get(word.workstream)
+    terms.met(turn, word.workstream)
     turn.state = replace(turn.state, presence={**turn.state.presence, word.workstream: word.presence})
     if word.presence == "out":
         commands.fail_all(turn, word.workstream, f"{word.workstream} is out")
@@ -103,6 +165,17 @@ def _woken(turn: Turn, timer: str) -> None:
             turn.state = replace(turn.state, lapse_at=None)
             claiming.lapse(turn)
             directives.settle(turn)
+        case deadlines.DUE:
+            deadlines.meet(turn)
+        case approving.DUE:
+            approving.meet(turn)
+        case "yield":
+            negotiating.no_answer(turn, about)
+            directives.settle(turn)
+        case "people":
+            negotiating.nobody_decided(turn, about)
+        case "term":
+            terms.no_answer(turn, about)
         case "directive":
             directives.no_answer(turn, about)
         case "command":
@@ -144,6 +217,16 @@ COORDINATOR: Core[Coordinator] = Core(
             DirectiveAck,
             PlaceClaim,
             WithdrawClaim,
+            ClaimResource,
+            ReleaseClaim,
+            OverrideFloor,
+            DecideConflict,
+            OfferYield,
+            YieldDone,
+            StoodDown,
+            AskApprovals,
+            DecideApproval,
+            SetLevel,
             AskRules,
             ChangeRules,
             SwitchRule,

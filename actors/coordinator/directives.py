@@ -6,10 +6,12 @@ said again until it is obeyed.  After a few tries in vain the round goes on with
 never given up, and meanwhile the resource counts as being at its fail-safe rung for whoever wants to use it.
 """
 
+from alluse_hub.actors.coordinator import conflicts, flapping, gating
 from alluse_hub.actors.coordinator.arbiter import Ruling, explained, permits
 from alluse_hub.actors.coordinator.leases import as_text, end
 from alluse_hub.actors.coordinator.state import Turn
 from alluse_hub.protocols.claims import (
+    ConflictClass,
     Directive,
     DirectiveAck,
     DirectiveAnswered,
@@ -45,19 +47,24 @@ def pause_s(tries: int) -> float:
 def settle(turn: Turn) -> None:
     """Issue a directive for every resource whose ruling is no longer what its workstream was told."""
     for mode in turn.state.book.modes.values():
-        ruling = turn.ruling(mode)
         told = turn.ledger.directives.get(mode.resource)
         default = mode.rungs[0].name
         rung = told.issued.rung if told is not None else default
+        ruling = flapping.latched(turn, turn.ruling(mode), rung)
         if ruling.rung == rung == default:
+            gating.not_needed(turn, mode.resource)
             continue  # who holds it open is nothing to the workstream
         if told is not None and (rung, told.issued.claims, told.issued.lease) == (
             ruling.rung,
             ruling.claims,
             ruling.lease,
         ):
+            gating.not_needed(turn, mode.resource)
             continue
-        _issue(turn, ruling, loosens=_loosens(ruling, mode, rung, told.issued.lease if told else None))
+        loosens = _loosens(ruling, mode, rung, told.issued.lease if told else None)
+        if gating.may_direct(turn, ruling, loosens=loosens):
+            _issue(turn, ruling, loosens=loosens)
+            gating.directed(turn, mode.resource)
 
 
 def _loosens(ruling: Ruling, mode: Mode, rung: str, lease: Lease | None) -> bool:
@@ -86,6 +93,8 @@ def _issue(turn: Turn, ruling: Ruling, *, loosens: bool, above: int = 0) -> None
         lease=ruling.lease,
         loosens=loosens,
         round=turn.ledger.round,
+        at=flapping.moment(turn),
+        chain=turn.led.get(mode.resource, ()),
     )
     turn.record(issued)
     turn.forget(timer_of(mode.resource))
@@ -122,6 +131,7 @@ def say(turn: Turn, resource: str, *, committed: bool) -> None:
         reason=issued.why,
         deadline_s=DEADLINE_S,
         round=issued.round,
+        epoch=turn.ledger.docket.epoch,
     )
     workstream = resource.partition("/")[0]
     pause = pause_s(turn.tried(timer_of(resource)))
@@ -188,6 +198,16 @@ def acknowledged(turn: Turn, ack: DirectiveAck) -> None:
         turn.forget(timer_of(ack.resource))
     mode = turn.state.book.modes.get(ack.resource)
     if ack.outcome == "stale" and ack.seen >= ack.fence and mode is not None:
+        conflicts.conflict(
+            turn,
+            ConflictClass.AUTHORITY,
+            ack.resource,
+            (mode.workstream, COORDINATOR),
+            f"{mode.workstream} has seen fence {ack.seen} of {ack.resource}, and was told {ack.fence}.",
+            outcome="fence raised",
+            winner=COORDINATOR,
+            closed=f"There is no other coordinator now: it is told again, with fence {ack.seen + 1}.",
+        )
         # Its memory reaches further than ours: go above it.
         _issue(turn, turn.ruling(mode), loosens=directed.issued.loosens, above=ack.seen)
 
@@ -200,6 +220,10 @@ def refusal(turn: Turn, use: str) -> tuple[str, Ruling]:
     if not permits(ruling, name):
         return f"{resource} is {ruling.rung}, which {_permitted(mode, ruling.rung)}", ruling
     told = turn.ledger.directives.get(resource)
+    if told is not None and told.issued.rung in {rung.name for rung in mode.rungs[mode.height(ruling.rung) + 1 :]}:
+        stays = mode.rungs[mode.height(told.issued.rung)]
+        if name not in stays.uses:
+            return f"{resource} stays {stays.name} until people agree, which {_permitted(mode, stays.name)}", ruling
     if told is not None and told.is_in_doubt:
         safe = mode.fail_safe or mode.rungs[-1].name
         if name not in mode.rungs[mode.height(safe)].uses:

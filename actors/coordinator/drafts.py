@@ -1,9 +1,9 @@
 """Drafts of workflows: what is doubtful in them, before there is anything that runs them.
 
 The hub runs no workflows yet; a ``[[workflow]]`` in a file of rules is looked at by ``rules check`` and by nobody else.
-Looked at: ``id``; ``schedule`` with ``cron`` and ``zone``; ``after``, tables with ``workflow`` and ``policy``; ``step``,
-tables with ``id``, ``workstream``, ``command``, the effects that a rule's tell declares, and ``next``, ``on_success`` and
-``on_failure``, which name steps.
+Looked at: ``id``; ``schedule`` with ``cron`` and ``zone``; ``after``, tables with ``workflow`` and ``policy``; and
+``step``, tables with ``id``, ``workstream``, ``command``, the effects that a rule's tell declares, and ``next``,
+``on_success`` and ``on_failure``, which name steps.
 
 Pure: what comes in is a table as TOML has it, in whatever shape.
 """

@@ -7,9 +7,10 @@ is answered once it is on disk.
 
 from pydantic import TypeAdapter
 
-from alluse_hub.actors.coordinator import by_hand
+from alluse_hub.actors.coordinator import approving, by_hand
 from alluse_hub.actors.coordinator.checks import check_rules, known_rule
 from alluse_hub.actors.coordinator.ledger import Tally
+from alluse_hub.actors.coordinator.rules import listened
 from alluse_hub.actors.coordinator.ruleset import Change, change_of, taken_up, with_these
 from alluse_hub.actors.coordinator.state import Turn
 from alluse_hub.protocols.message import Json, Message
@@ -39,8 +40,7 @@ def take_up(turn: Turn) -> None:
 
 
 def tell_router(turn: Turn) -> None:
-    rules = turn.ledger.ruleset.rules.values()
-    events = sorted({f"{rule.workstream}.{rule.event}" for rule in rules})
+    events = sorted(listened(turn.ledger.ruleset.rules.values()))
     turn.send(ROUTER, ConsiderThese(events=tuple(events)))
 
 
@@ -88,7 +88,7 @@ def _whole(turn: Turn) -> Json:
 
 def _problems(turn: Turn, rules: tuple[Rule, ...]) -> list[str]:
     spec = turn.state.book.spec
-    return check_rules(rules, spec.resources, spec.workstreams)
+    return check_rules(rules, spec.resources, spec.workstreams, spec.emitted)
 
 
 def _change(turn: Turn, sender: str, order: ChangeRules) -> None:
@@ -115,6 +115,7 @@ def _put(turn: Turn, sender: str, about: str, wanted: tuple[Rule, ...], how: str
         _answer(turn, sender, about, f"nothing changes; revision {turn.ledger.ruleset.revision} stands")
         return
     turn.commit(fact)
+    approving.void_of_changed_rules(turn)
     tell_router(turn)
     words = [
         f"{verb}: {', '.join(ids)}"

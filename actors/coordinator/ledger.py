@@ -10,12 +10,18 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
+from alluse_hub.actors.coordinator import approvals
 from alluse_hub.actors.coordinator import docket as dockets
+from alluse_hub.actors.coordinator import timing as timings
+from alluse_hub.actors.coordinator.approvals import Approvals
 from alluse_hub.actors.coordinator.docket import Docket
 from alluse_hub.actors.coordinator.ruleset import RuleSet, folded
+from alluse_hub.actors.coordinator.timing import Timing
+from alluse_hub.protocols.approvals import ApprovalAsked, ApprovalEnded, ApprovalGiven, ApprovalUsed, LevelSet
 from alluse_hub.protocols.claims import (
     Claim,
     ClaimCleared,
+    ClaimCut,
     ClaimEnded,
     ClaimExtended,
     ClaimPlaced,
@@ -24,6 +30,7 @@ from alluse_hub.protocols.claims import (
     ConflictShown,
     DirectiveAnswered,
     DirectiveIssued,
+    Lease,
 )
 from alluse_hub.protocols.message import Fact
 from alluse_hub.protocols.rules import (
@@ -38,6 +45,7 @@ from alluse_hub.protocols.rules import (
     RuleActionRefused,
     RuleCurbed,
     RuleFired,
+    RuleStopped,
     RuleUndecided,
 )
 from alluse_hub.protocols.ruleset import AutoSwitched, RulesChanged
@@ -46,11 +54,15 @@ from alluse_hub.protocols.states import replace
 CONFLICTS_MAX = 200
 """Closed conflicts kept in memory; all are in the trail."""
 
-FACTS: frozenset[type[Fact]] = frozenset(
+CHAINS_MAX = 1_000
+"""Commands, the latest, of which it is known which rules led to them; only those to which another rule's did."""
+
+OWN: frozenset[type[Fact]] = frozenset(
     {
         ActsCommitted,
         AutoSwitched,
         ClaimCleared,
+        ClaimCut,
         ClaimEnded,
         ClaimExtended,
         ClaimPlaced,
@@ -68,11 +80,13 @@ FACTS: frozenset[type[Fact]] = frozenset(
         RuleActionRefused,
         RuleCurbed,
         RuleFired,
+        RuleStopped,
         RuleUndecided,
         RulesChanged,
     }
-    | dockets.FACTS
 )
+
+FACTS = OWN | dockets.FACTS | timings.FACTS | approvals.FACTS
 
 
 class Phase(StrEnum):
@@ -118,6 +132,7 @@ class Ledger:
     directives: dict[str, Directed] = field(default_factory=dict)  # by resource
     commands: dict[str, CommandIssued] = field(default_factory=dict)  # unanswered ones, by key
     ruleset: RuleSet = field(default_factory=RuleSet)
+    approvals: Approvals = field(default_factory=Approvals)
     tallies: dict[str, Tally] = field(default_factory=dict)  # by rule
     by_hand: int = 0  # rules run by people
     conflicts: dict[str, ConflictOpened] = field(default_factory=dict)  # open ones, by id
@@ -129,6 +144,8 @@ class Ledger:
     ordinal: int = 0  # of the session, from 1
     through: dict[str, int] = field(default_factory=dict)  # of the round, by workstream
     docket: Docket = field(default_factory=Docket)
+    chains: dict[str, tuple[str, ...]] = field(default_factory=dict)  # by command: rules before its own, if any
+    timing: Timing = field(default_factory=Timing)
     before: "Ledger | None" = None
 
     def pending(self) -> bool:
@@ -154,7 +171,7 @@ def evolve(ledger: Ledger, fact: Fact) -> Ledger:
     match fact:
         case RoundOpened() | RoundDecided() | RoundClosed() | RoundAbandoned() | ActsCommitted():
             return _round(ledger, fact)
-        case ClaimPlaced() | ClaimExtended() | ClaimCleared() | ClaimEnded():
+        case ClaimPlaced() | ClaimExtended() | ClaimCleared() | ClaimCut() | ClaimEnded():
             return _claim(ledger, fact)
         case DirectiveIssued():
             return _directed(ledger, fact)
@@ -167,8 +184,12 @@ def evolve(ledger: Ledger, fact: Fact) -> Ledger:
             return _closed(ledger, fact)
         case fact if type(fact) in dockets.FACTS:
             return replace(ledger, docket=dockets.folded(ledger.docket, fact))
+        case _ if type(fact) in timings.FACTS:
+            return replace(ledger, timing=timings.folded(ledger.timing, fact))
         case RulesChanged() | AutoSwitched():
             return replace(ledger, ruleset=folded(ledger.ruleset, fact))
+        case ApprovalAsked() | ApprovalGiven() | ApprovalEnded() | ApprovalUsed() | LevelSet():
+            return replace(ledger, approvals=approvals.folded(ledger.approvals, fact))
         case _:
             return _rule(ledger, fact)
 
@@ -213,7 +234,9 @@ def _claim(ledger: Ledger, fact: Fact) -> Ledger:
             update = {"lease": lease, "cause": cause, "reason": reason}
         case ClaimCleared(id=id_):
             update = {"lease": ledger.claims[id_].lease.model_copy(update={"until_cleared": False})}
-        case ClaimEnded(id=id_):
+        case ClaimCut(id=id_, until=until):
+            update = {"lease": Lease(until=until)}
+        case ClaimEnded():
             return _ended(ledger, fact)
         case other:
             raise TypeError(f"{type(other).__name__} is no fact of a claim")
@@ -270,6 +293,13 @@ def _closed(ledger: Ledger, fact: ConflictClosed) -> Ledger:
     return replace(ledger, conflicts=_without(ledger.conflicts, fact.id), resolved=resolved, docket=docket)
 
 
+def _linked(chains: dict[str, tuple[str, ...]], issued: CommandIssued) -> dict[str, tuple[str, ...]]:
+    if not issued.chain:
+        return chains
+    latest = dict(tuple(chains.items())[-CHAINS_MAX + 1 :])
+    return {**latest, issued.key: issued.chain}
+
+
 def _rule(ledger: Ledger, fact: Fact) -> Ledger:
     match fact:
         case RuleFired(rule=rule, event=event):
@@ -285,7 +315,11 @@ def _rule(ledger: Ledger, fact: Fact) -> Ledger:
             tally = ledger.tallies.get(rule, Tally())
             changed = replace(tally, last_result=f"curbed: {skipped} events too many in one round")
         case CommandIssued(key=key):
+            ledger = replace(ledger, chains=_linked(ledger.chains, fact))
             return replace(ledger, commands=_with(ledger.commands, key, fact))
+        case RuleStopped(rule=rule, why=why):
+            tally = ledger.tallies.get(rule, Tally())
+            changed = replace(tally, failures=tally.failures + 1, last_result=f"stopped: {why}")
         case CommandGranted(key=key):
             granted = ledger.commands[key].model_copy(update={"waits": False})
             return replace(ledger, commands=_with(ledger.commands, key, granted))

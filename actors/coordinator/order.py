@@ -1,7 +1,8 @@
 """Who goes first: a total order over the claims on a resource, by its policy.
 
-Whom a person has decided for goes first of all; then the higher tier; then what the policy looks at; then who was
-placed earlier, then the smaller id.  No two claims are equal, so the outcome depends on no order of arrival.
+Whom a person has decided for goes first of all, then an override, for which two stand; then the higher tier; then what
+the policy looks at; then who was placed earlier, then the smaller id.  No two claims are equal, so the outcome depends
+on no order of arrival.
 
 Waiting adds to a priority, one for each ``age_s``, and never to a tier: otherwise a sync that waits would outrank a
 person in the end, and without it one of low priority might wait for ever.  Pure.
@@ -41,7 +42,7 @@ def key(
     claim: Claim, policy: Policy, now: Now, favoured: Favoured = NOBODY, age_s: float = float("inf")
 ) -> tuple[object, ...]:
     """The smallest goes first."""
-    first = (claim.id not in favoured, -TIERS[claim.tier])
+    first = (claim.id not in favoured, not claim.overrides, -TIERS[claim.tier])
     last = (claim.placed, claim.id)
     match policy:
         case Policy.RECENT:
@@ -61,6 +62,8 @@ def first_difference(
     why = f"{winner.holder} goes first: "
     if (winner.id in favoured) != (loser.id in favoured):
         return f"{why}so it was decided"
+    if bool(winner.overrides) != bool(loser.overrides):
+        return f"{why}two people stand for it"
     if winner.tier is not loser.tier:
         return f"{why}{winner.tier} before {loser.tier}"
     priorities = priority(winner, now, age_s), priority(loser, now, age_s)

@@ -152,7 +152,8 @@ def pool_explained(ruling: PoolRuling) -> str:
         first = ruling.queue[0]
         fate = ruling.fate(first.id)
         assert fate is not None, "it is in the queue"
-        sentences.append(f"{len(ruling.queue)} wait, first {named(first)}: {fate.why}.")
+        count = len(ruling.queue)
+        sentences.append(f"{count} wait{'s' if count == 1 else ''}, first {named(first)}: {fate.why}.")
         others = ruling.queue[1:]
         if others and pool.policy is not Policy.FAIR_SHARE:
             why = first_difference(first, others[0], pool.policy, ruling.now, age_s=pool.age_s)

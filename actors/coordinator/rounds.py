@@ -6,22 +6,26 @@ first, each against the ruling that is now in force.  The round is over when eve
 """
 
 from collections import Counter
+from collections.abc import Sequence
 
-from alluse_hub.actors.coordinator import claiming, commands, conflicts, directives, taking
+from alluse_hub.actors.coordinator import claiming, commands, conflicts, cycles, directives, gating, taking
 from alluse_hub.actors.coordinator.arbiter import Ruling
+from alluse_hub.actors.coordinator.fields import as_known
 from alluse_hub.actors.coordinator.leases import Now, lapsed, of_hold
 from alluse_hub.actors.coordinator.ledger import Phase
-from alluse_hub.actors.coordinator.rules import URGENCY, Match, matches, most_urgent_first
+from alluse_hub.actors.coordinator.rules import URGENCY, Match, most_urgent_first
+from alluse_hub.actors.coordinator.sight import Sight
 from alluse_hub.actors.coordinator.state import Turn
 from alluse_hub.actors.coordinator.templates import FieldError, filled_text
 from alluse_hub.protocols.claims import Claim
-from alluse_hub.protocols.flow import Consider, Considered
+from alluse_hub.protocols.flow import Consider, Considered, Event
 from alluse_hub.protocols.names import ROUTER
 from alluse_hub.protocols.rules import (
     Hold,
     RoundClosed,
     RoundDecided,
     RoundOpened,
+    Rule,
     RuleActionRefused,
     RuleCurbed,
     RuleFired,
@@ -53,15 +57,22 @@ def consider(turn: Turn, shown: Consider) -> None:
     is_next = bool(shown.session) and shown.session != ledger.session
     session = shown.session or ledger.session
     ordinal = ledger.ordinal + is_next
-    found = matches(turn.state.book, shown.events) if ledger.ruleset.auto else []
+    events = as_known(shown.events, turn.state.book.spec.fields)
     now = Now(turn.at, ordinal, session)
-    if not found and not turn.ledger.pending() and not lapsed(tuple(ledger.claims.values()), now):
+    sight = Sight(turn.state.book, ledger.timing, now)
+    found = seen(sight, events, auto=ledger.ruleset.auto)
+    facts = sight.facts()
+    is_quiet = not (found or facts or sight.ended)
+    if is_quiet and not turn.ledger.pending() and not lapsed(tuple(ledger.claims.values()), now):
         turn.record(RoundClosed(round=shown.round, session=session, ordinal=ordinal))
         turn.send(ROUTER, Considered(round=shown.round))
         return
     turn.record(RoundOpened(round=shown.round, session=session, ordinal=ordinal))
+    for fact in facts:
+        turn.record(fact)
     claiming.lapse(turn)
-    fired = _fire(turn, found)
+    end_kept(turn, sight.ended)
+    fired = fire(turn, found)
     directives.settle(turn)
     tell_for(turn, most_urgent_first(fired))
     if turn.ledger.pending():
@@ -85,10 +96,21 @@ def _close(turn: Turn) -> None:
     turn.record(RoundClosed(round=at.round, session=at.session, ordinal=at.ordinal, through=at.through))
 
 
-def _fire(turn: Turn, found: list[Match]) -> list[Match]:
+def seen(sight: Sight, events: Sequence[Event], *, auto: bool) -> list[Match]:
+    """What deadlines and events lead to, one after the other.  Windows grow even while no rule is looked at."""
+    found = sight.due() if auto else []
+    for event in events:
+        sight.hear(event)
+        if auto:
+            found += sight.matches(event)
+    return found
+
+
+def fire(turn: Turn, found: list[Match]) -> list[Match]:
     """Record, hold and release; returns the firings that may send commands."""
     counts: Counter[str] = Counter()
     fired: list[Match] = []
+    stopped: list[tuple[Match, tuple[str, ...]]] = []
     for match in found:
         rule = match.rule
         counts[rule.id] += 1
@@ -97,16 +119,31 @@ def _fire(turn: Turn, found: list[Match]) -> list[Match]:
             if not is_curbed:
                 turn.record(RuleUndecided(rule=rule.id, event=match.event.id, why=match.why))
             continue
+        if chain := cycles.stops(turn, match):
+            if not is_curbed:
+                stopped.append((match, chain))
+            for hold in (hold for hold in rule.hold if hold.safety):
+                hold_for(turn, match, hold, is_curbed=is_curbed)
+            continue
         if not is_curbed:
             turn.record(RuleFired(rule=rule.id, event=match.event.id, round=turn.ledger.round, why=match.why))
             fired.append(match)
         for hold in rule.hold:
             hold_for(turn, match, hold, is_curbed=is_curbed)
         release_for(turn, match, is_curbed=is_curbed)
+    cycles.stopped(turn, stopped)
     for rule_id, count in sorted(counts.items()):
         if count > FIRINGS_MAX:
             turn.record(RuleCurbed(rule=rule_id, round=turn.ledger.round, skipped=count - FIRINGS_MAX))
     return fired
+
+
+def end_kept(turn: Turn, ended: Sequence[tuple[Rule, str]]) -> None:
+    """End the holds of rules whose ``keep`` has passed; the key is their subject."""
+    for rule, key in ended:
+        for hold in rule.hold:
+            id_ = claiming.claim_id(rule.id, hold.resource, key)
+            claiming.clear(turn, id_, rule.id, f"its condition has been over for {rule.keep}")
 
 
 def hold_for(turn: Turn, match: Match, hold: Hold, *, is_curbed: bool) -> None:
@@ -130,6 +167,7 @@ def hold_for(turn: Turn, match: Match, hold: Hold, *, is_curbed: bool) -> None:
         reason=f"{match.why} in {match.event.id}",
         cause=match.event.id,
     )
+    turn.lead(hold.resource, (*cycles.chain_of(turn, match.event.cause), rule.id))
     claiming.place(turn, claim)
 
 
@@ -137,6 +175,7 @@ def release_for(turn: Turn, match: Match, *, is_curbed: bool) -> None:
     for release in match.rule.release:
         subject = _subject(turn, match, release.subject, is_curbed=is_curbed)
         if subject is not None:
+            turn.lead(release.resource, (*cycles.chain_of(turn, match.event.cause), match.rule.id))
             id_ = claiming.claim_id(release.of, release.resource, subject)
             claiming.clear(turn, id_, match.rule.id, f"{match.why} in {match.event.id}")
 
@@ -158,20 +197,33 @@ def _subject(turn: Turn, match: Match, template: str, *, is_curbed: bool) -> str
 def tell_for(turn: Turn, fired: list[Match], mark: str = "") -> None:
     """``mark`` tells the keys of these commands from those of the round itself."""
     counts: Counter[str] = Counter()
-    refused: dict[tuple[str, str, str], list[tuple[Match, str, Ruling]]] = {}
-    short: dict[tuple[str, str, str, bool], list[tuple[Match, str]]] = {}
+    told: list[tuple[Match, Tell, str]] = []
     for match in fired:
         for tell in match.rule.tell:
             counts[match.rule.id] += 1
-            key = f"c/{turn.ledger.round}/{match.rule.id}/{mark}{counts[match.rule.id]}"
-            against = _refused(turn, match, tell)
-            if against is not None:
-                why, use, ruling = against
-                refused.setdefault((match.rule.id, tell.command, use), []).append((match, why, ruling))
-            elif (lacks := taking.shortage(turn, tell)) is None:
-                commands.issue(turn, match, tell, key)
-            else:
-                _issue_short(turn, match, tell, key, lacks, short)
+            told.append((match, tell, f"c/{turn.ledger.round}/{match.rule.id}/{mark}{counts[match.rule.id]}"))
+    _tell(turn, told, is_agreed=False)
+
+
+def tell_now(turn: Turn, match: Match, tell: Tell, key: str) -> None:
+    """One command that people have agreed to."""
+    _tell(turn, [(match, tell, key)], is_agreed=True)
+
+
+def _tell(turn: Turn, told: list[tuple[Match, Tell, str]], *, is_agreed: bool) -> None:
+    refused: dict[tuple[str, str, str], list[tuple[Match, str, Ruling]]] = {}
+    short: dict[tuple[str, str, str, bool], list[tuple[Match, str]]] = {}
+    for match, tell, key in told:
+        against = _refused(turn, match, tell)
+        if against is not None:
+            why, use, ruling = against
+            refused.setdefault((match.rule.id, tell.command, use), []).append((match, why, ruling))
+        elif not is_agreed and not gating.may_tell(turn, match, tell, key):
+            continue
+        elif (lacks := taking.shortage(turn, tell)) is None:
+            commands.issue(turn, match, tell, key)
+        else:
+            _issue_short(turn, match, tell, key, lacks, short)
     for (rule, command, use), cases in refused.items():
         conflicts.hold_breach(turn, rule, command, use, cases)
     for (rule, command, pool, _), lacking in short.items():

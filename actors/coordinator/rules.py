@@ -4,14 +4,16 @@ Rules of higher priority go first, then those declared earlier.  A rule fires on
 unknown it does nothing, and that is recorded too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from alluse_hub.actors.coordinator.conditions import Condition, evaluate, holds, parse
+from alluse_hub.actors.coordinator.conditions import Condition, ConditionError, parse
+from alluse_hub.actors.coordinator.timing import Timed
+from alluse_hub.actors.coordinator.watching import Watch
 from alluse_hub.protocols.claims import Mode
 from alluse_hub.protocols.flow import Event
 from alluse_hub.protocols.rules import CoordinatorSpec, Priority, Rule
@@ -25,6 +27,7 @@ URGENCY = {Priority.CRITICAL: 3, Priority.HIGH: 2, Priority.MEDIUM: 1, Priority.
 class Compiled:
     rule: Rule
     condition: Condition
+    timed: Timed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +49,18 @@ class Book:
     modes: dict[str, Mode]
     running: tuple[Rule, ...]  # as declared
     rules: dict[tuple[str, str], tuple[Compiled, ...]]  # by workstream and event
+    watch: Watch  # the windows that their conditions ask for
 
     @classmethod
     def of(cls, spec: CoordinatorSpec) -> "Book":
         """With the rules of the specification.  Raises ConditionError for a condition that cannot be read."""
-        return cls(spec, {mode.resource: mode for mode in spec.modes}, spec.rules, _by_trigger(spec.rules))
+        rules = _by_trigger(spec.rules)
+        return cls(spec, {mode.resource: mode for mode in spec.modes}, spec.rules, rules, _watch(rules))
 
     def with_rules(self, running: tuple[Rule, ...]) -> "Book":
         """Raises ConditionError for a condition that cannot be read."""
-        return replace(self, running=running, rules=_by_trigger(running))
+        rules = _by_trigger(running)
+        return replace(self, running=running, rules=rules, watch=_watch(rules))
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # Any: pydantic's
@@ -75,21 +81,25 @@ def _by_trigger(running: Sequence[Rule]) -> dict[tuple[str, str], tuple[Compiled
     for rule in ordered:
         if rule.enabled:
             key = (rule.workstream, rule.event)
-            rules[key] = (*rules.get(key, ()), Compiled(rule, parse(rule.when)))
+            rules[key] = (*rules.get(key, ()), Compiled(rule, parse(rule.when), Timed.of(rule)))
     return rules
 
 
-def matches(book: Book, events: Sequence[Event]) -> list[Match]:
-    """In the order of the events, and for each in the order of the rules."""
-    found: list[Match] = []
-    for event in events:
-        for compiled in book.rules.get((event.ws, event.event), ()):
-            value = holds(compiled.condition, event.payload)
-            if value is not False:
-                why = evaluate(compiled.condition, event.payload).why
-                if not compiled.condition.fields:
-                    why = f"{event.event} happened"
-                found.append(Match(compiled.rule, event, value is True, why))
+def _watch(rules: dict[tuple[str, str], tuple[Compiled, ...]]) -> Watch:
+    return Watch.over(compiled.condition for found in rules.values() for compiled in found)
+
+
+def listened(rules: Iterable[Rule]) -> set[str]:
+    """What they must be shown, as ``ws3.session_opened``: the events they listen to, and those that their conditions
+    count.  Conditions that cannot be read are passed over."""
+    found: set[str] = set()
+    for rule in rules:
+        found.add(f"{rule.workstream}.{rule.event}")
+        try:
+            windows = parse(rule.when).windows
+        except ConditionError:
+            continue
+        found.update(stream.trigger for window in windows for stream in window.streams)
     return found
 
 

@@ -10,6 +10,7 @@ from alluse_hub.actors.coordinator.arbiter import Ruling, in_force
 from alluse_hub.actors.coordinator.leases import Now
 from alluse_hub.actors.coordinator.ledger import Ledger, evolve
 from alluse_hub.actors.coordinator.rules import Book
+from alluse_hub.actors.coordinator.timing import Timing
 from alluse_hub.protocols.claims import Mode
 from alluse_hub.protocols.effects import CancelWake, Commit, Decision, Effect, Record, Send, Wake
 from alluse_hub.protocols.message import Fact, Message
@@ -29,7 +30,12 @@ class Coordinator:
     presence: dict[str, str] = field(default_factory=dict)  # of programs, as their monitors say
     tries: dict[str, int] = field(default_factory=dict)  # of what is being said again, by timer
     breakers: dict[str, Breaker] = field(default_factory=dict)  # towards the monitors
+    approval_at: float | None = None  # hub time of the armed end of a proposal
+    heeded: frozenset[str] = frozenset()  # monitors that know this term
     lapse_at: float | None = None  # hub time of the armed lapse
+    due_at: float | None = None  # hub time of the armed deadline of a rule
+    armed_for: Timing | None = None  # what it was armed for
+    settled: Book | None = None  # the rules that windows were opened for
 
 
 def start(name: str, spec: Message) -> Coordinator:
@@ -64,7 +70,9 @@ class Turn:
         self._at_once: list[Effect] = []
         self._held: list[Effect] = []
         self._answers: list[Effect] = []
+        self.led: dict[str, tuple[str, ...]] = {}  # by resource: the rules that have claimed or released it now
         self._is_committed = False
+        self.person = ""  # who ordered it, if a person did
 
     @property
     def ledger(self) -> Ledger:
@@ -76,6 +84,10 @@ class Turn:
 
     def ruling(self, mode: Mode) -> Ruling:
         return in_force(mode, self.ledger.claims.values(), self.now, self.ledger.docket.favoured_on(mode.resource))
+
+    def lead(self, resource: str, rules: tuple[str, ...]) -> None:
+        """These rules, one by the other, have led to what becomes of the resource."""
+        self.led[resource] = tuple(dict.fromkeys((*self.led.get(resource, ()), *rules)))
 
     def declared(self, resource: str) -> Declared | None:
         return next((known for known in self.state.book.spec.resources if known.resource == resource), None)

@@ -14,7 +14,7 @@ from alluse_hub.actors.coordinator.fates import LISTED_MAX
 from alluse_hub.actors.coordinator.pools import PoolRuling
 from alluse_hub.actors.coordinator.rules import URGENCY
 from alluse_hub.actors.coordinator.state import Turn
-from alluse_hub.protocols.claims import Claim, Lease
+from alluse_hub.protocols.claims import Claim, ClaimGranted, Lease
 from alluse_hub.protocols.resources import Pool, taken
 from alluse_hub.protocols.rules import CommandIssued, Rule, Tell
 
@@ -117,3 +117,11 @@ def granted_now(turn: Turn) -> Iterator[CommandIssued]:
 
 def sentence(turn: Turn, pool: Pool) -> str:
     return explained(ruling(turn, pool))
+
+
+def grant_standing(turn: Turn) -> None:
+    """Give claims that are no command's what they take, where there is enough now."""
+    for pool in turn.state.book.spec.pools:
+        for id_ in ruling(turn, pool).fresh:
+            if id_ in turn.ledger.claims:
+                turn.record(ClaimGranted(id=id_, token=turn.ledger.docket.tokens + 1))

@@ -1,10 +1,15 @@
 """What the board is shown."""
 
-from alluse_hub.actors.coordinator.arbiter import explained
+from alluse_hub.actors.coordinator import lowering, operators, taking
+from alluse_hub.actors.coordinator.arbiter import AnyRuling, Ruling, decide, explained
 from alluse_hub.actors.coordinator.ledger import Ledger, Phase, Tally
+from alluse_hub.actors.coordinator.pools import PoolRuling
 from alluse_hub.actors.coordinator.state import Turn
-from alluse_hub.protocols.claims import ConflictShown, ConflictsShown, Mode, ResourceShown
+from alluse_hub.actors.coordinator.values import DatasetRuling, ValueRuling
+from alluse_hub.protocols.arbitration import Escalated
+from alluse_hub.protocols.claims import ConflictOpened, ConflictShown, ConflictsShown, ResourceShown
 from alluse_hub.protocols.names import BOARD
+from alluse_hub.protocols.resources import Declared, Pool
 from alluse_hub.protocols.rules import Rule, RuleShown, RulesShown
 
 CONFLICTS_SHOWN = 50
@@ -16,8 +21,11 @@ def show_changes(turn: Turn, before: Ledger) -> None:
     after = turn.ledger
     resources = after.claims is not before.claims or after.directives is not before.directives
     rules = after.tallies is not before.tallies or after.commands is not before.commands
+    resources = resources or after.docket is not before.docket
     if resources or after.ruleset is not before.ruleset or (rules and after.phase is not Phase.WAITING):
         turn.send(BOARD, rules_shown(turn))
+    if after.docket.escalated is not before.docket.escalated:
+        turn.send(BOARD, conflicts_shown(after))
 
 
 def show_all(turn: Turn) -> None:
@@ -31,7 +39,7 @@ def rules_shown(turn: Turn) -> RulesShown:
         rules=tuple(_rule(rule, ledger) for rule in turn.state.book.running),
         revision=ledger.ruleset.revision,
         auto=ledger.ruleset.auto,
-        resources=tuple(_resource(turn, mode) for mode in turn.state.book.modes.values()),
+        resources=tuple(_resource(turn, resource) for resource in turn.state.book.spec.resources),
         session=ledger.session,
         ordinal=ledger.ordinal,
         round=ledger.round,
@@ -59,25 +67,54 @@ def _rule(rule: Rule, ledger: Ledger) -> RuleShown:
     )
 
 
-def _resource(turn: Turn, mode: Mode) -> ResourceShown:
-    ruling = turn.ruling(mode)
-    directed = turn.ledger.directives.get(mode.resource)
+def _resource(turn: Turn, resource: Declared) -> ResourceShown:
+    if isinstance(resource, Pool):
+        ruling: AnyRuling = taking.ruling(turn, resource)
+    else:
+        favoured = turn.ledger.docket.favoured_on(resource.resource)
+        ruling = decide(resource, turn.ledger.claims.values(), turn.now, favoured=favoured)
+    directed = turn.ledger.directives.get(resource.resource)
+    lowerings = turn.ledger.docket.lowerings.values()
     return ResourceShown(
-        resource=mode.resource,
-        rung=ruling.rung,
-        fence=directed.issued.fence if directed else 0,
+        resource=resource.resource,
+        kind=type(resource).__name__.lower(),
+        rung=_said(ruling),
+        fence=operators.fence_of(turn, resource),
         answer=directed.outcome if directed else "",
         claims=tuple(fate.claim.id for fate in ruling.fates),
         explanation=explained(ruling),
+        asks=tuple(lowering.asked_for(one) for one in lowerings if one.resource == resource.resource),
     )
+
+
+def _said(ruling: AnyRuling) -> str:
+    match ruling:
+        case Ruling():
+            return ruling.rung
+        case PoolRuling():
+            return f"{ruling.taken} of {ruling.pool.capacity} taken"
+        case ValueRuling():
+            return ruling.said
+        case DatasetRuling():
+            versions = ruling.holder.versions if ruling.holder is not None else {}
+            return " ".join(f"{writer}:{number}" for writer, number in sorted(versions.items()))
 
 
 def conflicts_shown(ledger: Ledger) -> ConflictsShown:
     return ConflictsShown(
-        open=tuple(
-            ConflictShown(id=c.id, klass=c.klass, resource=c.resource, parties=c.parties, opened=c.sentence)
-            for c in ledger.conflicts.values()
-        ),
+        open=tuple(_open(c, ledger.docket.escalated.get(c.id)) for c in ledger.conflicts.values()),
         closed=ledger.resolved[-CONFLICTS_SHOWN:],
         count=ledger.conflicts_count,
+    )
+
+
+def _open(conflict: ConflictOpened, asked: Escalated | None) -> ConflictShown:
+    return ConflictShown(
+        id=conflict.id,
+        klass=conflict.klass,
+        resource=conflict.resource,
+        parties=conflict.parties,
+        opened=conflict.sentence,
+        question=asked.question if asked is not None else "",
+        choices=asked.choices if asked is not None else (),
     )

@@ -32,6 +32,7 @@ from alluse_hub.protocols.lifecycle import ActorOrderDone, PeerDown, PeerUp, Sta
 from alluse_hub.protocols.message import Envelope, Json, Message
 from alluse_hub.protocols.names import BOARD
 from alluse_hub.protocols.ruleset import CoordinationDone
+from alluse_hub.protocols.sync import SyncOrderDone
 from alluse_hub.protocols.workstream import OrderDone
 
 
@@ -61,6 +62,8 @@ def decide(state: Gateway, letter: Envelope) -> Decision[Gateway]:
             return done(answered(state, letter.sender), f"actor:{name}", ok=ok, text=text)
         case FlowOrderDone(flow=name, ok=ok, text=text):
             return done(answered(state, letter.sender), f"flow:{name}", ok=ok, text=text)
+        case SyncOrderDone(sync=name, ok=ok, text=text):
+            return done(answered(state, letter.sender), f"sync:{name}", ok=ok, text=text)
         case CoordinationDone() as word:
             return coordinated(answered(state, letter.sender), word)
         case Foreseen() as told:
@@ -236,6 +239,7 @@ GATEWAY = Core(
             OrderDone,
             ActorOrderDone,
             FlowOrderDone,
+            SyncOrderDone,
             CoordinationDone,
             CloseIntake,
             Foreseen,

@@ -1,27 +1,47 @@
-"""Orders about the rules, from what a person says to the message for the coordinator.
+"""What people order and ask of the coordinator: from what a person says to the message for it.
 
-A change of the rules takes effect for everybody at once, so one is under way at a time.  All go out after ``Commit``.
+A change of the rules takes effect for everybody at once, so one is under way at a time.  What loosens goes out after
+``Commit``, and so does every change of the rules.
 """
+
+from typing import NamedTuple
 
 from pydantic import JsonValue, ValidationError
 
 from alluse_hub.actors.gateway.orders import Order, Refusal, timeout_of
 from alluse_hub.protocols.admin import Answer, Code
+from alluse_hub.protocols.approvals import AskApprovals, DecideApproval, SetLevel
+from alluse_hub.protocols.arbitration import ClaimResource, DecideConflict, OverrideFloor, ReleaseClaim
 from alluse_hub.protocols.message import Json, Message
 from alluse_hub.protocols.names import COORDINATOR
 from alluse_hub.protocols.ruleset import AskRules, ChangeRules, CoordinationDone, RunRule, SwitchAuto, SwitchRule
 
-ABOUT = "rules:the rules"
 
-ASKS: dict[str, type[Message]] = {
-    "rules-change": ChangeRules,
-    "rules-switch": SwitchRule,
-    "rules-auto": SwitchAuto,
-    "rules-run": RunRule,
-    "rules-set": AskRules,
+class Wanted(NamedTuple):
+    """``message``: its fields are the ``args``, but for ``about`` and ``by``.  ``about``: as ``Order.about``, filled
+    from ``args`` and ``request``; of two orders about the same the second waits.  ``is_question``: nothing changes."""
+
+    message: type[Message]
+    about: str = "rules:the rules"
+    loosens: bool = True
+    is_question: bool = False
+
+
+ASKS: dict[str, Wanted] = {
+    "rules-change": Wanted(ChangeRules),
+    "rules-switch": Wanted(SwitchRule),
+    "rules-auto": Wanted(SwitchAuto),
+    "rules-run": Wanted(RunRule),
+    "rules-set": Wanted(AskRules, "told:{request}", is_question=True),
+    "approvals": Wanted(AskApprovals, "told:{request}", is_question=True),
+    "approve": Wanted(DecideApproval, "approval:{id}"),
+    "level": Wanted(SetLevel, "level:{workstream}"),
+    "claim": Wanted(ClaimResource, "claim:{resource}", loosens=False),
+    "release": Wanted(ReleaseClaim, "release:{claim}"),
+    "override": Wanted(OverrideFloor, "override:{resource}"),
+    "decide": Wanted(DecideConflict, "conflict:{conflict}"),
 }
-"""What can be asked, and what it becomes: its ``args`` are the fields of that, but for ``about`` and ``by``."""
-
+"""What people can ask of the coordinator."""
 
 PERSON_MAX = 80
 """Characters of a person's name."""
@@ -35,17 +55,17 @@ def order(ask: str, args: Json, user: str, request: str) -> Order | Refusal:
         return Refusal(Code.USAGE, f"who is a name of at most {PERSON_MAX} characters")
     if timeout_s is None:
         return Refusal(Code.USAGE, "timeout_s is a number of seconds above 0, at most 600")
-    if ask == "rules-set":
-        about = f"told:{request}"
-        return Order(COORDINATOR, AskRules(about=about), about, loosens=False, timeout_s=timeout_s, is_foresight=True)
+    wanted = ASKS[ask]
     said: dict[str, JsonValue] = {key: value for key, value in args.items() if key not in {"timeout_s", "who"}}
+    about = wanted.about.format_map({"request": request} | {key: str(value)[:200] for key, value in said.items()})
+    by: dict[str, JsonValue] = {} if wanted.is_question else {"by": person}
     try:
-        message = ASKS[ask].model_validate({**said, "about": ABOUT, "by": person})
+        message = wanted.message.model_validate({**said, **by, "about": about})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(step) for step in first["loc"])
-        return Refusal(Code.USAGE, f"{place}: {first['msg']}", "`rules check FILE` tells all that is wrong with a file")
-    return Order(COORDINATOR, message, ABOUT, loosens=True, timeout_s=timeout_s)
+        return Refusal(Code.USAGE, f"{place}: {first['msg']}", f"see the arguments of {ask!r}")
+    return Order(COORDINATOR, message, about, wanted.loosens, timeout_s=timeout_s, is_foresight=wanted.is_question)
 
 
 def told(answer: CoordinationDone, request: str) -> Answer:

@@ -13,7 +13,8 @@ from alluse_hub.protocols.flow import PauseFlow, ResumeFlow
 from alluse_hub.protocols.foresight import Foresee, Foretold
 from alluse_hub.protocols.lifecycle import ChildState, RestartActor, StartActor, StopActor
 from alluse_hub.protocols.message import Json, Message
-from alluse_hub.protocols.names import AUDITOR, ROOT, ROUTER
+from alluse_hub.protocols.names import AUDITOR, REPLICATOR, ROOT, ROUTER
+from alluse_hub.protocols.sync import ForceSync, Play, SwitchSync
 from alluse_hub.protocols.workstream import Maintain, RestartProgram, StartProgram, StopProgram
 
 REASON_MAX = 500
@@ -56,6 +57,8 @@ def order(state: Gateway, ask: str, args: Json, user: str) -> Order | Refusal:
             return Order(ROOT, message, "", loosens=False, text="the hub ends")
         case "flow":
             return _flow(state, name, args, timeout_s)
+        case "sync":
+            return _sync(state, name, reason, args, user, timeout_s)
         case "maintenance":
             return _maintenance(state, name, reason, args, user, timeout_s)
         case _:
@@ -97,6 +100,21 @@ def _flow(state: Gateway, name: str, args: Json, timeout_s: float) -> Order | Re
         return Refusal(Code.USAGE, "say whether the flow is to be `on`: true or false")
     message = ResumeFlow(flow=name) if on else PauseFlow(flow=name)
     return Order(ROUTER, message, f"flow:{name}", loosens=on, timeout_s=timeout_s)
+
+
+def _sync(state: Gateway, name: str, reason: str, args: Json, user: str, timeout_s: float) -> Order | Refusal:
+    """To play and to force loosens; to pause and to stop restricts."""
+    if name not in state.spec.syncs and (name != "all" or not state.spec.syncs):
+        return _unknown("sync", name, (*state.spec.syncs, "all"))
+    do, keep = args.get("do"), args.get("keep", "")
+    if do == "force" and keep in {"", "source", "target"}:
+        message: Message = ForceSync(sync=name, by=user, reason=reason, keep=str(keep))
+        return Order(REPLICATOR, message, f"sync:{name}", loosens=True, timeout_s=timeout_s)
+    plays = {"play": Play.PLAYING, "pause": Play.PAUSED, "stop": Play.STOPPED}
+    if not isinstance(do, str) or do not in plays or keep:
+        return Refusal(Code.USAGE, "do is `play`, `pause`, `stop` or `force`; keep is `source` or `target`, to force")
+    message = SwitchSync(sync=name, play=plays[do], by=user, reason=reason)
+    return Order(REPLICATOR, message, f"sync:{name}", loosens=do == "play", timeout_s=timeout_s)
 
 
 def _maintenance(state: Gateway, name: str, reason: str, args: Json, user: str, timeout_s: float) -> Order | Refusal:

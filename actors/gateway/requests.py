@@ -30,6 +30,7 @@ class GatewaySpec(Message):
     cells: dict[str, str] = Field(default_factory=dict)
     needed_by: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     flows: tuple[str, ...] = ()
+    syncs: tuple[str, ...] = ()
     allow_users: tuple[int | str, ...] = ()
     control_group: str = ""
     trail_reader: str = "alluse_hub.actors.auditor.query"

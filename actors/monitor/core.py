@@ -5,6 +5,7 @@ one over any death, and says how the workstream is.  Durable for what is wanted,
 events that the router has not settled; everything else is learned again.
 """
 
+from alluse_hub.protocols.arbitration import AskYield, RuleYield, StandDown
 from alluse_hub.protocols.claims import Directive
 from alluse_hub.protocols.effects import Core, Decision
 from alluse_hub.protocols.flow import AskUnsettled, Deliver, Present
@@ -41,13 +42,14 @@ from alluse_hub.protocols.workstream import (
     StopProgram,
 )
 
-from . import announcing, commands, foresight, hearing, orders, program, show
+from . import announcing, commands, foresight, hearing, orders, program, show, yields
 from .state import FACTS, Monitor, OrderKind, Stage, Turn, evolve, restore, start
 
 ACCEPTS: frozenset[type[Message]] = frozenset(
     {
         AskDatasets,
         AskUnsettled,
+        AskYield,
         AttachFailed,
         Attached,
         BeatsBack,
@@ -64,7 +66,9 @@ ACCEPTS: frozenset[type[Message]] = frozenset(
         Present,
         ProgramGone,
         Replaced,
+        RuleYield,
         ShimForeign,
+        StandDown,
         RestartProgram,
         StartProgram,
         Started,
@@ -103,8 +107,8 @@ def take(turn: Turn, letter: Envelope) -> None:
             commands.deliver(turn, asked)
         case Command() as asked:
             commands.command(turn, asked, letter.sender)
-        case Directive() as asked:
-            commands.directive(turn, asked, letter.sender)
+        case Directive() | StandDown() | AskYield() | RuleYield() as word:
+            arbitrated(turn, word, letter.sender)
         case AskUnsettled() | AskDatasets():
             questioned(turn, letter.body)
         case Attached() as there:
@@ -143,6 +147,19 @@ def take(turn: Turn, letter: Envelope) -> None:
             program.stop_asked(turn, reason, left_s)
         case other:
             raise TypeError(f"a monitor does not take {type(other).__name__}")
+
+
+def arbitrated(turn: Turn, word: Directive | StandDown | AskYield | RuleYield, asker: str) -> None:
+    match word:
+        case Directive():
+            if yields.heeds(turn, word.epoch):
+                commands.directive(turn, word, asker)
+        case StandDown():
+            yields.stand_down(turn, word, asker)
+        case AskYield():
+            yields.asked(turn, word, asker)
+        case RuleYield():
+            yields.ruled(turn, word, asker)
 
 
 def ordered(turn: Turn, order: StartProgram | StopProgram | RestartProgram | Maintain | Foresee, asker: str) -> None:

@@ -73,7 +73,8 @@ def status_of(state: Monitor, at: float) -> tuple[Status, str]:
     requests, errors = state.traffic.counts(at)
     window = f"within {state.spec.window_s:g} s"
     if errors >= ERRORS_LEAST and error_rate(requests, errors) >= ERROR_RATE_MAX:
-        return Status.ERROR, f"{errors} errors in {requests} requests {window}"
+        # Not so many of them: a line that is refused, or an end, is an error and belongs to no request.
+        return Status.ERROR, f"{errors} errors and {requests} requests {window}"
     if requests or state.written:
         return Status.ACTIVE, f"{requests} requests {window}"
     return Status.IDLE, f"no requests {window}"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from alluse_hub.protocols.arbitration import EpochRaised
 from alluse_hub.protocols.claims import DirectiveAck, FenceRaised
 from alluse_hub.protocols.effects import Commit, Decision, Do, Effect, Record, Send, Wake
 from alluse_hub.protocols.flow import Event, EventHeard, EventsTaken, Produced
@@ -58,6 +59,7 @@ class Kept:
     taken: int = 0
     unsettled: tuple[Event, ...] = ()
     fences: dict[str, int] = field(default_factory=dict)
+    epoch: int = 0  # the highest of a coordinator that was heard
     open: dict[str, CommandOpened] = field(default_factory=dict)  # by key, in the order of asking
     starts: int = 0
     pid: int = 0
@@ -182,6 +184,7 @@ FACTS: frozenset[type[Fact]] = frozenset(
         CommandOpened,
         CommandClosed,
         CommandSetAside,
+        EpochRaised,
         EventHeard,
         EventsTaken,
         EventsLost,
@@ -216,6 +219,8 @@ def _evolve(kept: Kept, fact: Fact) -> Kept:
         case CommandClosed(key=key):
             others = {each: opened for each, opened in kept.open.items() if each != key}
             return replace(kept, open=others, deaths=_without(kept.deaths, key))
+        case EpochRaised(epoch=epoch):
+            return replace(kept, epoch=epoch)
         case FenceRaised(resource=resource, fence=fence):
             return replace(kept, fences={**kept.fences, resource: fence})
         case ProgramStarted(pid=pid, start_ticks=ticks, count=count, adopted=adopted):

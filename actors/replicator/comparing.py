@@ -7,11 +7,11 @@ same occasion, and so does an order to force one.
 """
 
 from alluse_hub.protocols.sync import DriftFound, Play, SyncMode
-from alluse_hub.protocols.versions import Held, Order, order_of
+from alluse_hub.protocols.versions import Held, Order, Version, is_same, order_of
 from alluse_hub.protocols.workstream import CommandReply
 
 from . import diverging
-from .deliveries import due, hold_off, is_same, learn, live
+from .deliveries import due, hold_off, learn, live, unless_there
 from .exchanges import DIGEST, ITEMS_MAX, ask, held_in, is_free
 from .state import Exchange, Turn, at, source_of
 
@@ -32,7 +32,7 @@ def plan(turn: Turn) -> None:
     """The first comparison carries what is newer, however the sync is otherwise minded: a notice or an event may have
     been missed."""
     turn.set(
-        compare_at={sync: turn.now + FIRST_S for sync in turn.state.syncs},
+        compare_at=dict.fromkeys(turn.state.syncs, turn.now + FIRST_S),
         pass_at={
             id_: turn.now + sync.every_s for id_, sync in turn.state.syncs.items() if sync.mode is SyncMode.PERIODIC
         },
@@ -101,16 +101,16 @@ def told(turn: Turn, exchange: Exchange, reply: CommandReply) -> None:
         if held.outcome == "refused":
             hold_off(turn, workstream, held.why)
         elif at(workstream, dataset) in turn.state.sources and held.version.vector:
-            _source_has(turn, workstream, dataset, held)
+            _source_has(turn, workstream, dataset, held, exchange.first_at)
     for edge in turn.state.ends.get(workstream, ()):
         held_here = answers.get(turn.sync_of(edge).content)
         if edge in turn.state.passes and held_here is not None and held_here.outcome != "refused":
-            turn.set(seen={**turn.state.seen, edge: (held_here.version, turn.now)})
+            turn.set(seen={**turn.state.seen, edge: (held_here.version, exchange.first_at)})
     judge_all(turn)
 
 
-def _source_has(turn: Turn, workstream: str, dataset: str, held: Held) -> None:
-    if learn(turn, workstream, dataset, held.version):
+def _source_has(turn: Turn, workstream: str, dataset: str, held: Held, asked_at: float) -> None:
+    if learn(turn, workstream, dataset, held.version, asked_at):
         live(turn, workstream, dataset, "live")
 
 
@@ -120,13 +120,17 @@ def judge_all(turn: Turn) -> None:
         sync = turn.sync_of(edge)
         if sync.content in _awaited(turn, sync.source):
             continue
-        version, _ = turn.state.seen[edge]
+        version, asked_at = turn.state.seen[edge]
         cause = turn.state.passes.get(edge, "")
         turn.set(
             seen={other: found for other, found in turn.state.seen.items() if other != edge},
             passes={other: why for other, why in turn.state.passes.items() if other != edge},
         )
-        _judge(turn, edge, Held(version=version), cause)
+        verified_at = turn.edge(edge).verified_at
+        if verified_at is None or verified_at < asked_at:
+            _judge(turn, edge, version, cause)
+        elif cause:
+            unless_there(turn, edge, cause)  # what it said then is out of date
 
 
 def _awaited(turn: Turn, source: str) -> frozenset[str]:
@@ -135,12 +139,12 @@ def _awaited(turn: Turn, source: str) -> frozenset[str]:
     return turn.state.to_compare.get(source, frozenset()) | frozenset(exchange.names if exchange else ())
 
 
-def _judge(turn: Turn, edge: str, found: Held, cause: str) -> None:
+def _judge(turn: Turn, edge: str, has: Version, cause: str) -> None:
     sync, state = turn.sync_of(edge), turn.edge(edge)
     known = turn.state.known.get(source_of(sync))
     if known is None or state.open or not known.version.vector:
         return  # a delivery under way shows it anyway
-    has, expected = found.version, state.verified
+    expected = state.verified
     if is_same(has, known.version):
         diverging.mended(turn, edge)
         turn.set(compared={**turn.state.compared, edge: turn.now}, is_shown=False)

@@ -6,11 +6,10 @@ harm; and it is verified only by the digest of what it stored.
 """
 
 from alluse_hub.protocols.message import Json
-from alluse_hub.protocols.sync import Stage, SyncMode
-from alluse_hub.protocols.versions import Held, Order, Version, digest_of, order_of
+from alluse_hub.protocols.sync import Divergence, Stage, SyncMode
+from alluse_hub.protocols.versions import Held, Order, Version, digest_of, is_same, order_of
 from alluse_hub.protocols.workstream import CommandReply
 
-from . import diverging
 from .exchanges import APPLY, CONTENT_BYTES_MAX, GET, ITEMS_MAX, OFFER, ask, held_in, in_hand, is_free
 from .ledger import ON_ITS_WAY, Delivery
 from .state import Exchange, Known, Payload, Turn, at, source_of
@@ -39,14 +38,14 @@ def due(turn: Turn, edge: str, cause: str) -> None:
     turn.move(edge, serial, Stage.CHANGED, version=known.version, cause=cause)
 
 
-def is_same(one: Version, other: Version) -> bool:
-    return one.digest == other.digest and order_of(one.vector, other.vector) is Order.EQUAL
-
-
-def learn(turn: Turn, workstream: str, dataset: str, version: Version) -> bool:
-    """What a source says it has; whether that is new."""
+def learn(turn: Turn, workstream: str, dataset: str, version: Version, asked_at: float | None = None) -> bool:
+    """What a source says it has, and whether that is new.  An earlier version than the one known of is believed only
+    in answer to a question that was asked since: else it may be an old word."""
     key = at(workstream, dataset)
     known = turn.state.known.get(key)
+    is_old_word = known is not None and (asked_at is None or asked_at < known.heard_at)
+    if known is not None and is_old_word and order_of(version.vector, known.version.vector) is Order.BEFORE:
+        return False
     is_new = known is None or not is_same(known.version, version)
     since = turn.now if known is None or is_new else known.at
     turn.set(known={**turn.state.known, key: Known(version, since, turn.now)})
@@ -111,6 +110,7 @@ def pump(turn: Turn) -> None:
         _outdated(turn, edges, busy)
         if is_free(turn, APPLY, target):
             _apply(turn, target, edges, busy)
+            busy = in_hand(turn)
         if is_free(turn, OFFER, target):
             _offer(turn, target, edges, busy)
     for workstream in sorted(turn.state.wanted):
@@ -118,11 +118,12 @@ def pump(turn: Turn) -> None:
 
 
 def _outdated(turn: Turn, edges: tuple[str, ...], busy: frozenset[tuple[str, int]]) -> None:
-    """What was to be offered or sent, had not a newer version come."""
+    """What cannot go on, because a newer version has come and the content of this one is not here any more."""
     for edge in edges:
-        newest = turn.edge(edge).serial
-        for serial, delivery in list(turn.edge(edge).open.items()):
-            if serial < newest and delivery.stage in ON_ITS_WAY and (edge, serial) not in busy:
+        state, key = turn.edge(edge), source_of(turn.sync_of(edge))
+        for serial, delivery in list(state.open.items()):
+            is_lost = delivery.stage in ON_ITS_WAY and (edge, serial) not in busy
+            if is_lost and serial < state.serial and turn.content(key, delivery.version) is None:
                 turn.move(edge, serial, Stage.SUPERSEDED, why="the source has a newer version by now")
 
 
@@ -134,7 +135,7 @@ def _offer(turn: Turn, target: str, edges: tuple[str, ...], busy: frozenset[tupl
         if delivery is None:
             continue
         sync = turn.sync_of(edge)
-        if not _has_content(turn, source_of(sync), delivery.version):
+        if turn.content(source_of(sync), delivery.version) is None:
             want(turn, sync.source, sync.content)
             continue
         version = delivery.version
@@ -152,7 +153,7 @@ def _to_offer(turn: Turn, edge: str, busy: frozenset[tuple[str, int]]) -> Delive
         return None
     lost = [d for d in state.open.values() if d.stage in ON_ITS_WAY and (edge, d.serial) not in busy]
     for delivery in lost:
-        if delivery.stage is not Stage.WANTED or not _has_content(turn, source_of(sync), delivery.version):
+        if delivery.stage is not Stage.WANTED or turn.content(source_of(sync), delivery.version) is None:
             return delivery
     waits = state.waiting()
     if waits is None or state.on_its_way >= sync.window:
@@ -167,11 +168,11 @@ def _apply(turn: Turn, target: str, edges: tuple[str, ...], busy: frozenset[tupl
     room = CONTENT_BYTES_MAX
     for edge in edges:
         sync = turn.sync_of(edge)
-        payload = turn.state.payloads.get(source_of(sync))
         for delivery in list(turn.edge(edge).open.values()):
             if delivery.stage is not Stage.WANTED or (edge, delivery.serial) in busy or sync.content in orders:
                 continue
-            if payload is None or not is_same(payload.version, delivery.version):
+            payload = turn.content(source_of(sync), delivery.version)
+            if payload is None:
                 continue
             room -= delivery.version.bytes
             if orders and (room < 0 or len(orders) >= ITEMS_MAX):
@@ -194,12 +195,11 @@ def order_for(payload: Payload) -> Json:
     }
 
 
-def _has_content(turn: Turn, key: str, version: Version) -> bool:
-    payload = turn.state.payloads.get(key)
-    return payload is not None and is_same(payload.version, version)
-
-
 def want(turn: Turn, workstream: str, dataset: str) -> None:
+    """Its content, unless that is asked for already."""
+    under_way = turn.state.exchanges.get(f"{GET}:{workstream}")
+    if under_way is not None and dataset in under_way.names:
+        return
     wanted = turn.state.wanted.get(workstream, frozenset())
     turn.set(wanted={**turn.state.wanted, workstream: wanted | {dataset}})
 
@@ -212,12 +212,27 @@ def _fetch(turn: Turn, workstream: str) -> None:
 
 def drop_contents(turn: Turn) -> None:
     """Contents that no delivery and no mending needs any more."""
-    needed = {source_of(turn.sync_of(name)) for name, edge in turn.ledger.edges.items()
-              if edge.open and name.partition(">")[0] in turn.state.syncs}  # fmt: skip
+    if not turn.state.payloads:
+        return
+    mended = set()
     for key, mending in turn.state.mending.items():
-        needed |= {key, at(mending.edge.partition(">")[2], key.partition("/")[2])}
-    if turn.state.payloads.keys() - needed:
-        turn.set(payloads={key: payload for key, payload in turn.state.payloads.items() if key in needed})
+        mended |= {key, at(mending.edge.partition(">")[2], key.partition("/")[2])}
+    kept: dict[str, tuple[Payload, ...]] = {}
+    for key, found in turn.state.payloads.items():
+        needed = found[-1:] if key in mended else ()
+        versions = _open_versions(turn, key)
+        if left := tuple(each for each in found if each in needed or any(is_same(each.version, v) for v in versions)):
+            kept[key] = left
+    turn.set(payloads=kept)
+
+
+def _open_versions(turn: Turn, key: str) -> list[Version]:
+    return [
+        delivery.version
+        for sync in turn.state.sources.get(key, ())
+        for target in turn.state.syncs[sync].targets
+        for delivery in turn.edge(f"{sync}>{target}").open.values()
+    ]
 
 
 # --- answered --------------------------------------------------------------------------------------------------------
@@ -229,23 +244,22 @@ def fetched(turn: Turn, exchange: Exchange, reply: CommandReply) -> None:
     if not reply.ok:
         hold_off(turn, workstream, f"{exchange.command.command}: {reply.error}")
         return
-    answers = dict(held_in(reply, [name for name in exchange.names if _said(reply, name)], _unknown))
+    answers = dict(held_in(reply, [name for name in exchange.names if _said(reply, name)], unknown))
     left = turn.state.wanted.get(workstream, frozenset()) - answers.keys()
     turn.set(wanted={**turn.state.wanted, workstream: left})
     for dataset, held in answers.items():
         if held.version.digest and (held.data is None or digest_of(held.data) != held.version.digest):
             hold_off(turn, workstream, f"its content of {dataset} has another digest than it says")
         else:
-            _has_come(turn, workstream, dataset, held)
+            _has_come(turn, workstream, dataset, held, exchange.first_at)
 
 
-def _has_come(turn: Turn, workstream: str, dataset: str, held: Held) -> None:
+def _has_come(turn: Turn, workstream: str, dataset: str, held: Held, asked_at: float) -> None:
     key = at(workstream, dataset)
-    if held.data is not None:
-        turn.set(payloads={**turn.state.payloads, key: Payload(held.version, held.data, turn.now)})
+    turn.keep(key, Payload(held.version, held.data or {}, asked_at))
     if key not in turn.state.sources:
         return
-    learn(turn, workstream, dataset, held.version)
+    learn(turn, workstream, dataset, held.version, asked_at)
     for sync in turn.state.sources[key]:
         for target in turn.state.syncs[sync].targets:
             edge = f"{sync}>{target}"
@@ -253,7 +267,7 @@ def _has_come(turn: Turn, workstream: str, dataset: str, held: Held) -> None:
             if open_ and held.data is None:
                 for serial in list(open_):
                     turn.move(edge, serial, Stage.SUPERSEDED, why=f"{workstream} has no {dataset} any more")
-            elif open_:
+            elif any(turn.content(key, delivery.version) is None for delivery in open_.values()):
                 due(turn, edge, open_[max(open_)].cause)
 
 
@@ -270,11 +284,16 @@ def _said(reply: CommandReply, name: str) -> bool:
     return isinstance(reply.result, dict) and name in reply.result
 
 
-def _unknown(why: str) -> Held:
+def unknown(why: str) -> Held:
     return Held(outcome="refused", why=why)
 
 
-def offered(turn: Turn, exchange: Exchange, reply: CommandReply) -> None:
+Diverging = list[tuple[str, Version]]
+"""Edges, each with what its target has, that the source's version does not cover."""
+
+
+def offered(turn: Turn, exchange: Exchange, reply: CommandReply) -> Diverging:
+    found: Diverging = []
     for edge, delivery, held in _answers(turn, exchange, reply):
         match held.outcome:
             case "want":
@@ -282,10 +301,12 @@ def offered(turn: Turn, exchange: Exchange, reply: CommandReply) -> None:
             case "refused":
                 turn.move(edge, delivery.serial, Stage.REFUSED, why=held.why)
             case _:
-                _has(turn, edge, delivery, held)
+                found += _has(turn, edge, delivery, held)
+    return found
 
 
-def applied(turn: Turn, exchange: Exchange, reply: CommandReply) -> None:
+def applied(turn: Turn, exchange: Exchange, reply: CommandReply) -> Diverging:
+    found: Diverging = []
     for edge, delivery, held in _answers(turn, exchange, reply):
         if held.outcome == "refused":
             turn.move(edge, delivery.serial, Stage.REFUSED, why=held.why)
@@ -298,11 +319,13 @@ def applied(turn: Turn, exchange: Exchange, reply: CommandReply) -> None:
                 turn.move(edge, delivery.serial, Stage.APPLIED)
             turn.move(edge, delivery.serial, Stage.ACKNOWLEDGED)
             turn.move(edge, delivery.serial, Stage.VERIFIED)
+            _keep_base(turn, edge, delivery.version)
             _at_rest(turn, edge)
         elif is_equal and not delivery.was_sent_again:
             turn.move(edge, delivery.serial, Stage.WANTED, again=1, why="it stored something else")
         else:
-            _has(turn, edge, delivery, held)
+            found += _has(turn, edge, delivery, held)
+    return found
 
 
 def _answers(turn: Turn, exchange: Exchange, reply: CommandReply) -> list[tuple[str, Delivery, Held]]:
@@ -311,30 +334,40 @@ def _answers(turn: Turn, exchange: Exchange, reply: CommandReply) -> list[tuple[
     if not reply.ok and not turn.is_up(reply.workstream):
         return []
     why = f"{exchange.command.command}: {reply.error}"
-    answers = dict(held_in(reply, exchange.names, _unknown)) if reply.ok else {}
+    answers = dict(held_in(reply, exchange.names, unknown)) if reply.ok else {}
     found = []
     for edge, serial in exchange.carries:
         delivery = turn.delivery(edge, serial)
         if delivery is not None:
-            found.append((edge, delivery, answers.get(turn.sync_of(edge).content, _unknown(why))))
+            found.append((edge, delivery, answers.get(turn.sync_of(edge).content, unknown(why))))
     return found
 
 
-def _has(turn: Turn, edge: str, delivery: Delivery, held: Held) -> None:
+def _has(turn: Turn, edge: str, delivery: Delivery, held: Held) -> Diverging:
     """The target keeps what it has: this very version, a later one of the source, or one that is nobody's but its."""
     known = turn.state.known.get(source_of(turn.sync_of(edge)))
     if is_same(held.version, delivery.version):
         turn.move(edge, delivery.serial, Stage.VERIFIED, why="the target had it already")
         _at_rest(turn, edge)
-    elif known is not None and order_of(held.version.vector, delivery.version.vector) is Order.AFTER and order_of(
-        held.version.vector, known.version.vector
-    ) in {Order.EQUAL, Order.BEFORE}:
+    elif (
+        known is not None
+        and order_of(held.version.vector, delivery.version.vector) is Order.AFTER
+        and order_of(held.version.vector, known.version.vector) in {Order.EQUAL, Order.BEFORE}
+    ):
         turn.move(edge, delivery.serial, Stage.SUPERSEDED, why="the target has a newer version already")
     else:
         turn.move(edge, delivery.serial, Stage.DIVERGED, why=f"the target has {held.version.label}")
-        diverging.begin(turn, edge, held.version)
+        return [(edge, held.version)]
+    return []
+
+
+def _keep_base(turn: Turn, edge: str, version: Version) -> None:
+    """What both have in common, for a merge to come."""
+    sync = turn.sync_of(edge)
+    payload = turn.content(source_of(sync), version)
+    if sync.divergence is Divergence.MERGE and payload is not None:
+        turn.set(bases={**turn.state.bases, edge: payload.data})
 
 
 def _at_rest(turn: Turn, edge: str) -> None:
     turn.set(compared={**turn.state.compared, edge: turn.now})
-

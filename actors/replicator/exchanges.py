@@ -24,6 +24,10 @@ COMMAND_S = 30.0
 GIVE_UP_S = 45.0
 """A command without any answer, not even its monitor's *no*, is let go after this."""
 
+PROBE_S = 30.0
+"""A program that is said not to be up is asked all the same, if there is something to ask, so long after the last word:
+the word that it is back may have been lost."""
+
 ITEMS_MAX = 64
 """Data sets in one command."""
 
@@ -40,7 +44,9 @@ MEND = "mend"
 
 def is_free(turn: Turn, kind: str, workstream: str) -> bool:
     is_left_alone = turn.state.held_off.get(workstream, 0.0) > turn.now
-    return turn.is_up(workstream) and not is_left_alone and f"{kind}:{workstream}" not in turn.state.exchanges
+    if is_left_alone or f"{kind}:{workstream}" in turn.state.exchanges:
+        return False
+    return turn.is_up(workstream) or turn.now >= turn.state.heard_of.get(workstream, 0.0) + PROBE_S
 
 
 def ask(
@@ -53,11 +59,14 @@ def ask(
     command = Command(
         key=f"{turn.who}/{kind}/{workstream}",
         command=APPLY if kind == MEND else kind,
-        parameters={"datasets": datasets},  # type: ignore[dict-item]  # a list of names is JSON as well
+        parameters={"datasets": datasets},
         deadline_s=COMMAND_S,
     )
     exchange = Exchange(command, tuple(datasets), tuple(carries), turn.now, turn.now)
-    turn.set(exchanges={**turn.state.exchanges, f"{kind}:{workstream}": exchange})
+    turn.set(
+        exchanges={**turn.state.exchanges, f"{kind}:{workstream}": exchange},
+        heard_of={**turn.state.heard_of, workstream: turn.now},
+    )
     turn.send(workstream, command)
 
 
@@ -66,8 +75,8 @@ def answered(turn: Turn, reply: CommandReply) -> tuple[str, Exchange] | None:
     for name, exchange in turn.state.exchanges.items():
         if exchange.command.key == reply.key:
             let_go(turn, name)
-            if reply.ok and reply.workstream in turn.state.dark:
-                turn.set(dark={ws: why for ws, why in turn.state.dark.items() if ws != reply.workstream})
+            if reply.ok:
+                turn.came_up(reply.workstream)
             return name.partition(":")[0], exchange
     return None
 

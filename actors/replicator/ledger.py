@@ -5,6 +5,7 @@ the programs have, and what is asked of them, is learned again after a start.  P
 """
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from alluse_hub.protocols.claims import ConflictClosed, ConflictOpened, ConflictShown
 from alluse_hub.protocols.message import Fact
@@ -12,6 +13,7 @@ from alluse_hub.protocols.states import replace
 from alluse_hub.protocols.sync import (
     ENDS,
     LATENCIES_KEPT,
+    NO_COUNTS,
     WINDOW_S,
     Counts,
     DeliveriesMoved,
@@ -23,7 +25,7 @@ from alluse_hub.protocols.sync import (
     Stage,
     SyncSwitched,
 )
-from alluse_hub.protocols.versions import Version
+from alluse_hub.protocols.versions import NO_VERSION, Version
 
 MINUTE_S = 60.0
 CONFLICTS_MAX = 50
@@ -58,7 +60,7 @@ class Delivery:
         times = [self.changed_at]
         for moment in (self.offered_at, self.sent_at, self.received_at, at):
             times.append(max(moment, times[-1]))
-        steps = [round((late - early) * 1000, 3) for early, late in zip(times, times[1:], strict=False)]
+        steps = [round((late - early) * 1000, 3) for early, late in pairwise(times)]
         return (*steps, round((at - self.changed_at) * 1000, 3))
 
 
@@ -67,7 +69,7 @@ class Minute:
     """What ended within one minute of hub time, and what was verified in it."""
 
     minute: int
-    counts: Counts = Counts()
+    counts: Counts = NO_COUNTS
     bytes: int = 0
     records: int = 0
 
@@ -80,10 +82,10 @@ class Edge:
 
     serial: int = 0
     open: dict[int, Delivery] = field(default_factory=dict)
-    verified: Version = Version()
+    verified: Version = NO_VERSION
     changed_at: float = 0.0  # hub time at which the verified version was first heard of
     verified_at: float | None = None
-    ever: Counts = Counts()
+    ever: Counts = NO_COUNTS
     minutes: tuple[Minute, ...] = ()
     again: int = 0
     doubles: int = 0
@@ -91,7 +93,7 @@ class Edge:
     behind_since: float | None = None
     late: tuple[tuple[float, float], ...] = ()  # when it was behind, from and to; the latest
     conflict: str = ""
-    target_has: Version = Version()  # of the open conflict
+    target_has: Version = NO_VERSION  # of the open conflict
     drifts: int = 0
 
     @property
@@ -147,7 +149,7 @@ def evolve(ledger: Ledger, fact: Fact) -> Ledger:
         case Diverged(sync=sync, target=target, conflict=conflict, target_has=target_has):
             return _with_edge(ledger, sync, target, conflict=conflict, target_has=target_has)
         case Reconciled(sync=sync, target=target):
-            return _with_edge(ledger, sync, target, conflict="", target_has=Version())
+            return _with_edge(ledger, sync, target, conflict="", target_has=NO_VERSION)
         case ConflictOpened(id=id_):
             conflicts = {**ledger.conflicts, id_: fact}
             return replace(ledger, conflicts=conflicts, conflicts_count=ledger.conflicts_count + 1)

@@ -10,7 +10,7 @@ from alluse_hub.protocols.effects import Commit, Decision, Effect, Record, Send,
 from alluse_hub.protocols.message import Fact, Json, Message
 from alluse_hub.protocols.states import replace
 from alluse_hub.protocols.sync import DeliveriesMoved, Divergence, Move, Play, ReplicatorSpec, Stage, Sync
-from alluse_hub.protocols.versions import Version
+from alluse_hub.protocols.versions import NO_VERSION, Version, is_same
 from alluse_hub.protocols.workstream import Command
 
 from .ledger import Delivery, Edge, Ledger, edge_name, evolve
@@ -54,7 +54,7 @@ class Mending:
     edge: str
     policy: Divergence
     began: float
-    version: Version = Version()  # what they are made into, once it is on its way to the source
+    version: Version = NO_VERSION  # what they are made into, once it is on its way to the source
     data: Json = field(default_factory=dict)
     winner: str = ""
     sentence: str = ""
@@ -83,8 +83,9 @@ class Replicator:
     ends: dict[str, tuple[str, ...]]  # by target: edges
     ledger: Ledger = field(default_factory=Ledger)
     presence: dict[str, str] = field(default_factory=dict)
+    heard_of: dict[str, float] = field(default_factory=dict)  # by workstream: last word of its presence, or probe
     known: dict[str, Known] = field(default_factory=dict)
-    payloads: dict[str, Payload] = field(default_factory=dict)
+    payloads: dict[str, tuple[Payload, ...]] = field(default_factory=dict)  # the newest last
     exchanges: dict[str, Exchange] = field(default_factory=dict)
     wanted: dict[str, frozenset[str]] = field(default_factory=dict)  # by workstream: data sets whose content is wanted
     to_compare: dict[str, frozenset[str]] = field(default_factory=dict)  # by workstream: data sets
@@ -98,6 +99,8 @@ class Replicator:
     compare_at: dict[str, float] = field(default_factory=dict)  # by sync
     pass_at: dict[str, float] = field(default_factory=dict)  # by periodic sync: the next one
     mending: dict[str, Mending] = field(default_factory=dict)  # by source and data set
+    unmended: dict[str, str] = field(default_factory=dict)  # by edge: why its conflict could not be closed
+    bases: dict[str, Json] = field(default_factory=dict)  # by edge that is merged: content last verified
     forced: tuple[Forced, ...] = ()
     due_at: float | None = None  # hub time at which the clock timer is set
     is_shown: bool = True  # the board has it as it is
@@ -137,7 +140,7 @@ class Turn:
     """One decision in the making.  Moves of deliveries are gathered into one fact, which is recorded before anything
     is sent that follows from them."""
 
-    __slots__ = ("_sends", "_wakes", "facts", "moves", "now", "state", "who")
+    __slots__ = ("_answers", "_sends", "_wakes", "facts", "moves", "now", "state", "who")
 
     def __init__(self, state: Replicator, now: float, who: str) -> None:
         self.state = replace(state)
@@ -146,6 +149,7 @@ class Turn:
         self.facts: list[Effect] = []
         self.moves: list[Move] = []
         self._sends: list[Effect] = []
+        self._answers: list[Effect] = []
         self._wakes: list[Effect] = []
 
     @property
@@ -164,6 +168,30 @@ class Turn:
 
     def is_up(self, workstream: str) -> bool:
         return self.state.presence.get(workstream) == "up"
+
+    def content(self, key: str, version: Version) -> Payload | None:
+        """That version with its content, if it is here."""
+        found = self.state.payloads.get(key, ())
+        return next((payload for payload in reversed(found) if is_same(payload.version, version)), None)
+
+    def newest(self, key: str) -> Payload | None:
+        found = self.state.payloads.get(key, ())
+        return found[-1] if found else None
+
+    def keep(self, key: str, payload: Payload) -> None:
+        others = tuple(each for each in self.state.payloads.get(key, ()) if not is_same(each.version, payload.version))
+        self.set(payloads={**self.state.payloads, key: (*others, payload)})
+
+    def came_up(self, workstream: str) -> None:
+        """Whoever answers is up, and not dark."""
+        state = self.state
+        if not self.is_up(workstream):
+            self.set(presence={**state.presence, workstream: "up"}, is_shown=False)
+        if workstream in state.dark or workstream in state.held_off:
+            self.set(
+                dark={ws: why for ws, why in state.dark.items() if ws != workstream},
+                held_off={ws: until for ws, until in state.held_off.items() if ws != workstream},
+            )
 
     def plays(self, sync: str) -> bool:
         return self.ledger.play(sync) is Play.PLAYING
@@ -186,6 +214,10 @@ class Turn:
     def send(self, to: str, message: Message) -> None:
         self._sends.append(Send(to, message))
 
+    def answer(self, to: str, message: Message) -> None:
+        """Goes last: what it tells of is on record by then."""
+        self._answers.append(Send(to, message))
+
     def wake(self, timer: str, after_s: float) -> None:
         self._wakes.append(Wake(timer, after_s))
 
@@ -196,4 +228,4 @@ class Turn:
 
     def done(self) -> Decision[Replicator]:
         self._put_moves()
-        return Decision(self.state, (*self.facts, *self._sends, *self._wakes))
+        return Decision(self.state, (*self.facts, *self._sends, *self._wakes, *self._answers))

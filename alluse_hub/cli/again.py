@@ -14,6 +14,7 @@ from alluse_hub.cli import home
 from alluse_hub.cli.commands import since, style_of
 from alluse_hub.cli.documents import put_json
 from alluse_hub.cli.failure import DONE, FAILED, NOT_FOUND, TRAIL_BROKEN, USAGE, Failure
+from alluse_hub.cli.opening import opener_of, record
 from alluse_hub.cli.render import clean, cut, moment, number, say
 
 if TYPE_CHECKING:
@@ -33,16 +34,23 @@ Doc = dict[str, Any]  # Any: JSON
 def rerun(arguments: argparse.Namespace) -> int:
     """``TRAIL_BROKEN`` if a decision differs; what cannot be judged is told, and is no fault."""
     from alluse_hub import __version__
-    from alluse_hub.actors.auditor import rerun as again
+    from alluse_hub.actors.auditor.abreast import rerun_abreast
     from alluse_hub.actors.catalog import core_of
 
     began = time.monotonic()
-    with _history(arguments) as history:
+    with history_of(arguments) as history:
+        history.reads = opener = opener_of(home.find(arguments.home), is_strict=True)
         bounds = _bounds(history, arguments.first, arguments.last)
-        judged = list(again.rerun(history, core_of, arguments.actor, bounds, _Progress()))
+        folder = home.find(arguments.home)
+        judged = list(rerun_abreast(folder, history, core_of, arguments.actor, bounds, _Progress()))
     if arguments.actor and not judged:
         raise Failure(NOT_FOUND, f"nothing of {arguments.actor!r} is on record there", "`tree` lists actors")
     doc = _document(judged, __version__, time.monotonic() - began)
+    if doc["differences"] and arguments.open:
+        record(home.find(arguments.home), arguments, opener.opened)
+    elif opener.opened:
+        for one in doc["differences"]:
+            _veil(one)
     if arguments.json:
         put_json("rerun", doc)
     else:
@@ -51,17 +59,28 @@ def rerun(arguments: argparse.Namespace) -> int:
     return TRAIL_BROKEN if doc["differences"] else DONE
 
 
+def _veil(found: Doc) -> None:
+    """Sealed fields were opened to decide it again, so what is shown of it may have them."""
+    found["why"] = found["why"].partition(":")[0]
+    for word in ("recorded", "decided"):
+        if found[word]:
+            found[word]["body"] = {"": "may have sealed fields; --open shows it"}
+
+
 def state(arguments: argparse.Namespace) -> int:
     from alluse_hub.actors.auditor.past import state_at
     from alluse_hub.actors.catalog import core_of
     from alluse_hub.protocols.errors import CallerError
 
-    with _history(arguments) as history:
-        last = _place(history, arguments.at, "--at", after=True)
+    with history_of(arguments) as history:
+        if arguments.open:
+            history.reads = opener_of(home.find(arguments.home))
+        last = place_of(history, arguments.at, "--at", after=True)
         try:
             past = state_at(history, arguments.actor, core_of, last)
         except CallerError as error:
             raise Failure(NOT_FOUND, str(error)) from error
+        record(home.find(arguments.home), arguments, history.reads.opened)
     if arguments.json:
         put_json("state", past._asdict())
     else:
@@ -75,7 +94,7 @@ def state(arguments: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _history(arguments: argparse.Namespace) -> "Iterator[History]":
+def history_of(arguments: argparse.Namespace) -> "Iterator[History]":
     from alluse_hub.actors.auditor.history import History
     from alluse_hub.protocols.errors import HubError
 
@@ -95,10 +114,10 @@ def _history(arguments: argparse.Namespace) -> "Iterator[History]":
 def _bounds(history: "History", first: str, last: str) -> "Bounds":
     from alluse_hub.actors.auditor.history import Bounds
 
-    return Bounds(_place(history, first, "--from", after=False), _place(history, last, "--to", after=True))
+    return Bounds(place_of(history, first, "--from", after=False), place_of(history, last, "--to", after=True))
 
 
-def _place(history: "History", text: str, flag: str, *, after: bool) -> int | None:
+def place_of(history: "History", text: str, flag: str, *, after: bool) -> int | None:
     """Of an entry, or of a time: the last place until then, or the first one from then on."""
     from alluse_hub.protocols.errors import CallerError
 

@@ -10,6 +10,7 @@ from alluse_hub.cli.client import Answer, Client, timeout_beyond
 from alluse_hub.cli.documents import put_json
 from alluse_hub.cli.failure import Failure
 from alluse_hub.cli.foreseen import foreseen
+from alluse_hub.cli.opening import presented
 from alluse_hub.cli.render import Style, say
 
 FOLLOW_EVERY_S = 0.5
@@ -51,14 +52,14 @@ def view(arguments: argparse.Namespace) -> int:
     if arguments.json:
         put_json(arguments.view, result)
     else:
-        lines = {"tree": show.tree, "flows": show.flows, "conflicts": show.conflicts}
+        lines = {"tree": show.tree, "flows": show.flows}
         say(lines[arguments.view](style_of(arguments), result))
     return failure.DONE
 
 
 def why(arguments: argparse.Namespace) -> int:
     with _client(arguments) as client:
-        result = client.ask("why", {"name": arguments.name}, 30.0)
+        result = presented(arguments, client.ask("why", {"name": arguments.name}, 30.0))
     if arguments.json:
         put_json("why", result)
     else:
@@ -104,7 +105,7 @@ def _follow(arguments: argparse.Namespace, ask: str, args: Answer) -> int:
     style = style_of(arguments)
 
     def put(result: Answer) -> None:
-        for one in result[key]:
+        for one in presented(arguments, result[key]):
             if arguments.json:
                 put_json(kind, one)
             else:
@@ -138,7 +139,7 @@ def since(text: str, now: float, flag: str = "--since") -> float:
 
 
 def entry(arguments: argparse.Namespace) -> int:
-    result = read(arguments, "entry", {"id": arguments.id}, READ_TIMEOUT_S)
+    result = presented(arguments, read(arguments, "entry", {"id": arguments.id}, READ_TIMEOUT_S))
     if arguments.json:
         put_json("entry", result["entry"])
     else:

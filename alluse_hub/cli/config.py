@@ -10,6 +10,7 @@ from alluse_hub.cli.failure import Failure
 
 if TYPE_CHECKING:
     from alluse_hub.protocols.config import ConfigError
+    from alluse_hub.protocols.config_models import HubConfig
 
 
 def refused(error: "ConfigError", base: str = "") -> Failure:
@@ -40,11 +41,21 @@ def check(arguments: argparse.Namespace) -> int:
         "resources": len(config.claimable),
         "rules": len(config.rules),
     }
+    questions = _questions(config)
     if arguments.json:
-        put_json("config-check", {"ok": True, "problems": [], **counts})
+        put_json("config-check", {"ok": True, "problems": [], "questions": questions, **counts})
     else:
         sys.stdout.write(f"good: {', '.join(f'{name} {count}' for name, count in counts.items())}\n")
+        sys.stdout.writelines(f"question: {question}\n" for question in questions)
     return failure.DONE
+
+
+def _questions(config: "HubConfig") -> list[str]:
+    """Rules that may be as they are, and hardly can be meant so: above all, that listen to events that flow nowhere."""
+    from alluse_hub.actors.coordinator.analysis import analysed
+
+    found = analysed(config.rules, config.claimable, config.events)
+    return [f"{', '.join(one.rules)} {one.wrong}; {one.right}" for one in found if one.severity == "question"]
 
 
 def show_effective(arguments: argparse.Namespace) -> int:

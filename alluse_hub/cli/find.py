@@ -11,6 +11,7 @@ from alluse_hub.cli.client import Answer
 from alluse_hub.cli.commands import LINES_MAX, READ_TIMEOUT_S, read, since, style_of
 from alluse_hub.cli.documents import put_json
 from alluse_hub.cli.failure import Failure
+from alluse_hub.cli.opening import presented
 from alluse_hub.cli.render import Style, clean, cut, duration, moment, say
 
 PROGRESS_EVERY_S = 1.0
@@ -47,7 +48,7 @@ def search(arguments: argparse.Namespace) -> int:
     args = filters_of(arguments) | {"oldest_first": arguments.oldest_first}
     if arguments.text:
         args["text"] = arguments.text
-    found = _pages(arguments, args)
+    found = presented(arguments, _pages(arguments, args))
     if arguments.json:
         put_json("find", found)
         return failure.DONE
@@ -96,7 +97,7 @@ def timeline(arguments: argparse.Namespace) -> int:
     by_letter = "/" in arguments.of
     args = filters_of(arguments) | {"oldest_first": by_letter}
     args["correlation" if by_letter else "workstream"] = arguments.of
-    found = _pages(arguments, args)
+    found = presented(arguments, _pages(arguments, args))
     entries = sorted(found["entries"], key=lambda one: (one["at"], one["leaf"]))
     if not entries:
         raise Failure(

@@ -14,6 +14,9 @@ from alluse_hub.cli.failure import FAILED, FORBIDDEN, USAGE, Failure
 
 FOLDERS = ("trail", "trail/spool", "run", "run/shims", "run/procs", "log", "state")
 
+FILES = ("clock.json", "clock.new", "starts.json")
+"""Written in the home itself."""
+
 SOCKET_PATH_BYTES_MAX = 107
 """Of a unix socket's path, without its closing NUL: unix(7)."""
 
@@ -81,17 +84,49 @@ def make(home: Path, workstreams: tuple[str, ...] = ()) -> None:
             raise Failure(
                 FAILED, f"cannot make {folder}: {error.strerror}", "choose a --home where you may write"
             ) from error
-    _check_owner(home)
+    for folder in (home, *(home / name for name in FOLDERS)):
+        _check_owner(home, folder)
+    _check_links(home)
 
 
-def _check_owner(home: Path) -> None:
-    found = home.stat()
-    if found.st_uid not in {os.geteuid(), 0} and os.geteuid() != 0:
-        raise Failure(FORBIDDEN, f"{home} belongs to another user", "choose another --home")
+def _check_owner(home: Path, folder: Path) -> None:
+    """Whoever else owns it, or may write in it, could have the hub read and write where he likes."""
+    found = folder.stat()
+    if found.st_uid != os.geteuid():
+        raise Failure(
+            FORBIDDEN,
+            f"{folder} belongs to user {_name_of(found.st_uid)}, but the hub would run as {_name_of(os.geteuid())}",
+            f"run it as that user, or give it to this one (chown -R {_name_of(os.geteuid())} {home}), or choose another"
+            " --home",
+        )
     if stat.S_IMODE(found.st_mode) & stat.S_IWOTH:
-        raise Failure(FORBIDDEN, f"everybody may write in {home}", f"close it: chmod 700 {home}")
-    if not os.access(home, os.R_OK | os.W_OK | os.X_OK):
-        raise Failure(FAILED, f"{home} cannot be written", "mend its rights, or choose another --home")
+        raise Failure(FORBIDDEN, f"everybody may write in {folder}", f"close it: chmod 700 {folder}")
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise Failure(FAILED, f"{folder} cannot be written", "mend its rights, or choose another --home")
+
+
+def _check_links(home: Path) -> None:
+    """What the hub writes stands in the home itself.  Folders of programs are theirs, as is what else lies about."""
+    own = [home / name for name in (*FILES, *FOLDERS)]
+    for folder in (home / name for name in FOLDERS if name != "state"):
+        with os.scandir(folder) as items:
+            own += [Path(item.path) for item in items if item.is_symlink()]
+    for path in own:
+        if path.is_symlink():
+            raise Failure(
+                FORBIDDEN,
+                f"{path} is a link to {path.readlink()}, and the hub would write there",
+                "look who made it, then delete it; to have the trail on another disk, mount that at home/trail",
+            )
+
+
+def _name_of(uid: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 def check_length(home: Path, workstreams: tuple[str, ...] = ()) -> None:

@@ -11,7 +11,22 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from alluse_hub.cli import again, backup, commands, failure, find, rules_parser, trail
+from alluse_hub.cli import (
+    again,
+    approvals,
+    backup,
+    claims_parser,
+    commands,
+    failure,
+    find,
+    keeping,
+    opening,
+    rules_parser,
+    subjects,
+    syncs,
+    trail,
+    tries,
+)
 from alluse_hub.cli.failure import Failure
 
 EXITS = """exit status:
@@ -35,7 +50,9 @@ class Parser(argparse.ArgumentParser):
     """Wrong usage is a failure like any other, so that ``--json`` holds for it too."""
 
     def error(self, message: str) -> NoReturn:
-        raise Failure(failure.USAGE, message, f"see `{self.prog} --help`; flags go after the command")
+        from alluse_hub.cli.usage import explained
+
+        raise Failure(failure.USAGE, *explained(message, self.prog))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -136,7 +153,7 @@ def _reading(verb: Verb) -> None:
     status = verb("status", commands.status, "the hub and its workstreams, or one of them")
     status.add_argument("name", nargs="?", metavar="NAME", default="")
     verb("tree", commands.view, "supervisors and their children").set_defaults(view="tree")
-    verb("conflicts", commands.view, "conflicts, and what is in force and why").set_defaults(view="conflicts")
+    claims_parser.add_views(verb)
 
     events = verb("events", commands.events, "what the workstreams said, oldest first")
     _stream(events)
@@ -151,6 +168,7 @@ def _reading(verb: Verb) -> None:
     why.add_argument(
         "name", metavar="NAME|ID", help="workstream, actor, resource, rule, flow, event ws3#17, entry ws3/1/42"
     )
+    opening.add(events, why)
 
 
 def _stream(made: Parser) -> None:
@@ -159,6 +177,7 @@ def _stream(made: Parser) -> None:
 
 
 def _orders(verb: Verb) -> None:
+    claims_parser.add_orders(verb)
     for name, what in (
         ("restart", "restart a workstream's program, or an actor"),
         ("stop", "stop it and leave it down"),
@@ -176,7 +195,7 @@ def _orders(verb: Verb) -> None:
     maintenance = verb("maintenance", commands.switch, "no restarts and no alarms of a workstream while it is on")
     maintenance.set_defaults(ask="maintenance")
     maintenance.add_argument("name", metavar="NAME")
-    maintenance.add_argument("to", choices=("on", "off"))
+    maintenance.add_argument("to", metavar="ON|OFF", choices=("on", "off"))
     _order(maintenance)
     shutdown = verb("shutdown", commands.shutdown, "end the hub in order")
     shutdown.add_argument("--reason", default="", metavar="TEXT", help="goes into the trail")
@@ -202,8 +221,12 @@ def _nested(verb: Verb, verbs: "argparse._SubParsersAction[Parser]") -> None:
         made.add_argument("name", metavar="NAME", help="as source-target, such as ws3-ws4")
         _order(made)
 
+    sync = verbs.add_parser("sync", help="data sets kept equal between workstreams")
+    turns = sync.add_subparsers(metavar="list|show|play|pause|stop|force", required=True, parser_class=Parser)
+    syncs.parsers(verb, turns, _order)
+
     record = verbs.add_parser("trail", help="the record of every message and decision")
-    choices = "tail|search|show|timeline|export|check|verify|key|backup|restore|rerun|state"
+    choices = "tail|search|show|timeline|export|check|verify|key|backup|restore|rerun|state|keys|erase|seal|expire|hold"
     parts = record.add_subparsers(metavar=choices, required=True, parser_class=Parser)
     tail = verb("tail", commands.tail, "the newest entries, oldest first", parts)
     _stream(tail)
@@ -215,8 +238,13 @@ def _nested(verb: Verb, verbs: "argparse._SubParsersAction[Parser]") -> None:
     _finding(verb, parts)
     _copies(verb, parts)
     _again(verb, parts)
+    opening.add(tail, show)
+    subjects.add(verb, parts, Parser)
+    keeping.add(verb, parts, Parser)
 
     rules_parser.add(verb, verbs, Parser)
+    approvals.add(verb, verbs, Parser)
+    tries.add(verb)
     config = verbs.add_parser("config", help="the configuration")
     words = config.add_subparsers(metavar="check|show", required=True, parser_class=Parser)
     for name, what in (("check", "tell every error, with its line and remedy"), ("show", "what is in force, as TOML")):
@@ -254,6 +282,7 @@ def _finding(verb: Verb, parts: "argparse._SubParsersAction[Parser]") -> None:
     timeline.add_argument("of", metavar="ID|NAME", help="the first entry of it all, as ws3/1/42, or a workstream")
     timeline.add_argument("-n", "--lines", type=int, default=100, metavar="N", help="how many, 1 to 1000 (%(default)s)")
     _filters(timeline)
+    opening.add(search, timeline)
     export = verb("export", find.export, "entries into a new folder, with what proves them", parts)
     export.add_argument("dir", metavar="DIR", help="a folder that is not there yet")
     export.add_argument("--format", choices=find.FORMS, default="jsonl", help="%(default)s if not said")
@@ -289,6 +318,7 @@ def _again(verb: Verb, parts: "argparse._SubParsersAction[Parser]") -> None:
         rerun.add_argument(flag, dest=dest, metavar="ID|TIME", default="", help=f"{what} this entry, or time")
     state = verb("state", again.state, "what a durable actor knew at some moment", parts)
     state.add_argument("actor", metavar="ACTOR")
+    opening.add(rerun, state)
     state.add_argument("--at", metavar="ID|TIME", default="", help="an entry such as ws3/1/42, or a time; default: now")
 
 

@@ -309,7 +309,7 @@ def _world(known: Answer) -> "World":
     from alluse_hub.protocols.rules import CoordinatorSpec
 
     spec = CoordinatorSpec.model_validate(known["spec"])
-    return World(spec.resources, spec.workstreams, check_rules, spec.events)
+    return World(spec.resources, spec.workstreams, check_rules, spec.events, spec.emitted)
 
 
 def _known(arguments: argparse.Namespace) -> "tuple[World, tuple[Rule, ...]]":
@@ -332,4 +332,4 @@ def _known(arguments: argparse.Namespace) -> "tuple[World, tuple[Rule, ...]]":
     except ConfigError as error:
         raise refused(error) from error
     ids = tuple(workstream.id for workstream in config.workstreams)
-    return World(config.claimable, ids, check_rules, config.events), config.rules
+    return World(config.claimable, ids, check_rules, config.events, config.emitted), config.rules

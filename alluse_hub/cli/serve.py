@@ -31,6 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
         config = load(arguments.config, folder, Base(chosen) if chosen else None)
     except ConfigError as error:
         raise refused(error, chosen) from error
+    os.umask(0o077)  # what the hub and its programs write is nobody else's, whatever started it
     home.make(folder, tuple(workstream.id for workstream in config.workstreams))
     if config.hub.control_group:
         home.open_to_group(folder, config.hub.control_group)
@@ -52,6 +53,7 @@ def base_of(given: str | None, *, is_dense: bool) -> str:
 def guard(folder: Path, config: "HubConfig") -> int:
     """Hand over to the guardian, until the hub has ended."""
     from alluse_hub import __version__
+    from alluse_hub.actors.auditor.errands import admit_keys
     from alluse_hub.actors.auditor.shapes import admit
     from alluse_hub.actors.catalog import READER, durable_facts, preload, tree_of
     from alluse_hub.protocols.errors import CallerError
@@ -60,6 +62,7 @@ def guard(folder: Path, config: "HubConfig") -> int:
     preload()
     try:
         tree, base, shutdown_s = tree_of(config, __version__), config.hub.base.value, config.hub.shutdown_s
+        admit_keys(folder, is_declared=bool(config.trail.personal))
         prepare = partial(admit, folder, durable_facts(), __version__)
         intensity = config.supervision.tree
         guardian = Guardian(folder, tree, READER, __version__, _say, base, shutdown_s, _report, prepare, intensity)

@@ -41,7 +41,7 @@ def status(style: Style, doc: Doc) -> list[str]:
     if rows:
         lines += ["", *table(style, head, rows, right=("health", "pid", "starts", "events", "p95 ms"))]
     for resource in doc.get("resources", ()):
-        lines += ["", *_resource(style, resource)]
+        lines += ["", *resource_lines(style, resource)]
     return lines
 
 
@@ -109,7 +109,7 @@ def _workstream(style: Style, doc: Doc) -> list[str]:
     }
     if window:
         shown[f"last {duration(window['window_s'])}"] = (
-            f"{window['requests']} requests, {100 * window['error_rate']:.1f} % errors, latency"
+            f"{window['requests']} requests, {window['errors']} errors, latency"
             f" p50 {window['latency_p50_ms']:.1f} p95 {window['latency_p95_ms']:.1f}"
             f" p99 {window['latency_p99_ms']:.1f} ms"
         )
@@ -203,7 +203,7 @@ def _child_line(style: Style, child: Doc) -> str:
 
 
 def flows(style: Style, doc: Doc) -> list[str]:
-    head = ("flow", "kind", "status", "events", "per hour", "held", "dropped", "p50 ms", "p95 ms", "p99 ms")
+    head = ("flow", "kind", "status", "events", "last hour", "held", "dropped", "p50 ms", "p95 ms", "p99 ms")
     rows = [
         (
             flow["flow"],
@@ -221,14 +221,14 @@ def flows(style: Style, doc: Doc) -> list[str]:
     ]
     if not rows:
         return ["no flow has been measured yet"]
-    right = ("events", "per hour", "held", "dropped", "p50 ms", "p95 ms", "p99 ms")
+    right = ("events", "last hour", "held", "dropped", "p50 ms", "p95 ms", "p99 ms")
     return [*session_line(style, doc), *table(style, head, rows, right=right)]
 
 
 def conflicts(style: Style, doc: Doc) -> list[str]:
     lines: list[str] = []
     for resource in doc.get("resources", ()):
-        lines += [*_resource(style, resource), ""]
+        lines += [*resource_lines(style, resource), ""]
     is_any = doc.get("open") or doc.get("closed")
     for conflict in (*doc.get("closed", ()), *doc.get("open", ())):
         lines += conflict_lines(style, conflict)
@@ -240,16 +240,20 @@ def conflict_lines(style: Style, conflict: Doc) -> list[str]:
     outcome = conflict.get("outcome") or "open"
     title = f"{clean(conflict['id'])}  {clean(conflict['resource'])}  {clean(outcome)}"
     lines = [style.fit(style.paint(title, "bold" if outcome == "open" else "note"))]
-    for sentence in (conflict.get("opened"), conflict.get("closed")):
+    asked = f"{conflict['question']} `decide {conflict['id']}` one of these." if conflict.get("question") else ""
+    for sentence in (conflict.get("opened"), asked, conflict.get("closed")):
         if sentence:
             lines += [style.fit(line) for line in wrap(f"  {sentence}", style.width, "  ")]
     return lines
 
 
-def _resource(style: Style, resource: Doc) -> list[str]:
+def resource_lines(style: Style, resource: Doc) -> list[str]:
     title = f"{style.paint(clean(resource['resource']), 'bold')}  {style.state(clean(resource['rung']))}"
-    title += f"  fence {resource['fence']}  {clean(resource.get('answer')) or 'no answer awaited'}"
-    return [style.fit(title), *(style.fit(line) for line in wrap(f"  {resource['explanation']}", style.width, "  "))]
+    is_mode = resource.get("kind", "mode") == "mode"
+    title += f"  fence {resource['fence']}  {clean(resource.get('answer')) or 'no answer awaited'}" if is_mode else ""
+    sentences = (resource["explanation"], *resource.get("asks", ()))
+    told = (line for sentence in sentences for line in wrap(f"  {sentence}", style.width, "  "))
+    return [style.fit(title), *(style.fit(line) for line in told)]
 
 
 def rules(style: Style, doc: Doc) -> list[str]:
@@ -359,7 +363,7 @@ def why(style: Style, doc: Doc) -> list[str]:
             turn = f"{changed['was']} -> {changed['now']} {duration(changed['age_s'])} ago: {changed['why']}"
             lines += _pairs(style, {"last change": turn})
     elif kind == "resource":
-        lines = _resource(style, thing)
+        lines = resource_lines(style, thing)
         lines += [style.fit(f"  held by {clean(claim)}") for claim in thing.get("claims", ())]
     elif kind == "conflict":
         lines = conflict_lines(style, thing)

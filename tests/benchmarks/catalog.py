@@ -54,9 +54,7 @@ class Benchmark:
         """Those it is run on; of the trail, which needs none, one without a name."""
         return ("",) if self.group is Group.TRAIL else tuple(base for base in BASES if base not in self.without)
 
-    def measure(
-        self, base: str, *, is_small: bool = False, pinned: bool = False, resized: Sizes | None = None
-    ) -> Ran:
+    def measure(self, base: str, *, is_small: bool = False, pinned: bool = False, resized: Sizes | None = None) -> Ran:
         """``base``: one of its own.  ``resized``: instead of the sizes of these names.  Raises BenchmarkError."""
         sizes = self.small if is_small else self.full | self.on.get(base, {})
         sizes = sizes | {name: size for name, size in (resized or {}).items() if name in sizes}
@@ -102,9 +100,7 @@ BENCHMARKS = (
         {"asks": 300, "per_s": 10_000, "writers": 1, "runs": 3},
         {"asks": 3, "per_s": 1_000, "writers": 1, "runs": 1},
     ),
-    Benchmark(
-        "verify", Group.TRAIL, proving.verify, {"entries": 1_000_000, "runs": 3}, {"entries": 10_000, "runs": 1}
-    ),
+    Benchmark("verify", Group.TRAIL, proving.verify, {"entries": 1_000_000, "runs": 3}, {"entries": 10_000, "runs": 1}),
     Benchmark(
         "search",
         Group.TRAIL,

@@ -16,6 +16,7 @@ from alluse_hub.actors.auditor import keys
 from alluse_hub.actors.auditor.checkpoints import Notary
 from alluse_hub.actors.auditor.head import Head
 from alluse_hub.actors.auditor.ingest import Ingest
+from alluse_hub.actors.auditor.receipts import Receipts
 from alluse_hub.actors.auditor.store import Place, Row, Store
 from alluse_hub.protocols import wire
 from alluse_hub.protocols.effects import Core, Decision, Send
@@ -248,8 +249,14 @@ class CountingStore(Store):
         super().__init__(path, database, migrations, warning)
         self.commits: list[int] = []
 
-    def commit(self, rows: Sequence[Row], places: dict[SpoolName, Place], closed: Sequence[SpoolName] = ()) -> None:
-        super().commit(rows, places, closed)
+    def commit(
+        self,
+        rows: Sequence[Row],
+        places: dict[SpoolName, Place],
+        closed: Sequence[SpoolName] = (),
+        receipts: Receipts | None = None,
+    ) -> None:
+        super().commit(rows, places, closed, receipts)
         self.commits.append(len(rows))
 
 

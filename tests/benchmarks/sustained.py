@@ -117,21 +117,21 @@ def _audited(home: Path, turns: int, pace: float, writers: int, *, asks: int) ->
     names = [f"ws{k}" for k in range(1, writers + 1)]
     start = FORK.Barrier(writers + 2 + (asks > 0))
     bell, ring = os.pipe()
-    crowd = [FORK.Process(target=_write, args=(directory, start, name, turns, pace), name=name) for name in names]
+    crowd = [FORK.Process(target=_write, args=(directory, start, ring, name, turns, pace), name=name) for name in names]
     if asks:
-        crowd.append(FORK.Process(target=_ask, args=(home, start, bell, asks), name=ASKER))
-    awaited = {name: turns * ENTRIES_A_TURN for name in names} | ({ASKER: asks} if asks else {})
+        crowd.append(FORK.Process(target=_ask, args=(home, start, bell, ring, asks), name=ASKER))
+    awaited = dict.fromkeys(names, turns * ENTRIES_A_TURN) | ({ASKER: asks} if asks else {})
     auditor = FORK.Process(target=_audit, args=(home, start, ring, awaited), name="auditor")
     for process in (auditor, *crowd):
         process.start()
     start.wait(LATE_S)
     began = time.monotonic()
+    os.close(ring)  # only the auditor has it: if that ends, nobody waits for it
     for process in crowd:
         process.join()
     written_at = time.monotonic()
     auditor.join()
-    for end in (bell, ring):
-        os.close(end)
+    os.close(bell)
     for process in (auditor, *crowd):
         if process.exitcode:
             raise RuntimeError(f"{process.name} ended with {process.exitcode}")
@@ -150,8 +150,9 @@ def _turn(spool: Spool, *, power: bool) -> tuple[Frame, Frame]:
     )
 
 
-def _write(directory: Path, start: Barrier, actor: str, turns: int, pace: float) -> None:
+def _write(directory: Path, start: Barrier, ring: int, actor: str, turns: int, pace: float) -> None:
     """``pace``: entries a second.  The last is one that is waited for, so that its storing is told."""
+    os.close(ring)
     spool = Spool.open(directory, actor)
     clock = Clock()
     start.wait(LATE_S)
@@ -167,8 +168,9 @@ def _write(directory: Path, start: Barrier, actor: str, turns: int, pace: float)
     spool.close()
 
 
-def _ask(home: Path, start: Barrier, bell: int, asks: int) -> None:
+def _ask(home: Path, start: Barrier, bell: int, ring: int, asks: int) -> None:
     """One entry after the other, each when the one before is safe."""
+    os.close(ring)
     spool = Spool.open(home / "trail" / "spool", ASKER)
     clock = Clock()
     waited = []
@@ -177,7 +179,8 @@ def _ask(home: Path, start: Barrier, bell: int, asks: int) -> None:
         frame = Frame(EntryKind.SENT, "CommandReply", wire.encode(REPLY), PEER, "", "", "", power=True)
         began = time.monotonic()
         spool.write((frame,), clock.now(), clock.wall())
-        os.read(bell, 1)
+        if not os.read(bell, 1):
+            raise RuntimeError("the auditor has ended")
         waited.append(time.monotonic() - began)
         time.sleep(PAUSE_S)
     spool.close()
@@ -205,7 +208,7 @@ def _audit(home: Path, start: Barrier, ring: int, awaited: dict[str, int]) -> No
     notary.begin()
     ingest = Ingest(home / "trail" / "spool", store, "auditor", AuditorSpec(), hear, notary)
     indexer = Indexer(store.path, index_of(home))
-    store.grown = indexer.behind
+    store.grown.append(indexer.behind)
     start.wait(LATE_S)
     signal.alarm(round(LATE_S))
     cpu = time.process_time()

@@ -214,3 +214,18 @@ def test_serve_tells_a_home_that_cannot_be(home: Path, capsys: pytest.CaptureFix
     assert main(["serve", "--home", str(home / "file" / "h")]) == failure.FAILED
 
     assert "is a file" in capsys.readouterr().err
+
+
+def test_config_check_asks_whether_an_event_that_flows_nowhere_is_meant(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rule = '[[rule]]\nid = "typo"\nname = "typo"\nworkstream = "ws3"\nevent = "market_data_updat"\n'
+    hold = '[[rule.hold]]\nresource = "ws4/trading"\nrung = "paused"\nfor_sessions = 1\n'
+    path = written(home, rule + hold)
+
+    assert main(["config", "check", path]) == 0
+    asked = "typo listens to ws3.market_data_updat, which flows nowhere; did you mean 'market_data_update'?"
+    assert f"question: {asked}" in capsys.readouterr().out.splitlines()
+
+    assert main(["config", "check", path, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["questions"] == [asked]

@@ -90,6 +90,55 @@ def test_a_home_that_everybody_may_write_is_refused(short: Path) -> None:
     assert f"chmod 700 {short}" in error.value.hint
 
 
+@pytest.mark.parametrize("folder", ["trail", "trail/spool", "run", "log"])
+def test_a_folder_of_the_home_that_everybody_may_write_is_refused(short: Path, folder: str) -> None:
+    """D12."""
+    home.make(short)
+    (short / folder).chmod(0o777)
+
+    with pytest.raises(Failure, match=f"everybody may write in .*/{folder}$"):
+        home.make(short)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+@pytest.mark.parametrize("folder", [".", "trail", "run"])
+def test_a_folder_of_another_user_is_refused_with_both_names(short: Path, folder: str) -> None:
+    """D12: also for root, who may write there."""
+    home.make(short)
+    os.chown(short / folder, 65_534, -1)
+
+    with pytest.raises(Failure, match=r"belongs to user nobody, but the hub would run as root") as error:
+        home.make(short)
+
+    assert "run it as that user" in error.value.hint
+
+
+@pytest.mark.parametrize(
+    "planted", ["trail/trail.db", "trail/head", "trail/spool/power.bell", "run/lock", "log/hub.log", "clock.json"]
+)
+def test_a_planted_link_is_named_and_never_followed(short: Path, planted: str) -> None:
+    """D12."""
+    home.make(short)
+    (short / planted).symlink_to(short.parent / "elsewhere")
+
+    with pytest.raises(Failure, match=f"{planted} is a link to .*elsewhere") as error:
+        home.make(short)
+
+    assert error.value.code == failure.FORBIDDEN
+    assert not (short.parent / "elsewhere").exists()
+
+
+def test_a_folder_that_is_a_link_is_refused(short: Path) -> None:
+    """D12."""
+    home.make(short)
+    (short / "trail" / "spool").rmdir()
+    (short.parent / "elsewhere").mkdir()
+    (short / "trail" / "spool").symlink_to(short.parent / "elsewhere")
+
+    with pytest.raises(Failure, match="spool is a link"):
+        home.make(short)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_home_that_cannot_be_written(short: Path) -> None:
     short.parent.mkdir(mode=0o500)

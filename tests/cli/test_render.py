@@ -97,6 +97,40 @@ def test_a_workstream_tells_in_which_cell_its_monitor_lives(picture: Picture) ->
     assert any(line.endswith("ready, incarnation 1, in cell-1") for line in show.status(Style(), doc))
 
 
+def test_errors_are_counted_for_themselves_since_not_each_belongs_to_a_request(picture: Picture) -> None:
+    doc = picture("status", name="ws1")
+    doc["workstream"]["window"] |= {"requests": 0, "errors": 4, "error_rate": 1.0}
+
+    assert any("  0 requests, 4 errors, latency" in line for line in show.status(Style(), doc))
+
+
+@pytest.mark.parametrize(
+    ("severity", "mark"), [("info", ""), ("notice", ""), ("warning", " [warning]"), ("critical", " [critical]")]
+)
+def test_a_grave_entry_says_so_in_a_word(severity: str, mark: str) -> None:
+    doc = {"id": "ws3/1/42", "wall": 0.0, "kind": "fact", "message": "Failed", "body": {"error": "no"}}
+
+    line = show.entry(Style(utc=True), doc | {"severity": severity})
+
+    assert line.endswith(f"ws3/1/42               fact   Failed{mark}  error=no")
+
+
+def test_the_mark_of_a_grave_entry_is_coloured_and_nothing_else() -> None:
+    doc = {"id": "ws3/1/42", "wall": 0.0, "kind": "fact", "message": "Failed", "body": {}, "severity": "error"}
+
+    assert "[\033[31merror\033[0m]" in show.entry(Style(utc=True, colour=True), doc)
+
+
+def test_a_flow_tells_how_many_events_it_had_in_the_last_hour() -> None:
+    flow = {"flow": "ws3-ws4", "kind": "event", "status": "active", "events": 40, "per_hour": 12.0, "held": 0}
+    flow |= {"dropped": 0, "latency_p50_ms": 1.0, "latency_p95_ms": 1.0, "latency_p99_ms": 1.0}
+
+    head = show.flows(Style(), {"flows": [flow]})[-2]
+
+    assert "last hour" in head
+    assert "per hour" not in head
+
+
 def test_a_hub_that_has_told_nothing_yet_is_shown_too() -> None:
     empty = {"now": 1.0, "hub": {}, "workstreams": [], "resources": []}
 

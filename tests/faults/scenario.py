@@ -5,17 +5,19 @@ closed and deleted, the checkpoints and the head: all the true code, in one thre
 one each time.
 
 ``python -m tests.faults.scenario`` reads lines ``fault home`` and plays the scenario once for each, in a fork of its
-own with that fault; preloaded with ``io.c``.  What was acknowledged stands in ``home.acks``, what was told to people in
-``home.told``.
+own with that fault; preloaded with ``io.c``.  What was acknowledged, and what was told to people, stands beside the
+disk that fails: ``notes``.
 """
 
 import os
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from alluse_hub.actors.auditor import ingest as ingest_module
 from alluse_hub.actors.auditor import keys
 from alluse_hub.actors.auditor.checkpoints import Notary
 from alluse_hub.actors.auditor.head import Head
@@ -30,8 +32,15 @@ from tests.actors.auditor.conftest import SmallAuditor
 LIVES_MAX = 6
 """A supervisor would give up, too."""
 
-EIO_ONCE_S = 0.003
+LOOKS = 4
+
+LIBRARY_S = 0.003
 """The library looks for its words each millisecond."""
+
+
+def notes(home: Path, what: str) -> Path:
+    """``acks`` or ``told``."""
+    return home.parent.parent / f"{home.name}.{what}"
 
 
 class Play:
@@ -40,8 +49,8 @@ class Play:
     def __init__(self, home: Path, *, cheats: bool = False) -> None:
         self.home = home
         self.cheats = cheats
-        self._acks = os.open(f"{home}.acks", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        self._told = os.open(f"{home}.told", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._acks = os.open(notes(home, "acks"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._told = os.open(notes(home, "told"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._spools: dict[str, Spool] = {}
 
     def ack(self, what: str, actor: str, incarnation: int, n: int) -> None:
@@ -50,8 +59,8 @@ class Play:
     def tell(self, error: TrailError) -> None:
         os.write(self._told, f"{error}\n".encode())
 
-    def say(self, actor: str, *frames: Frame) -> None:
-        """As often as it takes, in a new life each time."""
+    def say(self, actor: str, *frames: Frame) -> str:
+        """As often as it takes, in a new life each time; the id of the last entry."""
         for _ in range(LIVES_MAX):
             try:
                 spool = self._spools.get(actor)
@@ -66,7 +75,8 @@ class Play:
                     self._spools.pop(actor).close()
                 continue
             self.ack("safe", actor, spool.incarnation, n)
-            return
+            return f"{actor}/{spool.incarnation}/{n}"
+        return ""
 
     def end(self, actor: str) -> None:
         self._spools.pop(actor).close()
@@ -99,8 +109,9 @@ class Play:
             notary = Notary(store, head, signer)
             notary.begin()
             ingest = Ingest(trail / "spool", store, "auditor", AuditorSpec(batch_max=7), deliver, notary)
+            Hurry(ingest)
             try:
-                ended_after(ingest, rounds=3)
+                ingest.run()
             finally:
                 ingest.close()
         finally:
@@ -110,9 +121,9 @@ class Play:
 
     def play(self) -> None:
         (self.home / "trail").mkdir(mode=0o700, parents=True)
-        for turn in range(2):
-            self.say("ws1", SAID, ORDERED)
-            self.say("ws2", SAID, Frame(EntryKind.HEARD, "Said", b"", "ws1", letter=f"ws1/{turn + 1}/1"))
+        for _ in range(2):
+            letter = self.say("ws1", ORDERED, SAID)
+            self.say("ws2", SAID, Frame(EntryKind.HEARD, "Said", b"", "ws1", letter=letter))
             self.audit()
             self.say("ws1", *[SAID] * 5)
             self.end("ws1")
@@ -124,15 +135,28 @@ SAID = Frame(EntryKind.SENT, "Said", b'{"text":"' + b"x" * 300 + b'"}', "ws2")
 ORDERED = Frame(EntryKind.FACT, "Ordered", b'{"x":2}', power=True)
 
 
-def ended_after(ingest: Ingest, rounds: int) -> None:
-    """It takes in what there is, some of its own words about that among it, and ends as it is used to."""
-    ingest._begin()
-    for _ in range(rounds):
-        ingest._notice(None)
-        while ingest._dirty:
-            ingest.round()
-    ingest.stop()
-    ingest.run()
+class Hurry:
+    """The watch of an auditor that looks at all it has ``LOOKS`` times, and waits for nothing."""
+
+    def __init__(self, ingest: Ingest) -> None:
+        self._ingest = ingest
+        self._left = LOOKS
+        self._true = ingest._watch
+        ingest._watch = self
+
+    def wait(self, _timeout_s: float | None) -> None:
+        self._left -= 1
+        if self._left <= 0:
+            self._ingest.stop()
+
+    def linger(self, _timeout_s: float) -> None:
+        pass
+
+    def ring(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self._true.close()
 
 
 def in_a_fork(play: Callable[[], None]) -> int:
@@ -141,16 +165,17 @@ def in_a_fork(play: Callable[[], None]) -> int:
     if pid:
         return os.waitpid(pid, 0)[1]
     try:
-        time.sleep(EIO_ONCE_S)
+        time.sleep(LIBRARY_S)
         play()
     except BaseException as error:  # noqa: BLE001  # a fork must not come back; whoever asked sees the status
-        print(repr(error), file=sys.stderr, flush=True)
+        traceback.print_exception(error)
         os._exit(1)
     os._exit(0)
 
 
 def main() -> None:
-    assert threading.active_count() == 1
+    assert threading.active_count() == 1, "forks have only the thread that made them"
+    ingest_module.SPACE_RETRY_S = 0.0
     words = Path(os.environ["IO_FILE"])
     for line in sys.stdin:
         fault, home, *cheats = line.split()

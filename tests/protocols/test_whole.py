@@ -53,6 +53,20 @@ def test_every_message_that_stands_in_the_trail_in_short_can_be_made_whole_or_is
 )
 def test_a_letter_is_the_same_afterwards(message: Message) -> None:
     assert again(message) == message
+    assert again(message).__dict__.keys() == type(message).model_fields.keys(), "every field is given: none is checked"
+
+
+def test_an_event_as_a_program_said_it_has_every_field() -> None:
+    event = SOME[0]
+    line = EventLine(ws="ws3", seq=1, t=0.0, kind="event", n=7, event=event.event, session="s", payload=event.payload)
+    heard = EventHeard(event=line.as_event(3))
+
+    (told,) = again(LinesRead(through=7, lines=(line,)), [heard]).lines  # type: ignore[attr-defined]  # it is one
+
+    assert heard.event == event
+    assert told == line
+    assert told.__dict__.keys() == EventLine.model_fields.keys()
+    assert heard.event.__dict__.keys() == Event.model_fields.keys()
 
 
 def test_of_a_picture_only_whether_there_is_one_is_known() -> None:

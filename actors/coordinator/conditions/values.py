@@ -151,7 +151,9 @@ def member(item: Value, among: Value) -> bool | Unknown:
     if type(among) is Unknown:
         return among
     if isinstance(among, Mapping):
-        return item in among if isinstance(item, str) else Unknown(f"'in' a map needs text, not {kind_of(item)}")
+        if isinstance(item, str):
+            return item in among
+        return Unknown(f"'in' a map needs text, not {kind_of(item)}", Doubt.MIXED)
     if not isinstance(among, list | tuple):
         return Unknown(f"'in' needs a list on its right, not {kind_of(among)}")
     if len(among) > ITEMS_MAX:

@@ -134,9 +134,15 @@ class Walk:
             found = self.value(part)
             if found is decides:
                 return decides
-            if found is not (not decides) and unknown is None:
-                unknown = wrong(f"'{sign}'", Kind.TRUTH, found)
+            if found is not (not decides):
+                unknown = unknown or self._no_truth(f"'{sign}'", found)
         return not decides if unknown is None else unknown
+
+    def _no_truth(self, where: str, found: Value) -> Unknown:
+        unknown = wrong(where, Kind.TRUTH, found)
+        if unknown is not found:
+            self.doubts.append(unknown)
+        return unknown
 
     def _loop(self, loop: Loop) -> Value:
         over = self.value(loop.over)
@@ -153,6 +159,8 @@ class Walk:
         for item in items:
             self._variables[loop.variable] = item
             answers.append(self.value(loop.body))
+            if loop.function != "map" and answers[-1] is not True and answers[-1] is not False:
+                answers[-1] = self._no_truth(f"{loop.function}()", answers[-1])
             if (loop.function == "exists" and answers[-1] is True) or (loop.function == "all" and answers[-1] is False):
                 break
         self._variables.pop(loop.variable, None)
@@ -160,20 +168,17 @@ class Walk:
 
 
 def gathered(function: str, items: Sequence[Value], answers: Sequence[Value]) -> Value:
-    """The value of a loop, from what its body said of each item."""
+    """The value of a loop, from what its body said of each item: true, false or unknown, but for ``map``."""
+    unknown = next((answer for answer in answers if type(answer) is Unknown), None)
     if function in {"exists", "all"}:
         decides = function == "exists"
         if any(answer is decides for answer in answers):
             return decides
-        strange = next((answer for answer in answers if answer is not (not decides)), None)
-        if strange is None and all(answer is (not decides) for answer in answers):
-            return not decides
-        return wrong(f"{function}()", Kind.TRUTH, strange)
+        return not decides if unknown is None else unknown
+    if unknown is not None:
+        return unknown
     if function == "map":
-        return next((answer for answer in answers if type(answer) is Unknown), list(answers))
-    strange_ones = [answer for answer in answers if answer is not True and answer is not False]
-    if strange_ones:
-        return wrong(f"{function}()", Kind.TRUTH, strange_ones[0])
+        return list(answers)
     if function == "exists_one":
         return answers.count(True) == 1
     return [item for item, answer in zip(items, answers, strict=True) if answer]

@@ -149,14 +149,31 @@ class Held:
 
     def write_log(self, piece: bytes) -> None:
         try:
-            if self.log_bytes + len(piece) > LOG_BYTES_MAX:
+            if not self._has_log():
+                self._begin_log()
+            elif self.log_bytes + len(piece) > LOG_BYTES_MAX:
                 os.rename(self.log_path, self.log_path + ".1")  # noqa: PTH104  # as above
-                os.close(self.log)
-                self.log = self._open_log()
-                self.log_bytes = 0
+                self._begin_log()
             self.log_bytes += os.write(self.log, piece)
         except OSError:
             pass  # a full disk costs log lines, not the program
+
+    def _has_log(self) -> bool:
+        """Whether what is open still stands there: somebody may have moved it aside, or deleted it, or its folder."""
+        try:
+            there, own = os.stat(self.log_path), os.fstat(self.log)  # noqa: PTH116  # as above
+        except FileNotFoundError:
+            return False
+        return (there.st_ino, there.st_dev) == (own.st_ino, own.st_dev)
+
+    def _begin_log(self) -> None:
+        folder = os.path.dirname(self.log_path)  # noqa: PTH120  # as above
+        if not os.path.exists(folder):  # noqa: PTH110  # as above
+            os.mkdir(folder, 0o700)  # noqa: PTH102  # as above; not the home: without that the shim ends
+        fresh = self._open_log()
+        os.close(self.log)
+        self.log = fresh
+        self.log_bytes = os.fstat(fresh).st_size
 
     def _open_log(self) -> int:
         return os.open(self.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)

@@ -18,6 +18,7 @@ from alluse_hub.actors.auditor import keys
 from alluse_hub.actors.auditor.checkpoints import Notary
 from alluse_hub.actors.auditor.head import Head
 from alluse_hub.actors.auditor.notes import Checkpoint, Note
+from alluse_hub.actors.auditor.reader import reading
 from alluse_hub.actors.auditor.store import Place, Row, Store
 from alluse_hub.protocols.errors import TrailError
 from alluse_hub.supervision.spool import Spool, SpoolName
@@ -116,6 +117,29 @@ def test_a_write_ahead_log_cut_short_never_passes_for_the_whole_trail(tmp_path: 
     assert signed == 30
     assert refused + whole == 40, f"seed {SEED}: somewhere fewer entries than were signed passed for all"
     assert refused > 30
+
+
+def test_a_store_whose_writer_died_amid_a_transaction_is_read_as_it_was_before(tmp_path: Path) -> None:
+    """P3, with a rollback journal: a reader alone cannot take back what was begun, and must not wait for an auditor."""
+    home, copy = tmp_path / "home", tmp_path / "copy" / "trail"
+    store = Store.open(home / "trail" / "trail.db")
+    store.commit([Row("ws1", 1, 1, "fact", "Said", "", "", "", "", 1.0, 2.0, False, "ws1", "{}")], {})
+    store.close()
+    with closing(sqlite3.connect(home / "trail" / "trail.db", isolation_level=None)) as writer:
+        writer.execute("PRAGMA journal_mode = DELETE")
+        writer.execute("PRAGMA cache_size = 1")
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("UPDATE entries SET actor = 'x'")
+        writer.execute(
+            "CREATE TABLE filler AS WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n LIMIT 9000)"
+            " SELECT i, hex(zeroblob(200)) FROM n"
+        )
+        shutil.copytree(home / "trail", copy)
+
+    assert (copy / "trail.db-journal").stat().st_size
+    with reading(copy.parent) as connection:
+        assert connection is not None
+        assert connection.execute("SELECT actor FROM entries").fetchall() == [("ws1",)]
 
 
 def test_on_a_disk_that_may_only_be_read_store_and_spool_say_so(tmp_path: Path) -> None:

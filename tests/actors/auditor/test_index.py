@@ -121,7 +121,7 @@ def test_the_indexer_follows_the_store_and_makes_what_was_deleted(
     monkeypatch.setattr(indexer, "LINGER_S", 0.001)
     store = Store.open(tmp_path / "trail" / "trail.db")
     running = Indexer(store.path, index_of(tmp_path))
-    store.grown = running.behind
+    store.grown.append(running.behind)
     running.start()
 
     def reaches(place: int) -> bool:
@@ -132,7 +132,7 @@ def test_the_indexer_follows_the_store_and_makes_what_was_deleted(
     for path in (tmp_path / "trail").glob("index.db*"):
         path.unlink()
     store.commit([row(2, wall=1.0)], {SpoolName("ws1", 1): Place(2, 2)})
-    store.grown()
+    store.grown[0]()
     until(lambda: reaches(2))
     running.close()
     store.close()

@@ -22,13 +22,14 @@ from alluse_hub.actors.auditor.reader import reading
 from alluse_hub.hub_verify import CannotVerifyError, UsageError
 from alluse_hub.supervision.spool import read, spools_in
 from tests.actors.auditor.conftest import SmallHub
+from tests.faults.scenario import notes
 from tests.faults.tools import Disk, build
 from tests.live.daemons import HOUSE
 
 KINDS = ("kill_at", "torn_at", "eio_at", "full_at")
 
-PLAIN_STEP = 29
-"""In plain runs each 29th operation fails, another one for each kind."""
+PLAIN_STEP = 97
+"""In plain runs each 97th operation fails, another one for each kind."""
 
 REMEDY = re.compile(r"free|restart|bring|mend|writable|rights|space|key|look")
 
@@ -84,7 +85,7 @@ Acks = set[tuple[str, int, int]]
 
 def acknowledged(home: Path) -> dict[str, Acks]:
     found: dict[str, Acks] = {"safe": set(), "stored": set()}
-    for line in Path(f"{home}.acks").read_text(encoding="ascii").splitlines():
+    for line in notes(home, "acks").read_text(encoding="ascii").splitlines():
         what, actor, incarnation, n = line.split()
         found[what].add((actor, int(incarnation), int(n)))
     return found
@@ -132,7 +133,7 @@ def judge(home: Path) -> list[str]:
 
 def tried(sweep: Sweep, home: Path, status: int, fault: str) -> None:
     sweep.points += 1
-    told = Path(f"{home}.told").read_text(encoding="utf-8").splitlines()
+    told = notes(home, "told").read_text(encoding="utf-8").splitlines()
     sweep.told += bool(told)
     sweep.wrong += [f"{fault}: told without a remedy: {line}" for line in told if not REMEDY.search(line)]
     if fault.startswith(("eio", "full")) and status:

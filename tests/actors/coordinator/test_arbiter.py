@@ -195,7 +195,8 @@ def laws(claims: list[Claim], extra: Claim, shuffled: list[Claim]) -> None:
     more = ruled(*claims, extra)
     assert TRADING.height(more.floor) >= TRADING.height(ruling.floor)  # P3
     assert extra.safety or more.floor == ruling.floor
-    assert [f.claim for f in ruling.fates] == sorted(live, key=rank)  # P5: each live claim has exactly one fate
+    in_order = sorted(live, key=lambda claim: rank(claim, TRADING, NOW))
+    assert [f.claim for f in ruling.fates] == in_order  # P5: each live claim has exactly one fate
     assert bool(ruling.claims) == bool(live) == (ruling.holder is not None)
     assert ruled(*live).rung == ruling.rung
 

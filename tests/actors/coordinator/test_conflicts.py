@@ -136,7 +136,8 @@ def test_an_operator_who_wants_more_than_the_safety_floor_allows_waits(desk: Des
     assert desk.said(ConflictClosed)[0].sentence == (
         "ws4/trading stays paused until it is cleared, but at least to the end of session s1: "
         "safety is a floor that no priority lowers. "
-        "The claim of alice stands and is weighed again when that ends."
+        "The claim of alice stands and is weighed again when that ends. "
+        "It would have it if rule:risk-threshold-alert@ws4/trading:drawdown/gen ended."
     )
     assert desk.rung == "paused"
 

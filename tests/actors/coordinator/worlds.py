@@ -17,6 +17,7 @@ from alluse_hub.actors.coordinator.core import COORDINATOR
 from alluse_hub.actors.coordinator.leases import Now
 from alluse_hub.actors.coordinator.ledger import Ledger
 from alluse_hub.actors.coordinator.state import Coordinator
+from alluse_hub.protocols.arbitration import StandDown, StoodDown
 from alluse_hub.protocols.claims import Clock, Directive, DirectiveAck, Mode, Rung
 from alluse_hub.protocols.effects import CancelWake, Commit, Effect, Record, Send, Wake
 from alluse_hub.protocols.flow import Consider, Considered, Event
@@ -227,9 +228,15 @@ class Program:
     applied: list[int] = field(default_factory=list)  # fences, in the order applied
     done: dict[str, CommandReply] = field(default_factory=dict)
     events: int = 0
+    epoch: int = 0
 
     def hear(self, message: Message) -> Message | None:
         match message:
+            case StandDown(epoch=epoch):
+                self.epoch = max(self.epoch, epoch)
+                return StoodDown(workstream=self.name, epoch=self.epoch)
+            case Directive(epoch=epoch) if epoch < self.epoch:
+                return None
             case Directive(resource=resource, fence=fence, rung=rung):
                 known = self.fences.get(resource, 0)
                 if fence < known:

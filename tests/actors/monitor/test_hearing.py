@@ -1,7 +1,7 @@
 """What the program says: numbered, deduplicated, refused."""
 
 from alluse_hub.protocols.flow import EventHeard, Produced
-from alluse_hub.protocols.health import Status
+from alluse_hub.protocols.health import HealthChanged, Status
 from alluse_hub.protocols.program import LinesRead, Refusal, ReleaseLines
 from alluse_hub.protocols.workstream import EventsLost, LineRefused, ProgramGreeted
 from tests.actors.monitor.bench import Bench, attached, event
@@ -83,6 +83,7 @@ def test_garbage_alone_turns_the_status_to_error(bench: Bench) -> None:
     bench.boot().up().tell(LinesRead(through=9, refused=(Refusal(why="not JSON", beginning=""),), refusals=5))
 
     assert bench.state.status is Status.ERROR
+    assert bench.recorded(HealthChanged)[-1].why == "5 errors and 0 requests within 60 s"
 
 
 def test_every_letter_of_lines_is_released_to_its_end(bench: Bench) -> None:

@@ -281,6 +281,29 @@ def test_the_log_is_rotated_once_and_stays_bounded(real: MakeReal) -> None:
     assert all(log.stat().st_size <= held.LOG_BYTES_MAX for log in logs)
 
 
+def test_a_log_that_is_moved_or_deleted_with_its_folder_comes_back_and_costs_no_descriptor(tmp_path: Path) -> None:
+    """D14."""
+    folder = tmp_path / "log"
+    folder.mkdir()
+    log = folder / "ws9.log"
+    program = held.Held(str(log))
+    try:
+        before = program.log
+        for n in range(30):
+            program.write_log(b"a line\n")
+            assert log.read_bytes() == b"a line\n"
+            if n % 3 == 0:
+                log.rename(folder / "rotated")
+            elif n % 3 == 1:
+                log.unlink()
+            else:
+                rmtree(folder)
+
+        assert program.log <= before + 1
+    finally:
+        os.close(program.log)
+
+
 def test_a_shim_is_small(real: MakeReal) -> None:
     there = real().do(Attach()).hear(Attached)
 

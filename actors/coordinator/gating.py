@@ -1,0 +1,128 @@
+"""The gate in front of what the coordinator would do: at once, or when people have agreed, by the level of whom it
+concerns.
+
+Whoever asks is told only whether to go on now.  If not, a proposal waits, and ``approving`` comes back to it.  What a
+person has just ordered needs no second person, as far as levels go; safety has its own rule, in ``lowering``.
+"""
+
+from alluse_hub.actors.coordinator.approvals import OPEN_MAX, digest_of, is_asked_for, proposed
+from alluse_hub.actors.coordinator.arbiter import Ruling, explained
+from alluse_hub.actors.coordinator.rules import Match
+from alluse_hub.actors.coordinator.state import Turn
+from alluse_hub.protocols.approvals import Act, ApprovalEnded, ApprovalUsed, Level, Sense
+from alluse_hub.protocols.names import COORDINATOR
+from alluse_hub.protocols.rules import RuleActionRefused, Tell
+
+
+def level_of(turn: Turn, workstream: str) -> Level:
+    """As people have set it, else as it is configured."""
+    set_by_people = turn.ledger.approvals.levels.get(workstream)
+    return set_by_people or turn.state.book.spec.levels.get(workstream, Level.AUTONOMOUS)
+
+
+def may_direct(turn: Turn, ruling: Ruling, *, loosens: bool) -> bool:
+    mode = ruling.mode
+    if level_of(turn, mode.workstream) is Level.AUTONOMOUS and not _is_any_about(turn, mode.resource):
+        return True
+    holding = [fate.claim for fate in ruling.fates if fate.claim.id in ruling.claims]
+    act = Act(
+        kind="directive",
+        about=mode.resource,
+        workstream=mode.workstream,
+        sense=Sense.LOOSENS if loosens else Sense.RESTRICTS,
+        is_safety=any(claim.safety for claim in holding),
+        text=explained(ruling),
+        content={
+            "rung": ruling.rung,
+            "claims": list(ruling.claims),
+            "lease": None if ruling.lease is None else ruling.lease.model_dump(mode="json"),
+        },
+    )
+    return _may(turn, act, COORDINATOR)
+
+
+def not_needed(turn: Turn, resource: str) -> None:
+    """Nothing is to be directed there: what was asked about it is void."""
+    if _is_any_about(turn, resource):
+        _drop_others(turn, resource, "")
+
+
+def directed(turn: Turn, resource: str) -> None:
+    """A directive for it has been issued: what was approved is under way."""
+    for id_, proposal in tuple(turn.ledger.approvals.passed.items()):
+        if proposal.act.about == resource:
+            turn.record(ApprovalUsed(id=id_))
+
+
+def may_tell(turn: Turn, match: Match, tell: Tell, key: str) -> bool:
+    level = level_of(turn, tell.workstream)
+    if level is Level.AUTONOMOUS or turn.person:
+        return True
+    if len(turn.ledger.approvals.open) >= OPEN_MAX:
+        why = f"{OPEN_MAX} acts wait for people already"
+        turn.record(
+            RuleActionRefused(
+                rule=match.rule.id, event=match.event.id, workstream=tell.workstream, command=tell.command, why=why
+            )
+        )
+        return False
+    act = Act(
+        kind="command",
+        about=key,
+        workstream=tell.workstream,
+        sense=Sense.NEUTRAL,
+        text=f"{match.rule.id} tells {tell.workstream} to {tell.command}, because {match.why} in {match.event.id}",
+        content={
+            "key": key,
+            "rule": match.rule.id,
+            "event": match.event.model_dump(mode="json"),
+            "why": match.why,
+            "tell": tell.model_dump(mode="json"),
+        },
+    )
+    turn.record(proposed(turn.ledger.approvals, act, level, match.rule.id, turn.at))
+    return False
+
+
+def _is_any_about(turn: Turn, about: str) -> bool:
+    approvals = turn.ledger.approvals
+    if about in approvals.rejected:
+        return True
+    return any(proposal.act.about == about for proposal in (*approvals.open.values(), *approvals.passed.values()))
+
+
+def _may(turn: Turn, act: Act, by: str) -> bool:
+    level, digest = level_of(turn, act.workstream), digest_of(act)
+    passed = next((p for p in turn.ledger.approvals.passed.values() if p.digest == digest), None)
+    _drop_others(turn, act.about, digest)
+    if passed is not None:
+        return True
+    rejected = turn.ledger.approvals.rejected.get(act.about)
+    if rejected is not None and rejected.digest == digest:
+        return False
+    is_open = any(proposal.digest == digest for proposal in turn.ledger.approvals.open.values())
+    if not is_asked_for(level, act):
+        if is_open:
+            _drop_others(turn, act.about, "")
+        return True
+    if is_open:
+        return False
+    if turn.person:
+        return True
+    turn.record(proposed(turn.ledger.approvals, act, level, by, turn.at))
+    return False
+
+
+def _drop_others(turn: Turn, about: str, digest: str) -> None:
+    """Another act about the same takes the place of what was asked."""
+    why = "what it was for has changed"
+    approvals = turn.ledger.approvals
+    for id_, proposal in tuple(approvals.open.items()):
+        if proposal.act.about == about and proposal.digest != digest:
+            turn.record(ApprovalEnded(id=id_, outcome="void", why=why))
+    for id_, proposal in tuple(approvals.passed.items()):
+        if proposal.act.about == about and proposal.digest != digest:
+            turn.record(ApprovalUsed(id=id_, why=why))
+    rejected = approvals.rejected.get(about)
+    if rejected is not None and rejected.digest != digest:
+        turn.record(ApprovalUsed(id=rejected.id, why=why))

@@ -1,0 +1,192 @@
+"""What a round's events, or a deadline, mean to the rules: which fire, which windows grow, where each rule stands.
+
+Events are looked at one by one, so that each sees those before it and none after it.  Nothing counts until the facts
+that come of it are recorded; so a round that is cut short is looked at afresh.  Pure.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from alluse_hub.actors.coordinator.conditions import Verdict, evaluate, holds
+from alluse_hub.actors.coordinator.leases import Now
+from alluse_hub.actors.coordinator.rules import Book, Compiled, Match
+from alluse_hub.actors.coordinator.templates import FieldError, filled_text
+from alluse_hub.actors.coordinator.timing import KEYS_MAX, Moment, Timed, Timing, folded, is_due, is_nothing, judged
+from alluse_hub.actors.coordinator.watching import Reader
+from alluse_hub.actors.coordinator.windows import Filling, Table
+from alluse_hub.protocols.claims import Clock
+from alluse_hub.protocols.flow import Event
+from alluse_hub.protocols.message import Fact
+from alluse_hub.protocols.rules import Rule
+from alluse_hub.protocols.windows import (
+    Heard,
+    RulesLooked,
+    RuleTimed,
+    RuleTimingDropped,
+    WindowFed,
+    WindowKeysDropped,
+    WindowsFed,
+)
+
+ANY_KEY = "?"
+"""Key of an event that does not have what ``once_per`` asks for."""
+
+KEY_MAX = 200
+"""Characters of a key."""
+
+
+class Sight:
+    """Of one turn.  ``ended``: rules and keys whose ``keep`` has passed, so that their holds end."""
+
+    def __init__(self, book: Book, timing: Timing, now: Now) -> None:
+        self._book = book
+        self._before = timing
+        self._timing = timing  # with what has been judged so far
+        self._now = now
+        self._tables: dict[str, Table | Filling] = dict(timing.tables)
+        self._reader = Reader(book.watch, self._tables, now)
+        self._fed: dict[str, list[Heard]] = {}
+        self._heard = timing.heard
+        self._late = 0
+        self._facts: list[Fact] = []
+        self.ended: list[tuple[Rule, str]] = []
+
+    # --- events -------------------------------------------------------------------------------------------------
+
+    def hear(self, event: Event) -> None:
+        """Into the windows that are fed by such events."""
+        for feed in self._book.watch.by_stream.get((event.ws, event.event), ()):
+            table = self._tables.get(feed.id)
+            if table is None:
+                continue  # the rule that asks for it came in this very turn
+            if table.clock is Clock.MARKET and event.session not in {"", self._now.session}:
+                self._late += 1
+                continue
+            heard = feed.heard(event, self._heard + 1)
+            if heard is None:
+                continue
+            self._heard += 1
+            if not isinstance(table, Filling):
+                table = self._tables[feed.id] = Filling(table)
+            at = float(self._now.ordinal) if table.clock is Clock.MARKET else self._now.hub_s
+            table.add(at, heard)
+            self._fed.setdefault(feed.id, []).append(heard)
+
+    def matches(self, event: Event) -> list[Match]:
+        """In the order of the rules: those that fire, and those that are undecided."""
+        found = [self._match(compiled, event) for compiled in self._book.rules.get((event.ws, event.event), ())]
+        return [match for match in found if match is not None]
+
+    def asked(self, compiled: Compiled, event: Event) -> Verdict:
+        """What a rule's condition says of an event, and nothing else of the rule."""
+        return evaluate(compiled.condition, event.payload, self._reader)
+
+    def stands(self, compiled: Compiled, event: Event) -> RuleTimed | None:
+        """Where the rule stands, for the key of that event."""
+        if compiled.timed is None:
+            return None
+        return self._timing.standings.get(compiled.rule.id, {}).get(_key(compiled.timed, event))
+
+    def _match(self, compiled: Compiled, event: Event) -> Match | None:
+        value = holds(compiled.condition, event.payload, self._reader)
+        if compiled.timed is not None:
+            return self._timed(compiled, compiled.timed, event, value)
+        return None if value is False else Match(compiled.rule, event, value is True, self._why(compiled, event))
+
+    def _why(self, compiled: Compiled, event: Event) -> str:
+        condition = compiled.condition
+        if not condition.fields and not condition.windows:
+            return f"{event.event} happened"
+        return evaluate(condition, event.payload, self._reader).why
+
+    def _timed(self, compiled: Compiled, timed: Timed, event: Event, value: bool | None) -> Match | None:
+        rule = compiled.rule
+        key = _key(timed, event)
+        standing = self._timing.standings.get(rule.id, {}).get(key)
+        is_asked = value is not False or standing is not None
+        why = self._why(compiled, event) if is_asked else ""
+        if timed.true_for is not None:
+            why = f"{why}, without a break for {timed.true_for}"
+        after, fires = judged(timed, standing, Moment(rule.id, key, event, value, why, self._now))
+        self._stand(after, standing)
+        if value is None:
+            return Match(rule, event, fires=False, why=self._why(compiled, event))
+        return Match(rule, event, fires=True, why=why) if fires else None
+
+    def _stand(self, after: RuleTimed, before: RuleTimed | None) -> None:
+        if after == before or (before is None and is_nothing(after)):
+            return
+        keys = self._timing.standings.get(after.rule, {})
+        if before is None and len(keys) >= KEYS_MAX:
+            free = next((key for key, at in keys.items() if at.phase == "idle"), next(iter(keys)))
+            why = f"it stands somewhere for {KEYS_MAX} values already"
+            self._fact(RuleTimingDropped(rule=after.rule, keys=(free,), why=why))
+        self._fact(after)
+
+    def _fact(self, fact: Fact) -> None:
+        self._timing = folded(self._timing, fact)
+        self._facts.append(fact)
+
+    # --- deadlines ----------------------------------------------------------------------------------------------
+
+    def due(self) -> list[Match]:
+        """What deadlines that have passed lead to; rules with ``every`` are looked at again."""
+        found = [match for compiled in self._timed_rules() for match in self._deadlines(compiled)]
+        looks = {rule: at for rule, at in self._timing.looks.items() if at <= self._now.hub_s}
+        for compiled in self._timed_rules():
+            if compiled.rule.id in looks:
+                found += self._look(compiled)
+        return found
+
+    def looked(self) -> RulesLooked:
+        """That a timer led to a look, and when the next is due."""
+        every = {c.rule.id: c.timed.every_s for c in self._timed_rules() if c.timed and c.timed.every_s is not None}
+        due = dict(self._before.looks)
+        for rule, at in due.items():
+            if at <= self._now.hub_s and rule in every:
+                due[rule] = self._now.hub_s + every[rule]
+        return RulesLooked(due=due, count=self._before.looks_count + 1)
+
+    def _timed_rules(self) -> Iterator[Compiled]:
+        for rules in self._book.rules.values():
+            for compiled in rules:
+                if compiled.timed is not None:
+                    yield compiled
+
+    def _deadlines(self, compiled: Compiled) -> Iterator[Match]:
+        for key, standing in tuple(self._timing.standings.get(compiled.rule.id, {}).items()):
+            if not is_due(standing, self._now):
+                continue
+            if standing.phase == "keeping":
+                self.ended.append((compiled.rule, key))
+                self._stand(standing.model_copy(update={"phase": "idle", "due": None, "since": 0.0}), standing)
+            elif standing.event is not None:
+                match = self._match(compiled, standing.event)
+                if match is not None:
+                    yield match
+
+    def _look(self, compiled: Compiled) -> Iterator[Match]:
+        for standing in tuple(self._timing.standings.get(compiled.rule.id, {}).values()):
+            if standing.event is not None and (match := self._match(compiled, standing.event)) is not None:
+                yield match
+
+    # --- what came of it ----------------------------------------------------------------------------------------
+
+    def facts(self) -> Sequence[Fact]:
+        fed: list[Fact] = []
+        if self._fed or self._late:
+            windows = tuple(WindowFed(window=id_, events=tuple(events)) for id_, events in self._fed.items())
+            fed.append(WindowsFed(at=self._now.hub_s, ordinal=self._now.ordinal, fed=windows, late=self._late))
+        for id_ in self._fed:
+            table, before = self._tables[id_], self._before.tables[id_]
+            if table.dropped > before.dropped:
+                fed.append(WindowKeysDropped(window=id_, dropped=table.dropped - before.dropped))
+        return [*fed, *self._facts]
+
+
+def _key(timed: Timed, event: Event) -> str:
+    if not timed.once_per:
+        return ""
+    try:
+        return filled_text(timed.once_per, event.payload)[:KEY_MAX]
+    except FieldError:
+        return ANY_KEY

@@ -1,0 +1,163 @@
+"""Divergence: the target has something that the source's version does not contain.  Conflict C4.
+
+From then on nothing goes to that target until a version covers both.  It is made by the sync's policy out of both
+contents, which are both in the trail by then; it is stored at the *source* first, and from there goes to every target
+as any other version does.  A person decides where the policy says so, and where a target stores, twice over, something
+else than it was given: no policy mends that.
+"""
+
+from alluse_hub.protocols.claims import ConflictClass, ConflictClosed, ConflictOpened
+from alluse_hub.protocols.states import replace
+from alluse_hub.protocols.sync import Diverged, Divergence, Reconciled, Stage
+from alluse_hub.protocols.versions import Order, Version, is_same, order_of
+from alluse_hub.protocols.workstream import CommandReply
+
+from . import deliveries
+from .exchanges import MEND, ask, held_in, is_free
+from .merging import Whole
+from .merging import mended as made_of
+from .state import Exchange, Known, Mending, Payload, Turn, at, source_of
+
+TRIES_MAX = 5
+"""Tries to mend one divergence before the next comparison: the source may change again each time."""
+
+RESOLVED = "resolved"
+
+
+def begin(turn: Turn, edge: str, has: Version) -> None:
+    """Open the conflict, and mend it as far as the policy may."""
+    sync, target = turn.sync_of(edge), edge.partition(">")[2]
+    known = turn.state.known.get(source_of(sync))
+    if known is None or turn.edge(edge).conflict:
+        return
+    id_ = f"{turn.state.name}-{turn.ledger.conflicts_count + 1}"
+    order = order_of(has.vector, known.version.vector)
+    sentence = f"{sync.content} at {target} is {has.label}, at {sync.source} {known.version.label}: " + SAID[order]
+    turn.record(
+        ConflictOpened(
+            id=id_,
+            klass=ConflictClass.DIVERGENCE,
+            resource=at(target, sync.content),
+            parties=(sync.source, target),
+            sentence=sentence,
+        )
+    )
+    turn.record(Diverged(sync=sync.id, target=target, conflict=id_, source_has=known.version, target_has=has))
+    for serial in list(turn.edge(edge).open):
+        turn.move(edge, serial, Stage.SUPERSEDED, why=f"waits for {id_}")
+    again(turn, edge, has)
+
+
+SAID = {
+    Order.CONCURRENT: "neither has seen the other.",
+    Order.AFTER: "the target has changes that the source has not seen.",
+    Order.EQUAL: "the same version with another content, twice over.",
+    Order.BEFORE: "the target does not take the newer one.",
+}
+
+
+def again(turn: Turn, edge: str, has: Version) -> None:
+    """Mend what is still diverged, unless that is a person's business."""
+    sync = turn.sync_of(edge)
+    known = turn.state.known.get(source_of(sync))
+    is_ours = known is not None and order_of(has.vector, known.version.vector) in {Order.CONCURRENT, Order.AFTER}
+    if is_ours and sync.divergence is not Divergence.HUMAN:
+        mend(turn, edge, sync.divergence)
+
+
+def mend(turn: Turn, edge: str, policy: Divergence) -> None:
+    """One at a time for each data set: what is made of two is a version by the hub, of which each number is one."""
+    key = source_of(turn.sync_of(edge))
+    if key in turn.state.mending:
+        return
+    turn.set(mending={**turn.state.mending, key: Mending(edge, policy, turn.now)})
+
+
+def mended(turn: Turn, edge: str) -> None:
+    """Both have the same: whatever conflict was open is over."""
+    state = turn.edge(edge)
+    if state.conflict:
+        sync = turn.sync_of(edge)
+        known = turn.state.known[source_of(sync)]
+        close(turn, edge, known.version, "", "equal again", "Both have the same again.")
+
+
+def close(turn: Turn, edge: str, version: Version, winner: str, outcome: str, sentence: str) -> None:
+    sync, _, target = edge.partition(">")
+    id_ = turn.edge(edge).conflict
+    turn.record(Reconciled(sync=sync, target=target, conflict=id_, version=version, winner=winner))
+    turn.record(ConflictClosed(id=id_, outcome=outcome, winner=winner, sentence=sentence))
+
+
+# --- carried ---------------------------------------------------------------------------------------------------------
+
+
+def pump(turn: Turn) -> None:
+    for key, mending in list(turn.state.mending.items()):
+        source, _, dataset = key.partition("/")
+        target = mending.edge.partition(">")[2]
+        ours, theirs = turn.newest(key), turn.newest(at(target, dataset))
+        if mending.version.vector or not is_free(turn, MEND, source):
+            continue
+        is_fresh = [payload is not None and payload.at >= mending.began for payload in (ours, theirs)]
+        for workstream, there in zip((source, target), is_fresh, strict=True):
+            if not there:
+                deliveries.want(turn, workstream, dataset)
+        if ours is None or theirs is None or not all(is_fresh):
+            continue
+        if order_of(theirs.version.vector, ours.version.vector) in {Order.BEFORE, Order.EQUAL}:
+            let_go(turn, key)
+            _over(turn, mending.edge, ours.version)
+            continue
+        base = turn.state.bases.get(mending.edge)
+        made = made_of(
+            mending.policy,
+            Whole(source, ours.version, ours.data),
+            Whole(target, theirs.version, theirs.data),
+            base,
+        )
+        under_way = replace(mending, version=made.version, data=made.data, winner=made.winner, sentence=made.sentence)
+        turn.set(mending={**turn.state.mending, key: under_way})
+        ask(turn, MEND, source, {dataset: deliveries.order_for(Payload(made.version, made.data, turn.now))})
+
+
+def _over(turn: Turn, edge: str, version: Version) -> None:
+    """The source covers the target by now."""
+    if turn.edge(edge).conflict:
+        close(turn, edge, version, turn.sync_of(edge).source, "covered", "The source has seen the target's changes.")
+        deliveries.due(turn, edge, RESOLVED)
+
+
+def stored(turn: Turn, exchange: Exchange, reply: CommandReply) -> None:
+    """The source's answer to the version that was made."""
+    key = at(reply.workstream, exchange.names[0])
+    mending = turn.state.mending.get(key)
+    if mending is None:
+        return
+    let_go(turn, key)
+    (_, held), *_ = held_in(reply, exchange.names, deliveries.unknown)
+    if not reply.ok or not is_same(held.version, mending.version):
+        if reply.ok and held.outcome == "diverged" and mending.tries < TRIES_MAX:
+            mend(turn, mending.edge, mending.policy)
+            fresh = turn.state.mending[key]
+            turn.set(mending={**turn.state.mending, key: replace(fresh, tries=mending.tries + 1)})
+        else:
+            why = held.why or reply.error or held.outcome
+            turn.set(unmended={**turn.state.unmended, mending.edge: f"{reply.workstream}: {why}"}, is_shown=False)
+        return
+    turn.set(
+        known={**turn.state.known, key: Known(mending.version, turn.now, turn.now)},
+        unmended={edge: why for edge, why in turn.state.unmended.items() if edge != mending.edge},
+    )
+    turn.keep(key, Payload(mending.version, mending.data, turn.now))
+    outcome = mending.policy.value.replace("_", " ")
+    sentence = f"{mending.sentence[:1].upper()}{mending.sentence[1:]}, as {mending.version.label}."
+    if turn.edge(mending.edge).conflict:
+        close(turn, mending.edge, mending.version, mending.winner, outcome, sentence)
+    for sync in turn.state.sources[key]:
+        for target in turn.state.syncs[sync].targets:
+            deliveries.due(turn, f"{sync}>{target}", RESOLVED)
+
+
+def let_go(turn: Turn, key: str) -> None:
+    turn.set(mending={other: mending for other, mending in turn.state.mending.items() if other != key})

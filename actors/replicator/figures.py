@@ -1,0 +1,193 @@
+"""The figures of syncs, each by its definition, and what the board is shown.
+
+*Success*: verified / (verified + refused + diverged + expired) of the deliveries that ended within the last hour,
+counted by the minute of hub time, the current one and the 59 before it; superseded stands beside it.  Of nothing due
+there is none.
+
+*Freshness*, by target: now, less the hub time at which the verified version was first heard of from its source.
+
+*Lag*, by target: how many changes by its source the newest known version has beyond the verified one.
+
+*Within*, by target: the share of the time since its first delivery in which no due version was missing for longer than
+``objective_s``.
+
+*Latency*: over the last 256 verified deliveries of the sync, by leg, nearest rank.
+
+*Data flow*, by target: bytes and records of what was verified in the hour above, over 3600 s, or over the time since
+its first delivery if that is less, but at least 60 s.  *again*: letters said again; *doubles*: versions
+sent that the target had already.
+
+The trail holds all that they are made of: ``DeliveriesMoved``.  Pure.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+
+from alluse_hub.protocols.claims import ConflictShown
+from alluse_hub.protocols.names import BOARD
+from alluse_hub.protocols.sync import (
+    WINDOW_S,
+    Counts,
+    EdgeShown,
+    EdgeState,
+    Percentiles,
+    Play,
+    Sync,
+    SyncMode,
+    SyncShown,
+    SyncsShown,
+)
+from alluse_hub.protocols.versions import NO_VERSION, Version, is_same
+
+from .ledger import LEGS, MINUTE_S, Edge, Minute
+from .state import Turn, source_of
+
+SHOW_S = 2.0
+"""The board is shown a picture at most so often."""
+
+
+def show(turn: Turn, *, afresh: bool = False) -> None:
+    if not afresh and turn.state.is_shown:
+        return
+    if not afresh and turn.state.show_at is not None and turn.now < turn.state.show_at:
+        return
+    turn.set(is_shown=True, show_at=turn.now + SHOW_S)
+    ledger = turn.ledger
+    turn.send(
+        BOARD,
+        SyncsShown(
+            syncs=tuple(sync_shown(turn, sync) for sync in turn.state.syncs.values()),
+            open=tuple(
+                ConflictShown(id=c.id, klass=c.klass, resource=c.resource, parties=c.parties, opened=c.sentence)
+                for c in ledger.conflicts.values()
+            ),
+            closed=ledger.closed,
+            conflicts=ledger.conflicts_count,
+        ),
+    )
+
+
+def sync_shown(turn: Turn, sync: Sync) -> SyncShown:
+    edges = tuple(edge_shown(turn, sync, target) for target in sync.targets)
+    rows = turn.ledger.latencies_ms.get(sync.id, ())
+    hour, ever = total(edge.hour for edge in edges), total(edge.ever for edge in edges)
+    known = turn.state.known.get(source_of(sync))
+    play = turn.ledger.play(sync.id)
+    return SyncShown(
+        sync=sync.id,
+        name=sync.name or sync.id,
+        source=sync.source,
+        dataset=sync.content,
+        mode=sync.mode,
+        play=play,
+        status=_status(play, sync, edges),
+        version=known.version if known else NO_VERSION,
+        hour=hour,
+        ever=ever,
+        success=hour.success,
+        latency_ms={leg: percentiles([row[at] for row in rows]) for at, leg in enumerate(LEGS)},
+        last_at=max((edge.verified_at for edge in edges if edge.verified_at is not None), default=None),
+        next_at=turn.state.pass_at.get(sync.id),
+        targets=edges,
+        config=sync.model_dump(mode="json"),
+    )
+
+
+def _status(play: Play, sync: Sync, edges: Sequence[EdgeShown]) -> str:
+    """*completed*: nothing is due before the next time that is planned."""
+    if play is not Play.PLAYING:
+        return play.value
+    if any(edge.state in {EdgeState.DIVERGED, EdgeState.DARK, EdgeState.LATE} for edge in edges):
+        return "error"
+    is_done = all(edge.verified_at is not None and not edge.open for edge in edges)
+    return "completed" if is_done and sync.mode is not SyncMode.LIVE else "active"
+
+
+def edge_shown(turn: Turn, sync: Sync, target: str) -> EdgeShown:
+    name = f"{sync.id}>{target}"
+    edge = turn.edge(name)
+    minutes = within_hour(edge.minutes, turn.now)
+    hour = total(minute.counts for minute in minutes)
+    known = turn.state.known.get(source_of(sync))
+    state, why = _state(turn, sync, target, edge)
+    over_s = min(WINDOW_S, max(MINUTE_S, turn.now - edge.began)) if edge.began is not None else WINDOW_S
+    return EdgeShown(
+        target=target,
+        state=state,
+        why=why,
+        open=len(edge.open),
+        verified=edge.verified,
+        verified_at=edge.verified_at,
+        compared_at=turn.state.compared.get(name),
+        freshness_s=round(turn.now - edge.changed_at, 3) if edge.verified_at is not None else None,
+        lag=lag_of(known.version, edge.verified, sync.source) if known is not None else None,
+        within=within(edge, sync.objective_s, turn.now),
+        hour=hour,
+        ever=edge.ever,
+        success=hour.success,
+        bytes_per_s=round(sum(minute.bytes for minute in minutes) / over_s, 3),
+        records_per_s=round(sum(minute.records for minute in minutes) / over_s, 3),
+        again=edge.again,
+        doubles=edge.doubles,
+    )
+
+
+def _state(turn: Turn, sync: Sync, target: str, edge: Edge) -> tuple[EdgeState, str]:
+    if not turn.plays(sync.id):
+        return EdgeState.STOPPED, f"{sync.id} is {turn.ledger.play(sync.id).value}"
+    if edge.conflict:
+        unmended = turn.state.unmended.get(f"{sync.id}>{target}", "")
+        return EdgeState.DIVERGED, f"{edge.conflict}{': ' if unmended else ''}{unmended}"
+    for workstream in (target, sync.source):
+        if not turn.is_up(workstream):
+            return EdgeState.DARK, f"{workstream} is {turn.state.presence.get(workstream, 'not heard of')}"
+        if workstream in turn.state.dark:
+            return EdgeState.DARK, f"{workstream}: {turn.state.dark[workstream]}"
+    if edge.behind_since is not None and turn.now - edge.behind_since > sync.objective_s:
+        return EdgeState.LATE, f"for {turn.now - edge.behind_since:.0f} s a due version is not verified"
+    if edge.verified_at is None:
+        return EdgeState.NEW, "nothing was verified yet"
+    if turn.now - edge.verified_at <= sync.objective_s or edge.behind_since is not None:
+        return EdgeState.ALIVE, ""
+    known = turn.state.known.get(source_of(sync))
+    if known is not None and is_same(known.version, edge.verified):
+        return EdgeState.QUIET, "no change since; the last comparison found it equal"
+    return EdgeState.QUIET, "what is newer is not due yet"
+
+
+# --- formulas --------------------------------------------------------------------------------------------------------
+
+
+def total(counts: Iterable[Counts]) -> Counts:
+    sums = dict.fromkeys(Counts.model_fields, 0)
+    for each in counts:
+        for name in sums:
+            sums[name] += getattr(each, name)
+    return Counts(**sums)
+
+
+def within_hour(minutes: Sequence[Minute], now: float) -> list[Minute]:
+    oldest = int(now // MINUTE_S) - int(WINDOW_S // MINUTE_S)
+    return [minute for minute in minutes if minute.minute > oldest]
+
+
+def lag_of(newest: Version, verified: Version, source: str) -> int:
+    return max(0, newest.by(source) - verified.by(source))
+
+
+def within(edge: Edge, objective_s: float, now: float) -> float | None:
+    if edge.began is None or now <= edge.began:
+        return None
+    late = list(edge.late)
+    if edge.behind_since is not None:
+        late.append((edge.behind_since, now))
+    outside_s = sum(max(0.0, until - since - objective_s) for since, until in late)
+    return round(max(0.0, 1 - outside_s / (now - edge.began)), 6)
+
+
+def percentiles(values: Sequence[float]) -> Percentiles:
+    if not values:
+        return Percentiles()
+    ordered = sorted(values)
+    p50, p95, p99 = (ordered[max(0, math.ceil(share * len(ordered)) - 1)] for share in (0.50, 0.95, 0.99))
+    return Percentiles(count=len(ordered), p50=p50, p95=p95, p99=p99)

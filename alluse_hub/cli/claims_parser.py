@@ -1,0 +1,49 @@
+"""The words of ``resources`` and ``conflicts``, and of what people claim, release, override and decide."""
+
+import argparse
+from collections.abc import Callable
+
+from alluse_hub.cli import claims
+
+Verb = Callable[..., argparse.ArgumentParser]
+
+
+def add_views(verb: Verb) -> None:
+    for name, run, what in (
+        ("conflicts", claims.conflicts, "conflicts, and what is in force and why; or one of them whole"),
+        ("resources", claims.resources, "what can be claimed, who has it and who waits; or one of them"),
+    ):
+        made = verb(name, run, what)
+        made.add_argument("what", nargs="?", choices=("list", "show"), default="list", help="default: list")
+        of = "ID" if name == "conflicts" else "NAME"
+        made.add_argument("name", nargs="?", metavar=of, default="", help="for show")
+
+
+def add_orders(verb: Verb) -> None:
+    made = verb("claim", claims.claim, "claim a rung, an amount or a value of a resource, as a person")
+    made.add_argument("resource", metavar="RESOURCE", help="such as ws4/trading")
+    made.add_argument("want", nargs="?", metavar="WANT", default="", help="a rung or a value; none for a pool")
+    made.add_argument("--amount", type=int, default=1, metavar="N", help="so much of a pool (%(default)s)")
+    made.add_argument(
+        "--for", dest="for_s", type=float, default=0.0, metavar="S", help="seconds; default: until released"
+    )
+    made.add_argument("--safety", action="store_true", help="a floor: of others it takes two to release it")
+    _said(made)
+    made = verb("release", claims.release, "end a claim: one's own, or with a second person what is held for safety")
+    made.add_argument("claim", metavar="CLAIM", help="its id, or of one's own the resource")
+    _said(made)
+    made = verb("override", claims.override, "with a second person, lower what is held for safety for a time")
+    made.add_argument("resource", metavar="RESOURCE", help="such as ws4/trading")
+    made.add_argument("rung", metavar="RUNG", help="how far")
+    made.add_argument("--for", dest="for_s", type=float, required=True, metavar="S", help="seconds, an hour at most")
+    _said(made)
+    made = verb("decide", claims.decide, "decide a conflict that people are asked about")
+    made.add_argument("conflict", metavar="CONFLICT", help="its id")
+    made.add_argument("claim", metavar="CLAIM", help="the id of the claim that is to go first")
+    _said(made)
+
+
+def _said(made: argparse.ArgumentParser) -> None:
+    made.add_argument("--reason", required=True, metavar="TEXT", help="goes into the trail")
+    made.add_argument("--who", default="", metavar="NAME", help="the person, where several share a user")
+    made.add_argument("--timeout", type=float, default=60.0, metavar="S", help="how long to wait (%(default)g s)")

@@ -1,0 +1,298 @@
+"""Sealing: whoever reads finds the same as before, and a kill between any two steps costs nothing."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alluse_hub import hub_verify
+from alluse_hub.actors.auditor import query
+from alluse_hub.actors.auditor.export import export
+from alluse_hub.actors.auditor.find import find
+from alluse_hub.actors.auditor.history import History
+from alluse_hub.actors.auditor.indexer import advance, index_of, open_index
+from alluse_hub.actors.auditor.reader import reading, store_of
+from alluse_hub.actors.auditor.seal import sealing
+from alluse_hub.actors.auditor.sealed import segments_dir
+from alluse_hub.actors.auditor.store import Store
+from alluse_hub.protocols.errors import CallerError, TrailError
+from alluse_hub.protocols.find import Find
+from alluse_hub.protocols.message import EntryId
+from alluse_hub.protocols.trail import EntryKind
+from alluse_hub.supervision.spool import Frame, SpoolName
+from tests.actors.auditor.conftest import SmallHub
+from tests.actors.auditor.sealing import OLD, folders, seal_through, told
+
+
+@pytest.fixture(scope="module")
+def hot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Nothing of it is sealed."""
+    hub = SmallHub(tmp_path_factory.mktemp("hot"))
+    told(hub)
+    hub.close()
+    return hub.home
+
+
+@pytest.fixture(scope="module")
+def sealed(hot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same trail, in two segments and what is left in the database."""
+    home = Path(shutil.copytree(hot, tmp_path_factory.mktemp("sealed") / "home"))
+    assert [seal_through(home, 300), seal_through(home, 800)] != [None, None]
+    return home
+
+
+@pytest.fixture
+def home(hot: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(hot, tmp_path / "home"))
+
+
+def hot_rows(home: Path) -> int:
+    with reading(home) as store:
+        assert store is not None
+        return int(store.execute("SELECT count(*) FROM entries").fetchone()[0])
+
+
+def indexed(home: Path) -> None:
+    index = open_index(store_of(home), index_of(home))
+    while advance(index):
+        pass
+    index.close()
+
+
+# --- readers ---------------------------------------------------------------------------------------------------------
+
+
+def pages(home: Path, **filters: Any) -> list[list[query.Entry]]:
+    """Forwards in pages of 100, then the newest 100."""
+    found, leaf = [], 0
+    while True:
+        page = query.tail(home, limit=100, after_leaf=leaf, **filters)
+        found.append([entry for entry in page.entries if entry.actor != "keeper"])
+        if not page.entries:
+            break
+        leaf = page.leaf
+    newest = query.tail(home, limit=100, **filters)
+    return [[entry for one in found for entry in one], [one for one in newest.entries if one.actor != "keeper"][-80:]]
+
+
+def searched(home: Path, **question: Any) -> list[Any]:
+    """All pages, from either end."""
+    found = []
+    for oldest_first in (True, False):
+        asked = Find(limit=50, oldest_first=oldest_first, **question)
+        for _ in range(100):
+            answer = find(home, asked)
+            found += answer.rows
+            if answer.next is None:
+                break
+            asked = asked.model_copy(update={"after" if oldest_first else "before": answer.next})
+        else:
+            raise AssertionError("it has an end")
+    return found
+
+
+def told_by(home: Path) -> dict[str, Any]:
+    history = History.of(home)
+    try:
+        incarnations = [one for one in history.incarnations() if one.actor != "keeper"]
+        return {
+            "incarnations": incarnations,
+            "entries": [[*piece] for one in incarnations for piece in history.pieces(one)],
+            "left": history.left_at(EntryId("coordinator", 1, 400), frozenset({"ClaimPlaced"})),
+            "place": history.place_of("ws3/1/7"),
+            "before": history.place_before(OLD + 2_010),
+            "through": history.through("ws3", None),
+            "letter": history.letter("ws3/1/7"),
+        }
+    finally:
+        history.close()
+
+
+READERS: dict[str, Callable[[Path], Any]] = {
+    "tail": pages,
+    "tail of a workstream": lambda home: pages(home, workstream="ws4"),
+    "tail of a message": lambda home: pages(home, message="EventsTaken"),
+    "tail of a correlation": lambda home: query.tail(home, correlation="ws3/1/7").entries,
+    "tail since": lambda home: pages(home, since=OLD + 2_010, until=OLD + 3_010),
+    "entry": lambda home: [query.entry(home, name) for name in ("ws3/1/1", "ws3/2/80", "router/1/99", "nobody/1/1")],
+    "a long body": lambda home: query.by_message(home, ["OrderGiven"]),
+    "why": lambda home: query.why(home, "router/1/14"),
+    "by message": lambda home: query.by_message(home, ["EventsTaken", "Woken"], 70),
+    "correlated": lambda home: query.correlated(home, "ws3/1/7"),
+    "lives": lambda home: query.lives(home, "ws3", 3),
+    "recover": lambda home: query.recover(home, "coordinator", frozenset({"ClaimPlaced"})),
+    "facts of": lambda home: query.facts_of(home, "router", frozenset({"EventsTaken"})),
+    "search by place": lambda home: searched(home, after=100, before=700),
+    "search by correlation": lambda home: searched(home, correlation="ws3/1/7"),
+    "search by cause": lambda home: searched(home, cause="ws3/2/7"),
+    "search by message": lambda home: searched(home, messages=("HealthChanged",)),
+    "search by workstream": lambda home: searched(home, workstream="ws4", kind=EntryKind.FACT),
+    "search with a rest": lambda home: searched(home, messages=("EventsTaken",), cause="ws3/2/7", until=OLD + 4_000),
+    "search by time": lambda home: searched(home, since=OLD + 2_010, until=OLD + 3_010, actor="router"),
+    "history": told_by,
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_whoever_reads_finds_in_segments_what_was_in_the_database(hot: Path, sealed: Path, reader: str) -> None:
+    assert READERS[reader](sealed) == READERS[reader](hot)
+
+
+def test_words_are_indexed_out_of_segments_as_out_of_the_database(home: Path) -> None:
+    asked = {"text": '"orange 2"'}
+    indexed(home)
+    before = searched(home, **asked)
+    seal_through(home, 800)
+    still = searched(home, **asked)
+    for path in (home / "trail").glob("index.db*"):
+        path.unlink()
+    indexed(home)
+
+    assert len(before) == 80
+    assert before == still == searched(home, **asked)
+
+
+def test_a_search_that_is_cut_to_its_window_goes_on_over_the_borders(
+    hot: Path, sealed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("alluse_hub.actors.auditor.find.WINDOW_ROWS", 17)
+    monkeypatch.setattr("alluse_hub.actors.auditor.find.SEGMENTS_MAX", 1)
+    asked = {"messages": ("EventsTaken",), "actor": "router", "cause": ""}
+
+    assert len(searched(sealed, **asked)) == 320
+    assert searched(sealed, **asked) == searched(hot, **asked)
+
+
+def test_a_sealed_trail_is_whole_to_both_who_check_it(hot: Path, sealed: Path) -> None:
+    report = hub_verify.verify(sealed)
+
+    assert report.findings == []
+    assert report.figures["segments"] == 2
+    assert report.figures["entries"] == report.figures["size"] == hub_verify.verify(hot).figures["size"]
+    assert query.wholeness(sealed).is_whole
+
+
+def test_what_is_exported_from_segments_proves_itself(hot: Path, sealed: Path, tmp_path: Path) -> None:
+    for home, folder in ((hot, "hot"), (sealed, "sealed")):
+        export(home, Find(workstream="ws3"), tmp_path / folder, "jsonl", lambda *_: None)
+
+    report = hub_verify.verify_export(tmp_path / "sealed", [], [], [], every=True)
+    assert report.findings == []
+    assert (tmp_path / "sealed" / "entries.jsonl").read_bytes() == (tmp_path / "hot" / "entries.jsonl").read_bytes()
+
+
+# --- writers ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_rows_of_a_segment_leave_the_database_and_what_comes_gets_the_next_place(home: Path) -> None:
+    hub = SmallHub(home)
+    rows = hot_rows(home)
+
+    sealed = seal_through(home, 10_000)
+    hub.say("ws9", Frame(EntryKind.FACT, "Said", b"{}"))
+    hub.drain()
+    hub.close()
+
+    assert sealed is not None
+    assert sealed.last == rows // 256 * 256
+    newest = query.tail(home, limit=1).entries[0]
+    assert newest.leaf > rows
+    assert hub_verify.verify(home).findings == []
+
+
+def test_the_newest_entries_are_never_sealed_and_nothing_unsigned_is(home: Path) -> None:
+    hub = SmallHub(home)
+    signed = hub_verify.verify(home).figures["signed"]
+    hub.say("ws9", *[Frame(EntryKind.FACT, "Said", b"{}")] * 600)
+    hub.drain()
+    hub.close()
+
+    made = seal_through(home, 10_000)
+
+    assert made is not None
+    assert made.last == signed // 256 * 256
+
+
+def test_a_spool_whose_beginning_is_sealed_is_known_again(home: Path) -> None:
+    seal_through(home, 10_000)
+    store = Store.open(store_of(home))
+
+    assert store.written_at(SpoolName("ws3", 1)) == (1.0, OLD + 1_001)
+    store.close()
+
+
+def test_two_do_not_seal_at_once(home: Path) -> None:
+    with sealing(home), pytest.raises(CallerError, match="somebody else is sealing"), sealing(home):
+        pass
+
+
+# --- killed ----------------------------------------------------------------------------------------------------------
+
+
+class KilledError(Exception):
+    """In the place of signal 9."""
+
+
+class Killer:
+    """Ends the work at its ``at``-th step."""
+
+    def __init__(self, at: int) -> None:
+        self.left = at
+        self.steps: list[str] = []
+
+    def __call__(self, step: str) -> None:
+        self.steps.append(step)
+        self.left -= 1
+        if not self.left:
+            raise KilledError(step)
+
+
+@pytest.fixture(scope="module")
+def steps(hot: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    home = Path(shutil.copytree(hot, tmp_path_factory.mktemp("steps") / "home"))
+    counted = Killer(-1)
+    seal_through(home, 600, counted)
+    return counted.steps
+
+
+def distinct(steps: list[str]) -> Iterator[int]:
+    """The first and the last of each sort."""
+    for name in dict.fromkeys(steps):
+        yield from dict.fromkeys((steps.index(name) + 1, len(steps) - steps[::-1].index(name)))
+
+
+def test_a_kill_between_any_two_steps_loses_nothing_and_doubles_nothing(
+    hot: Path, steps: list[str], tmp_path: Path
+) -> None:
+    everything = pages(hot)
+    assert set(steps) == {"bundled", "written", "read back", "verified", "named", "known", "dropped", "unsaid"}
+
+    for at in distinct(steps):
+        home = Path(shutil.copytree(hot, tmp_path / str(at)))
+        with pytest.raises(KilledError):
+            seal_through(home, 600, Killer(at))
+
+        assert pages(home) == everything, steps[at - 1]
+        assert hub_verify.verify(home).findings == [], steps[at - 1]
+        seal_through(home, 600)
+
+        report = hub_verify.verify(home)
+        assert report.findings == [], steps[at - 1]
+        assert report.figures["segments"] == 1
+        assert pages(home) == everything, steps[at - 1]
+        assert [path.name for path in folders(home)] == ["1-512"]
+        assert not [text for text in report.told if "segment" in text or "sealed" in text], report.told
+        assert hot_rows(home) == report.figures["size"] - 512
+
+
+def test_a_folder_that_nobody_knows_is_not_deleted_if_it_alone_has_the_entries(home: Path) -> None:
+    seal_through(home, 300)
+    stray = segments_dir(home) / "1-999936"
+    stray.mkdir()
+
+    with pytest.raises(TrailError, match="is no segment that the store knows"):
+        seal_through(home, 800)
+
+    assert stray.exists()
