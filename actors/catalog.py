@@ -185,7 +185,9 @@ def coordinator_spec(config: HubConfig) -> CoordinatorSpec:
         datasets=config.datasets,
         events=config.events,
         emitted=config.emitted,
+        approvers={each.id: each.approvers for each in config.workstreams if each.approvers > 1},
         levels={each.id: each.level for each in config.workstreams if each.level is not Level.AUTONOMOUS},
+        personal=config.trail.personal,
         fields={each.id: each.fields for each in config.workstreams if each.fields},
         workstreams=tuple(workstream.id for workstream in config.workstreams),
     )

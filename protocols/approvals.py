@@ -18,6 +18,9 @@ APPROVAL_S = 900.0
 """How long an act waits for an answer; then it is not done."""
 
 
+APPROVERS_MAX = 5
+
+
 class Level(StrEnum):
     AUTONOMOUS = "autonomous"  # what the rules decide is done
     SUPERVISED = "supervised"  # people may object; silence lets pass what does not loosen

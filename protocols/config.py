@@ -262,6 +262,8 @@ def _say(detail: Any, spot: Path, model: type[Message], above: Path) -> tuple[st
 
 
 def _pattern(pattern: str) -> str:
+    if "(/[A-Za-z0-9_.-]{1,64})" in pattern:
+        return "must be a path such as ws4/broker" + (", or with an amount, ws4/broker:2" if ":" in pattern else "")
     if pattern.startswith("^[a-z]"):
         return "must be a short word of small letters, digits and dashes that begins with a letter"
     return "must be `package.module:Class`" if ":" in pattern else f"must match {pattern}"

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from alluse_hub.protocols import detection
-from alluse_hub.protocols.approvals import Level
+from alluse_hub.protocols.approvals import APPROVERS_MAX, Level
 from alluse_hub.protocols.claims import Mode
 from alluse_hub.protocols.declared import Secret
 from alluse_hub.protocols.emitted import EmittedFields, FieldKind
@@ -148,7 +148,7 @@ class WorkstreamConfig(Message):
     ``heartbeat_timeout_s``, or by phi, which the keys that begin so are for, and then after so long at the latest.
     ``fields``: by the name in rules, where its events have a field, such as ``trade.qty``.  ``emits``: by event, the
     fields that rules may ask for and their kinds; of an event that is not declared they may ask for any.
-    ``level``: how far it is left to the rules.
+    ``level``: how far it is left to the rules, and ``approvers``: so many people have to agree where one has to.
     """
 
     id: ActorName
@@ -171,6 +171,7 @@ class WorkstreamConfig(Message):
     fields: Annotated[dict[FieldName, FieldPath], Field(default_factory=dict)]
     emits: Annotated[dict[EventName, dict[FieldPath, FieldKind]], Field(default_factory=dict)]
     level: Level = Level.AUTONOMOUS
+    approvers: Annotated[int, Field(ge=1, le=APPROVERS_MAX)] = 1
 
 
 class HubConfig(Message):
@@ -202,8 +203,8 @@ class HubConfig(Message):
 
     @property
     def events(self) -> dict[str, tuple[str, ...]]:
-        """By workstream, the events that flow from it."""
-        found: dict[str, dict[str, None]] = {}
+        """By workstream, the events that flow from it, and those that it declares."""
+        found = {workstream.id: dict.fromkeys(workstream.emits) for workstream in self.workstreams if workstream.emits}
         for flow in self.flows:
             found.setdefault(flow.source, {}).update(dict.fromkeys(flow.events))
         return {source: tuple(sorted(events)) for source, events in found.items()}

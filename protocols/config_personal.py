@@ -7,7 +7,7 @@ Pure.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 
 from pydantic import JsonValue
@@ -17,6 +17,11 @@ from alluse_hub.protocols.personal import PersonalField
 from alluse_hub.protocols.problems import File, meant
 from alluse_hub.protocols.rules import Rule
 
+TOLD = {"id", "name", "description", "priority", "enabled", "workstream", "event", "when"}
+"""Of a rule: what is no template."""
+
+INSTEAD = "have the workstream say what the rule needs in a field of its own"
+
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z_][A-Za-z0-9_-]*)*")
 QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 FILLED = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)\}")
@@ -25,17 +30,36 @@ FILLED = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)\}")
 def check_personal(config: HubConfig, last: File, known: list[str]) -> None:
     """Adds what is wrong to the problems of the file in which the section is."""
     fields = config.trail.personal
+    names = {each.id: each.fields for each in config.workstreams}
     for at, each in enumerate(fields):
         spot = ("trail", "personal", at)
         if each.workstream and each.workstream not in known:
             last.wrong((*spot, "workstream"), f"is {each.workstream!r}, no workstream", meant(each.workstream, known))
-        for rule in config.rules:
-            if rule.event == each.event and each.workstream in {"", rule.workstream} and _reads(rule, each):
-                wrong = f"is {each.field!r}, which the rule {rule.id!r} reads: what a rule reads stands in the trail"
-                last.wrong((*spot, "field"), wrong, "have the workstream say what the rule needs in a field of its own")
+        for rule in readers(config.rules, each, names):
+            wrong = f"is {each.field!r}, which the rule {rule.id!r} reads: what a rule reads stands in the trail"
+            last.wrong((*spot, "field"), wrong, INSTEAD)
     for (_, one), (at, other) in combinations(enumerate(fields), 2):
         if _is_for_same(one, other) and (found := _overlap(one.field, other.field)):
             last.wrong(("trail", "personal", at, "field"), found, "declare the outer one alone")
+
+
+def refuse_readers(
+    rules: Iterable[Rule], fields: Iterable[PersonalField], names: Mapping[str, Mapping[str, str]]
+) -> list[str]:
+    """Of rules that come while the hub runs: what is wrong, a sentence each: ``id: wrong; right``."""
+    known = tuple(rules)
+    return [
+        f"{rule.id}: reads {field.field!r} of {field.event}, which is declared personal; {INSTEAD}"
+        for field in fields
+        for rule in readers(known, field, names)
+    ]
+
+
+def readers(rules: Iterable[Rule], field: PersonalField, names: Mapping[str, Mapping[str, str]]) -> Iterator[Rule]:
+    """Those that read a declared field.  ``names``: by workstream, what its fields are called in rules."""
+    for rule in rules:
+        if field.workstream in {"", rule.workstream} and _reads(rule, field, names.get(rule.workstream, {})):
+            yield rule
 
 
 def _is_for_same(one: PersonalField, other: PersonalField) -> bool:
@@ -51,12 +75,15 @@ def _overlap(one: str, other: str) -> str:
     return f"is {other!r}: {inner} is in {outer}" if inner.startswith(f"{outer}.") else ""
 
 
-def _reads(rule: Rule, field: PersonalField) -> bool:
-    """Whether it has the field, what is in it, or what it is in, in its condition or in a template."""
-    read = {*WORD.findall(QUOTED.sub(" ", rule.when))}
-    templates: list[JsonValue] = [tell.parameters for tell in rule.tell]
-    templates += [each.subject for each in (*rule.hold, *rule.release)]
-    read |= {name for template in templates for name in _filled(template)}
+def _reads(rule: Rule, field: PersonalField, names: Mapping[str, str]) -> bool:
+    """Whether it has the field, what is in it, or what it is in, in its condition or in a template.  ``names``: what
+    the workstream's fields are called in rules, and where its events have them."""
+    asked = {*WORD.findall(QUOTED.sub(" ", rule.when))}
+    steps = {step for name in asked for step in name.split(".")}
+    if rule.event != field.event and field.event not in steps:
+        return False
+    read = asked | {name for value in rule.model_dump(exclude=TOLD, mode="json").values() for name in _filled(value)}
+    read |= {names[name] for name in read if name in names}
     return any(_overlap(name, field.field) for name in read)
 
 

@@ -140,6 +140,8 @@ class Core(Generic[S]):
     The actor then ends before it is up, with the cause ``invalid: WORD...``.
     ``degraded``: why the actor, though up, is not as it should be; empty if it is.  Its supervisor hears each change.
     ``answers``: by kind of job, what its worker may say because of it; so that the trail names the job as the cause.
+    ``unrecorded``: what to do about a letter that could not be recorded, since the disk is full (``scarcity``); no more
+    than to say so to whoever waits for an answer, since that is not recorded either.
     ``last_word``: what the root leaves in the home when it ends as it was asked to, for whoever watches from outside.
     """
 
@@ -157,3 +159,4 @@ class Core(Generic[S]):
     degraded: Callable[[S], str] | None = None
     answers: Mapping[type[Message], frozenset[type[Message]]] | None = None
     last_word: Callable[[S], Message | None] | None = None
+    unrecorded: Callable[[S, Envelope, str], tuple[Effect, ...]] | None = None

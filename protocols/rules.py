@@ -9,6 +9,7 @@ from alluse_hub.protocols.approvals import Level
 from alluse_hub.protocols.claims import Clock, Mode, ResourceShown
 from alluse_hub.protocols.emitted import EmittedFields
 from alluse_hub.protocols.message import Fact, Json, Message
+from alluse_hub.protocols.personal import PersonalField
 from alluse_hub.protocols.resources import Dataset, Declared, Pool, Take, Value
 
 
@@ -106,6 +107,8 @@ class CoordinatorSpec(Message):
     fields: dict[str, dict[str, str]] = {}
     emitted: dict[str, dict[str, EmittedFields]] = {}  # by workstream and event, as rules know them
     levels: dict[str, Level] = {}
+    approvers: dict[str, PositiveInt] = {}  # by workstream, where more than one person has to agree
+    personal: tuple[PersonalField, ...] = ()  # which no rule may read
 
     @property
     def resources(self) -> tuple[Declared, ...]:
@@ -255,11 +258,12 @@ class RuleShown(Message):
 
 class RulesShown(Message):
     """From the coordinator to the board, at every change: its rules and the resources they govern.  ``revision``: of
-    the set of rules; ``auto``: whether any of them fires."""
+    the set of rules; ``auto``: whether any of them fires; ``waiting``: proposals that wait for people."""
 
     rules: tuple[RuleShown, ...]
     revision: NonNegativeInt = 0
     auto: bool = True
+    waiting: NonNegativeInt = 0
     resources: tuple[ResourceShown, ...]
     session: str
     ordinal: NonNegativeInt

@@ -12,7 +12,7 @@ TELEMETRY = frozenset(
         *("Pulse", "TreeShown", "RulesShown", "FlowsShown", "ConflictsShown", "ResourceShown"),
         *("Asked", "AskBoard", "BoardShown", "Answer", "ReadTrail"),
         *("AskChildren", "ChildrenListed", "AskCounts", "ChildrenCounted", "AskChildSpec", "ChildSpecTold"),
-        *("Look", "Looked", "Woken"),
+        *("Look", "Looked", "Woken", "OrderDone"),
     }
 )
 """A turn in which there is nothing else changes nothing that lasts."""
@@ -28,7 +28,8 @@ RESTRICTING = frozenset(
 )
 """Heard, sent or given to a worker; the shell's own words about children and ends are among them."""
 
-PERISHABLE = frozenset({"Asked"})
+PERISHABLE = frozenset({"Asked", "StartProgram", "RestartProgram"})
+"""Whoever gave one is told so at once (``Core.unrecorded``); orders that restrict find space."""
 
 
 class SpoolGap(Fact):

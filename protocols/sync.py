@@ -113,7 +113,8 @@ ENDS = frozenset({Stage.VERIFIED, Stage.SUPERSEDED, Stage.DIVERGED, Stage.REFUSE
 
 class Move(Message):
     """One step of one delivery.  ``version`` only where it begins; ``cause``: *live*, *periodic*, *event*, *force*,
-    *catch-up*, *anti-entropy* or *resolved*.  ``again``: letters of it that were said again by then."""
+    *catch-up*, *anti-entropy* or *resolved*.  ``again``: letters of it that were said again.  ``late_s``: of a verified
+    one, for how long beyond the objective something due was missing until then."""
 
     sync: str
     target: str
@@ -124,6 +125,7 @@ class Move(Message):
     cause: str = ""
     why: str = ""
     again: NonNegativeInt = 0
+    late_s: NonNegativeFloat = 0.0
 
 
 class DeliveriesMoved(Fact):

@@ -103,15 +103,20 @@ def is_same(one: Version, other: Version) -> bool:
 
 
 class DatasetsTold(Message):
-    """A monitor tells the replicator which versions its program has made, and which events it waits for have come."""
+    """A monitor tells the replicator which versions its program has made, and which events it waits for have come.
+    ``serial`` counts these words of this incarnation of the monitor."""
 
     workstream: str
+    serial: PositiveInt = 1
     versions: dict[str, Version] = {}
     events: tuple[str, ...] = ()
 
 
 class AskDatasets(Message):
-    """The replicator is ready for the next such word; until it asks, newer versions replace older ones unsaid."""
+    """The replicator is ready for the next such word; until it asks, newer versions replace older ones unsaid.
+    ``heard``: the last one that it has; if that is not the last one said, that is said again."""
+
+    heard: NonNegativeInt = 0
 
 
 class Held(Message):

@@ -73,6 +73,9 @@ KINDS = _table(
 PERSONAL = {name: kind for name, kind in KINDS.items() if personal_in(kind)}
 """Those with a field that is declared personal."""
 
+SECRET = {kind: found for kind in KINDS.values() if (found := secrets_in(kind))}
+"""Those with a field that is declared secret, and where it stands."""
+
 
 def kind_of(body: message.Message) -> str:
     return type(body).__name__
@@ -92,7 +95,7 @@ def for_record(body: message.Message, encoded: bytes = b"") -> bytes:
     ``encoded``: the whole of it, if that is at hand.  Raises CallerError as ``encode`` does.
     """
     shown = body.for_trail()
-    if secrets := secrets_in(type(shown)):
+    if (secrets := SECRET.get(type(shown))) is not None:
         kept: bytes = to_json(without_secrets(shown.model_dump(mode="json"), secrets))
         return kept
     return encoded if encoded and shown is body else encode(shown)

@@ -258,6 +258,8 @@ class Life(Generic[S]):
             self._in_hand, self._receipt = "", None
             self.hand.put_down()
             self._scarce.wait(waiting, envelope.at)
+            told = self.core.unrecorded(self.state, envelope, self._scarce.why) if self.core.unrecorded else ()
+            self._perform([(effect, "", b"") for effect in told], envelope.id, envelope.correlation)
             return
         self._receipt = None
         self.state = decision.state

@@ -136,7 +136,7 @@ def _unless_sealed(judgement: Judgement, entries: Iterable[SpoolEntry]) -> None:
     for entry in entries:
         if MARK in entry.body:
             name = f"{judgement.actor}/{judgement.incarnation}/{entry.n}"
-            raise NotWholeError(f"{name} has a sealed field that nobody can open here: its subject was erased, or no key")
+            raise NotWholeError(f"{name} has a sealed field that nobody can open here: erased, or without its key")
 
 
 def _unless_all_is_recorded(entry: SpoolEntry) -> None:

@@ -72,8 +72,8 @@ class Scarcity:
         if not self._waiting:
             return False
         kind = wire.kind_of(letter.body)
-        if kind in RESTRICTING or (kind in TELEMETRY and kind != "Woken"):
-            return False
+        if kind in RESTRICTING or kind in PERISHABLE or (kind in TELEMETRY and kind != "Woken"):
+            return False  # what perishes is refused when it comes to be written, so that somebody can be told
         self.wait(letter, now)
         return True
 
@@ -110,6 +110,8 @@ class Scarcity:
 
         Raises SpoolFullError for a turn that has to wait, and where not even the reserve has space.
         """
+        if can_wait and self._waiting and self._must_not_overtake(frames):
+            raise SpoolFullError(self.why)
         try:
             spool.write(frames, now, wall)
         except SpoolFullError as full:
@@ -123,6 +125,12 @@ class Scarcity:
                 raise
             spool.write(frames, now, wall, urgent=True)
         return True
+
+    @staticmethod
+    def _must_not_overtake(frames: Sequence[Frame]) -> bool:
+        """An order among those that find no space, while letters before it wait."""
+        kinds = {frame.message for frame in frames}
+        return bool(kinds & PERISHABLE) and not kinds & RESTRICTING and not kinds <= TELEMETRY
 
     def _tell(self, spool: SpoolPort, now: float, wall: float) -> None:
         """What was not recorded, if there is space for that already."""

@@ -197,6 +197,7 @@ def test_the_readme_has_all_tables_and_keys_at_a_glance() -> None:
 
 SPEAKERS = {
     *("auditor", "board", "cell", "coordinator", "gateway", "guardian", "monitor", "root", "router", "supervisor"),
+    "keeper",
     "replicator",
     *(
         "trail",

@@ -22,7 +22,6 @@ Pure.
 """
 
 import json
-import sys
 import zlib
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
@@ -42,6 +41,9 @@ BUNDLE_BYTES_MAX = 1 << 31
 """Of a bundle as it was before: no more is unpacked, whatever a file says."""
 
 LETTER = 128
+
+IS_LITTLE = array("H", [1]).tobytes() == b"\x01\x00"
+"""This machine, whose order ``array`` has."""
 
 _HEAD = Struct(">BBBQQdd9I")
 _PLACE = Struct(">QH")
@@ -204,7 +206,7 @@ class Numbers:
             made.senders = {(str(a), int(i)): at for at, (a, i) in enumerate(json.loads(head)["senders"])}
             for column, part in ((made._who, who), (made._what, what), (made._step, step)):  # its own
                 column.frombytes(part)
-                if sys.byteorder != "little":
+                if not IS_LITTLE:
                     column.byteswap()
             if not len(made._who) == len(made._what) == len(made._step):  # its own
                 raise BundleError("the columns of the numbers are not of one length")
@@ -222,7 +224,7 @@ class Numbers:
 
 
 def _little(column: "array[int]") -> "array[int]":
-    if sys.byteorder == "little":
+    if IS_LITTLE:
         return column
     swapped = array(column.typecode, column)
     swapped.byteswap()

@@ -44,7 +44,6 @@ from alluse_hub.protocols.trail import (
     WitnessRefused,
 )
 
-
 STEPPED = "stepped"
 STEP_SHOWN_S = 600.0
 """For so long ``status`` tells of a clock that was set; the trail does for good."""
@@ -53,10 +52,12 @@ STEP_SHOWN_S = 600.0
 @dataclass(frozen=True, slots=True)
 class Auditor:
     """``marks``: per actor, how far its newest incarnation that waited for anything is stored.  ``flushes_for``: who
-    waits to hear that the store has all.  ``stuck``: why nothing can be stored at present.  ``unwitnessed``: why the
-    witness does not cosign at present.  ``strained``: what the store has to bear, though it works.  ``stepped``: how somebody set the
-    wall clock lately.  ``missed``: the
-    first letter that is not on its sender's record, in words, and in how many lives of senders there are such."""
+    waits to hear that the store has all.
+
+    What is told while it lasts, in words.  ``stuck``: why nothing can be stored.  ``unwitnessed``: why the witness does
+    not cosign.  ``strained``: what the store has to bear, though it works.  ``stepped``: how the wall clock was set
+    lately.  ``missed``: the first letter that is not on its sender's record, and in how many lives there are such.
+    """
 
     name: str
     marks: Mapping[str, Mark] = field(default_factory=lambda: MappingProxyType({}))

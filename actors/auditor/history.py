@@ -208,7 +208,7 @@ class History:
     def heard(self, actor: str, message: str, last: int | None, limit: int) -> list[Heard]:
         """The latest letters of a kind that it heard, newest first; of those that are in the store by then."""
         sql = (
-            "SELECT leaf, incarnation, n, letter, at, wall FROM entries"
+            "SELECT leaf, incarnation, n, letter, at, wall FROM entries"  # noqa: S608  # a number is put in
             " WHERE actor = ? AND kind = 'heard' AND message = ? AND leaf > ? AND leaf <= ?"
             f" ORDER BY leaf DESC LIMIT {int(limit)}"
         )
@@ -291,6 +291,9 @@ class History:
             " AND leaf > ? AND leaf <= ? ORDER BY incarnation DESC, n DESC LIMIT 1"
         )
         rows = self._rows(sql, (actor,), of_actor(actor), high=last)
+        if last is not None:  # what stands right there is meant, even if a later incarnation was stored before it
+            here = "SELECT incarnation, n, at, wall FROM entries WHERE +actor = ? AND leaf > ? AND leaf <= ?"
+            rows = self._rows(here, (actor,), low=last - 1, high=last) or rows
         found = [(EntryId(actor, incarnation, n), at, wall) for incarnation, n, at, wall in rows]
         if last is None:
             ends = [(name, self._tails[name][-1]) for name in self._spools_of(actor) if self._tails[name]]

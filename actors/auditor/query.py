@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json
 
 from alluse_hub.actors.auditor import find as finding
+from alluse_hub.actors.auditor.expired import fate
 from alluse_hub.actors.auditor.graveness import at_least
 from alluse_hub.actors.auditor.left import LeftFact, left
 from alluse_hub.actors.auditor.moments import Moment, looking, moment
@@ -58,6 +59,7 @@ __all__ = [
     "entry",
     "facts_of",
     "find",
+    "gone",
     "lives",
     "recover",
     "tail",
@@ -235,6 +237,11 @@ def entry(home: Path, entry_id: str) -> Entry | None:
     found, tails = at_one_moment(home, lambda other: other == name, looking(home, look))
     spooled = (_spooled(name, item) for item in tails.get(name, ()) if item.n == wanted.n)
     return found or next(spooled, None)
+
+
+def gone(home: Path, entry_id: str) -> str:
+    """What became of an entry that is not there, in a sentence; empty if nobody ever wrote it."""
+    return fate(home, _parsed(entry_id))
 
 
 def find(home: Path, question: Find) -> Answered:

@@ -5,7 +5,7 @@ when somebody sets the clock.  Nothing in the hub depends on wall time, but whoe
 that was set is something an auditor has to know of.
 
 An entry's hub time is that of the letter, its wall time that of the write; so a slow turn looks like a step, once.  A
-step is told when ``AGREED`` entries in a row agree on it.  What is slower than ``STEP_S`` an entry is drift.
+step is told when ``AGREED`` turns in a row agree on it.  What is slower than ``STEP_S`` an entry is drift.
 
 Pure.
 """
@@ -27,6 +27,7 @@ class Steps:
         offsets = [wall - at for at, wall in known]
         self._offset = median(offsets) if offsets else None
         self._odd: deque[float] = deque(maxlen=AGREED)
+        self._odd_at: float | None = None
 
     def look(self, times: Iterable[tuple[float, float]]) -> float:
         """By how many seconds the clock was set in these entries, in the order they are stored; 0 if it was not."""
@@ -38,7 +39,8 @@ class Steps:
             elif abs(offset - self._offset) <= STEP_S:
                 self._offset = offset
                 self._odd.clear()
-            else:
+            elif at != self._odd_at:  # entries of one turn have one time
+                self._odd_at = at
                 self._odd.append(offset)
                 if len(self._odd) == AGREED and max(self._odd) - min(self._odd) <= STEP_S:
                     stepped += median(self._odd) - self._offset

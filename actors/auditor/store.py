@@ -38,6 +38,9 @@ AUTOCHECKPOINT_PAGES = 8_000
 TIMES_MAX = 9
 """Enough that one slow turn among them does not count."""
 
+PUT_AWAY_S = 2.0
+"""How long to wait at the start for a reader; the next checkpoint does what was left."""
+
 LOG_BYTES_KEPT = 36_000_000
 """What a log that a slow reader made grow is cut back to, when it is begun anew."""
 
@@ -118,13 +121,14 @@ class Store:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         except OSError as error:
             raise TrailError(f"cannot make {path}: {error}; is the disk writable, with space left?") from error
-        refuse_leftover_log(path)
         with told(path):
+            refuse_leftover_log(path)
             connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)
             try:
                 database = Database(connection)
                 refuse_newer(path, {migration.name for migration in MIGRATIONS.applied(database)})
                 warning = _set_journal(database)
+                _put_log_away(database)
                 pending = tuple(migration.name for migration in MIGRATIONS.pending(database))
                 MIGRATIONS.apply(database)
                 sync_directory(path.parent)
@@ -171,7 +175,8 @@ class Store:
     def last_times(self) -> list[tuple[float, float]]:
         """Hub time and wall time of some last entries."""
         with told(self.path):
-            rows = self._db.execute(f"SELECT at, wall FROM entries ORDER BY leaf DESC LIMIT {TIMES_MAX}").fetchall()
+            sql = "SELECT at, wall FROM entries ORDER BY leaf DESC LIMIT ?"
+            rows = self._db.execute(sql, (TIMES_MAX,)).fetchall()
         return [(row[0], row[1]) for row in rows]
 
     def accounts(self) -> dict[SpoolName, Account]:
@@ -257,8 +262,8 @@ def told(path: Path) -> Iterator[None]:
         ) from error
     except sqlite3.DatabaseError as error:
         raise TrailError(
-            f"{path} is damaged: {error}; move it and its -wal and -shm files aside and bring back a backup; entries"
-            " still in the spools are taken in again"
+            f"{path} is damaged: {error}; if the system's log tells of its disk, mend that and restart; else move it"
+            " and its -wal and -shm files aside and bring back a backup; entries still in the spools are taken in again"
         ) from error
 
 
@@ -285,6 +290,20 @@ def refuse_newer(path: Path, applied: set[str]) -> None:
             f"{path} was written by a newer hub (it knows {', '.join(sorted(unknown))});"
             " install that version again, or bring back a backup from before the upgrade"
         )
+
+
+def _put_log_away(database: Database) -> None:
+    """Have all that the log beside the database holds written anew, before anybody is told that it is stored.
+
+    A sync that failed is not made good by a later one: the system takes the pages for clean, and shows what the disk
+    may not have (PostgreSQL, 2018).  Such a commit was refused, but its frames stand in the log as this process reads
+    it.  Copied into the database they are written and synced again, and the log is not needed.
+    """
+    database.execute(f"PRAGMA busy_timeout = {round(PUT_AWAY_S * 1_000)}")
+    row = database.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
+    database.execute(f"PRAGMA busy_timeout = {round(BUSY_TIMEOUT_S * 1_000)}")
+    if row[0]:
+        log.warning("somebody reads the trail as it was, so its log could not be put away at the start")
 
 
 def _set_journal(database: Database) -> str:

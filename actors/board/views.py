@@ -85,6 +85,8 @@ def _hub(board: Board, now: float) -> Json:
         "conflicts_open": len(board.disputes.open),
         "conflicts": board.disputes.count,
         "rules_fired": sum(rule.fired for rule in board.rules.rules) if board.rules else 0,
+        "auto": board.rules.auto if board.rules else True,
+        "waiting": board.rules.waiting if board.rules else 0,
     }
 
 

@@ -76,7 +76,7 @@ def is_asked_for(level: Level, act: Act) -> bool:
     return level is not Level.AUTONOMOUS and not (act.is_safety and act.sense is Sense.RESTRICTS)
 
 
-def proposed(approvals: Approvals, act: Act, level: Level, by: str, at: float) -> ApprovalAsked:
+def proposed(approvals: Approvals, act: Act, level: Level, by: str, at: float, *, needs: int = 1) -> ApprovalAsked:
     has_window = level is Level.SUPERVISED and act.sense is not Sense.LOOSENS
     return ApprovalAsked(
         proposal=Proposal(
@@ -85,6 +85,7 @@ def proposed(approvals: Approvals, act: Act, level: Level, by: str, at: float) -
             digest=digest_of(act),
             level=level,
             by=by,
+            needs=needs,
             at=at,
             veto_until=at + VETO_S if has_window else None,
             expires=at + APPROVAL_S,

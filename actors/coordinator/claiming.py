@@ -42,8 +42,9 @@ def place(turn: Turn, claim: Claim) -> Claim:
                 meetings.over_commit(turn, live, resource)
         case Dataset() if not is_same:
             meetings.diverge(turn, live, resource)
+    told: set[tuple[str, str]] = set()  # what meets on a resource need not be told again of those below it
     for ruling in before:
-        meetings.clash(turn, live, ruling, is_new=not is_same)
+        meetings.clash(turn, live, ruling, told, is_new=not is_same)
     return live
 
 

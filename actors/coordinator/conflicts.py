@@ -85,13 +85,13 @@ def over_commit(turn: Turn, rule: str, command: str, cases: Sequence[tuple[Match
     and why it is not even waited for, if it is not."""
     match, never = cases[0]
     resource = ruling.pool.resource
-    ahead = ruling.granted[0].id if ruling.granted else ""
+    ahead = ruling.granted[0].holder if ruling.granted else ""
     closed = f"Refused: {never}." if never else "Each is sent when there is enough, in the order of the claims."
     conflict(
         turn,
         ConflictClass.OVER_COMMIT,
         resource,
-        (ahead, rule) if ahead else (rule,),
+        tuple(dict.fromkeys((ahead, rule))) if ahead else (rule,),
         f"{rule} asks for {command}, which takes of {resource} more than is free, "
         f"because {match.why} in {match.event.id}{_more(cases)}.",
         outcome="command refused" if never else "command waits",

@@ -30,13 +30,9 @@ def chain_of(turn: Turn, cause: str) -> tuple[str, ...]:
     _round, _, about = rest.partition("/")
     if head != COMMAND or not about:
         return ()
-    kind, _, where = about.partition("/")
-    if kind != DIRECTIVE:
-        return (*turn.ledger.chains.get(cause, ()), kind)
-    resource, _, fence = where.rpartition("/")
-    told = turn.ledger.directives.get(resource)
-    is_current = told is not None and str(told.issued.fence) == fence
-    return told.issued.chain if told is not None and is_current else ()
+    before = turn.ledger.chains.get(cause, ())
+    kind = about.partition("/")[0]
+    return before if kind == DIRECTIVE else (*before, kind)
 
 
 def stops(turn: Turn, match: Match) -> tuple[str, ...]:

@@ -80,7 +80,7 @@ def may_tell(turn: Turn, match: Match, tell: Tell, key: str) -> bool:
             "tell": tell.model_dump(mode="json"),
         },
     )
-    turn.record(proposed(turn.ledger.approvals, act, level, match.rule.id, turn.at))
+    _ask(turn, act, level, match.rule.id)
     return False
 
 
@@ -109,8 +109,13 @@ def _may(turn: Turn, act: Act, by: str) -> bool:
         return False
     if turn.person:
         return True
-    turn.record(proposed(turn.ledger.approvals, act, level, by, turn.at))
+    _ask(turn, act, level, by)
     return False
+
+
+def _ask(turn: Turn, act: Act, level: Level, by: str) -> None:
+    needs = turn.state.book.spec.approvers.get(act.workstream, 1)
+    turn.record(proposed(turn.ledger.approvals, act, level, by, turn.at, needs=needs))
 
 
 def _drop_others(turn: Turn, about: str, digest: str) -> None:

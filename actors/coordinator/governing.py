@@ -13,6 +13,7 @@ from alluse_hub.actors.coordinator.ledger import Tally
 from alluse_hub.actors.coordinator.rules import listened
 from alluse_hub.actors.coordinator.ruleset import Change, change_of, taken_up, with_these
 from alluse_hub.actors.coordinator.state import Turn
+from alluse_hub.protocols.config_personal import refuse_readers
 from alluse_hub.protocols.message import Json, Message
 from alluse_hub.protocols.names import ROUTER
 from alluse_hub.protocols.rules import Rule
@@ -88,7 +89,8 @@ def _whole(turn: Turn) -> Json:
 
 def _problems(turn: Turn, rules: tuple[Rule, ...]) -> list[str]:
     spec = turn.state.book.spec
-    return check_rules(rules, spec.resources, spec.workstreams, spec.emitted)
+    found = check_rules(rules, spec.resources, spec.workstreams, spec.emitted)
+    return [*found, *refuse_readers(rules, spec.personal, spec.fields)]
 
 
 def _change(turn: Turn, sender: str, order: ChangeRules) -> None:

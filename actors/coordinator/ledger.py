@@ -54,8 +54,9 @@ from alluse_hub.protocols.states import replace
 CONFLICTS_MAX = 200
 """Closed conflicts kept in memory; all are in the trail."""
 
-CHAINS_MAX = 1_000
-"""Commands, the latest, of which it is known which rules led to them; only those to which another rule's did."""
+CHAINS_MAX = 256
+"""Commands and directives, the latest, of which it is kept which rules led to them; of commands only those that another
+rule than their own led to."""
 
 OWN: frozenset[type[Fact]] = frozenset(
     {
@@ -144,7 +145,7 @@ class Ledger:
     ordinal: int = 0  # of the session, from 1
     through: dict[str, int] = field(default_factory=dict)  # of the round, by workstream
     docket: Docket = field(default_factory=Docket)
-    chains: dict[str, tuple[str, ...]] = field(default_factory=dict)  # by command: rules before its own, if any
+    chains: dict[str, tuple[str, ...]] = field(default_factory=dict)  # by key, as ``cycles`` reads it
     timing: Timing = field(default_factory=Timing)
     before: "Ledger | None" = None
 
@@ -255,7 +256,13 @@ def _ended(ledger: Ledger, fact: ClaimEnded) -> Ledger:
 def _directed(ledger: Ledger, fact: DirectiveIssued) -> Ledger:
     before = ledger.directives.get(fact.resource)
     docket = dockets.turned(ledger.docket, fact, before.issued.rung if before else "", ledger.ordinal)
-    return replace(ledger, docket=docket, directives=_with(ledger.directives, fact.resource, Directed(fact)))
+    key = f"c/{fact.round}/directive/{fact.resource}/{fact.fence}"
+    return replace(
+        ledger,
+        docket=docket,
+        chains=_linked(ledger.chains, key, fact.chain),
+        directives=_with(ledger.directives, fact.resource, Directed(fact)),
+    )
 
 
 def _answered(ledger: Ledger, fact: DirectiveAnswered) -> Ledger:
@@ -293,11 +300,11 @@ def _closed(ledger: Ledger, fact: ConflictClosed) -> Ledger:
     return replace(ledger, conflicts=_without(ledger.conflicts, fact.id), resolved=resolved, docket=docket)
 
 
-def _linked(chains: dict[str, tuple[str, ...]], issued: CommandIssued) -> dict[str, tuple[str, ...]]:
-    if not issued.chain:
+def _linked(chains: dict[str, tuple[str, ...]], key: str, chain: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    if not chain:
         return chains
     latest = dict(tuple(chains.items())[-CHAINS_MAX + 1 :])
-    return {**latest, issued.key: issued.chain}
+    return {**latest, key: chain}
 
 
 def _rule(ledger: Ledger, fact: Fact) -> Ledger:
@@ -315,7 +322,7 @@ def _rule(ledger: Ledger, fact: Fact) -> Ledger:
             tally = ledger.tallies.get(rule, Tally())
             changed = replace(tally, last_result=f"curbed: {skipped} events too many in one round")
         case CommandIssued(key=key):
-            ledger = replace(ledger, chains=_linked(ledger.chains, fact))
+            ledger = replace(ledger, chains=_linked(ledger.chains, key, fact.chain))
             return replace(ledger, commands=_with(ledger.commands, key, fact))
         case RuleStopped(rule=rule, why=why):
             tally = ledger.tallies.get(rule, Tally())

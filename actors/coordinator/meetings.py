@@ -39,8 +39,8 @@ def is_contested(turn: Turn, claim: Claim) -> bool:
     return not claim.safety or any(not other.safety for other in turn.ledger.claims.values())
 
 
-def clash(turn: Turn, claim: Claim, before: Said, *, is_new: bool) -> None:
-    """Wants for different rungs or values: this claim loses, or others lose by it."""
+def clash(turn: Turn, claim: Claim, before: Said, told: set[tuple[str, str]], *, is_new: bool) -> None:
+    """Wants for different rungs or values: this claim loses, or others lose by it.  ``told``: who met already."""
     resource = before.mode if isinstance(before, Ruling) else before.value
     after = said(turn, resource)
     fate, holder = after.fate(claim.id), after.holder
@@ -50,7 +50,8 @@ def clash(turn: Turn, claim: Claim, before: Said, *, is_new: bool) -> None:
     if after.asks and is_new and any(claim.want != other.want for other in _others(after)):
         _ask(turn, after, name, now)
         return
-    if fate.outcome is Outcome.LOSES and is_new:
+    if fate.outcome is Outcome.LOSES and is_new and (holder.id, claim.id) not in told:
+        told.add((holder.id, claim.id))
         cools = _cools(turn, claim, holder)
         conflict(
             turn,
@@ -67,7 +68,9 @@ def clash(turn: Turn, claim: Claim, before: Said, *, is_new: bool) -> None:
     for loser in after.fates:
         earlier = before.fate(loser.claim.id)
         newly = earlier is not None and earlier.outcome is not Outcome.LOSES and loser.outcome is Outcome.LOSES
-        if newly and loser.claim.id != claim.id and loser.claim.holder != claim.holder:
+        pair = (claim.id, loser.claim.id)
+        if newly and loser.claim.id != claim.id and loser.claim.holder != claim.holder and pair not in told:
+            told.add(pair)
             conflict(
                 turn,
                 ConflictClass.CLASH,

@@ -10,6 +10,9 @@ from alluse_hub.protocols.arbitration import ClaimResource, DecideConflict, Over
 from alluse_hub.protocols.claims import Claim, Lease, Mode, Tier
 from alluse_hub.protocols.ruleset import CoordinationDone
 
+PASSED_S = 5.0
+"""So long what a person takes of a pool may be passed by what fits before it."""
+
 Order = ClaimResource | ReleaseClaim | OverrideFloor | DecideConflict
 
 
@@ -42,6 +45,7 @@ def _claim(turn: Turn, order: ClaimResource) -> str:
         safety=order.safety,
         tier=Tier.OPERATOR,
         lease=Lease(until=turn.at + order.for_s if order.for_s else None),
+        max_wait_s=PASSED_S,
         holder=order.by,
         reason=order.reason,
     )

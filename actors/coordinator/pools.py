@@ -10,6 +10,7 @@ higher and the holder has said how it yields; else, where the policy is to negot
 newcomer waits until the holder has let go.  Pure.
 """
 
+from collections import deque
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -89,16 +90,17 @@ def _served(
     shares: dict[str, int] = {}
     for fate in given:
         shares[fate.claim.holder] = shares.get(fate.claim.holder, 0) + fate.claim.amount
-    rest, fresh, fates = list(waiting), [], []
+    fresh, fates = list[str](), list[Fate]()
     is_kept_for: Claim | None = None
+    rest = _in_order(pool, waiting, shares, now, favoured)
     while rest:
-        claim = _next(pool, rest, shares, now, favoured)
-        rest.remove(claim)
+        claim = rest.popleft()
         if is_kept_for is None and claim.amount <= free:
             free -= claim.amount
             shares[claim.holder] = shares.get(claim.holder, 0) + claim.amount
             fresh.append(claim.id)
             fates.append(Fate(claim, Outcome.HOLDS, "there is enough"))
+            rest = _in_order(pool, rest, shares, now, favoured)
             continue
         if is_kept_for is not None:
             why = f"what is free is kept for {named(is_kept_for)}, who has waited long enough"
@@ -110,19 +112,17 @@ def _served(
     return tuple(fresh), fates, free
 
 
-def _next(pool: Pool, rest: list[Claim], shares: dict[str, int], now: Now, favoured: Favoured) -> Claim:
-    """The first of those that wait, who are in their order; where shares count, of the highest tier the one whose
-    holder, for what waiting has added to it, has least."""
-    first = rest[0]
-    if pool.policy is not Policy.FAIR_SHARE or first.id in favoured:
-        return first
-    tier = [claim for claim in rest if claim.tier is first.tier]
+def _in_order(pool: Pool, rest: Iterable[Claim], shares: dict[str, int], now: Now, favoured: Favoured) -> deque[Claim]:
+    """Those that wait, who are in their order; where shares count, of one tier those first whose holder, for what
+    waiting has added, has least.  It changes with every grant, and with nothing else."""
+    if pool.policy is not Policy.FAIR_SHARE:
+        return rest if isinstance(rest, deque) else deque(rest)
 
-    def share(claim: Claim) -> int:
+    def share(claim: Claim) -> tuple[bool, int, int]:
         aged = priority(claim, now, pool.age_s) - claim.priority
-        return shares.get(claim.holder, 0) - aged
+        return (claim.id not in favoured, -TIERS[claim.tier], shares.get(claim.holder, 0) - aged)
 
-    return min(tier, key=share)  # the first of equals
+    return deque(sorted(rest, key=share))
 
 
 def _yields(pool: Pool, given: tuple[Claim, ...], queue: tuple[Fate, ...], free: int, now: Now) -> tuple[Yield, ...]:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from alluse_hub.actors.coordinator.arbiter import decide, explained
 from alluse_hub.actors.coordinator.fates import LISTED_MAX
+from alluse_hub.actors.coordinator.leases import lapsed
 from alluse_hub.actors.coordinator.pools import PoolRuling
 from alluse_hub.actors.coordinator.rules import URGENCY
 from alluse_hub.actors.coordinator.state import Turn
-from alluse_hub.protocols.claims import Claim, ClaimGranted, Lease
+from alluse_hub.protocols.claims import Claim, ClaimEnded, ClaimGranted, Lease
 from alluse_hub.protocols.resources import Pool, taken
 from alluse_hub.protocols.rules import CommandIssued, Rule, Tell
 
@@ -120,7 +121,12 @@ def sentence(turn: Turn, pool: Pool) -> str:
 
 
 def grant_standing(turn: Turn) -> None:
-    """Give claims that are no command's what they take, where there is enough now."""
+    """Give claims that are no command's what they take, where there is enough now.  First of all, what has lapsed is
+    ended, so that by the facts alone no pool ever gives more than it has."""
+    names = {pool.resource for pool in turn.state.book.spec.pools}
+    for claim in lapsed(tuple(turn.ledger.claims.values()), turn.now):
+        if claim.resource in names:
+            turn.record(ClaimEnded(id=claim.id, how="lapsed", by=claim.holder, why="its time is over"))
     for pool in turn.state.book.spec.pools:
         for id_ in ruling(turn, pool).fresh:
             if id_ in turn.ledger.claims:

@@ -22,7 +22,8 @@ def show_changes(turn: Turn, before: Ledger) -> None:
     resources = after.claims is not before.claims or after.directives is not before.directives
     rules = after.tallies is not before.tallies or after.commands is not before.commands
     resources = resources or after.docket is not before.docket
-    if resources or after.ruleset is not before.ruleset or (rules and after.phase is not Phase.WAITING):
+    asked = after.approvals is not before.approvals or after.docket.lowerings is not before.docket.lowerings
+    if resources or asked or after.ruleset is not before.ruleset or (rules and after.phase is not Phase.WAITING):
         turn.send(BOARD, rules_shown(turn))
     if after.docket.escalated is not before.docket.escalated:
         turn.send(BOARD, conflicts_shown(after))
@@ -39,6 +40,7 @@ def rules_shown(turn: Turn) -> RulesShown:
         rules=tuple(_rule(rule, ledger) for rule in turn.state.book.running),
         revision=ledger.ruleset.revision,
         auto=ledger.ruleset.auto,
+        waiting=len(ledger.approvals.open) + len(ledger.docket.lowerings),
         resources=tuple(_resource(turn, resource) for resource in turn.state.book.spec.resources),
         session=ledger.session,
         ordinal=ledger.ordinal,

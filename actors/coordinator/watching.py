@@ -13,7 +13,7 @@ from alluse_hub.actors.coordinator.conditions.condition import Condition, condit
 from alluse_hub.actors.coordinator.conditions.explain import shown as as_text
 from alluse_hub.actors.coordinator.conditions.text import text_of
 from alluse_hub.actors.coordinator.conditions.tree import Clock as Unit
-from alluse_hub.actors.coordinator.conditions.tree import Stream, Window
+from alluse_hub.actors.coordinator.conditions.tree import Node, Stream, Window, parts_of
 from alluse_hub.actors.coordinator.conditions.values import NUMBER_MAX, NUMBERS, Doubt, Unknown, Value, step_into
 from alluse_hub.actors.coordinator.leases import Now
 from alluse_hub.actors.coordinator.windows import (
@@ -26,6 +26,7 @@ from alluse_hub.actors.coordinator.windows import (
     key_of,
     quantile,
     summary,
+    tallied,
 )
 from alluse_hub.protocols.claims import Clock
 from alluse_hub.protocols.flow import Event
@@ -91,16 +92,20 @@ class Watch:
     feeds: dict[str, Feed]
     of: dict[Window, tuple[Feed, ...]]
     by_stream: dict[tuple[str, str], tuple[Feed, ...]]
+    by_node: dict[int, tuple[Feed, ...]]  # as ``of``, by the identity of the node: to hash a tree takes longer
+    trees: tuple[Node, ...]  # what those identities belong to
 
     @classmethod
     def over(cls, conditions: Iterable[Condition]) -> "Watch":
-        of = {window: feeds_of(window) for condition in conditions for window in condition.windows}
+        trees = tuple(condition.tree for condition in conditions if condition.windows)
+        nodes = [node for tree in trees for node in parts_of(tree) if isinstance(node, Window)]
+        of = {window: feeds_of(window) for window in dict.fromkeys(nodes)}
         feeds = {feed.id: feed for found in of.values() for feed in found}
         by_stream: dict[tuple[str, str], tuple[Feed, ...]] = {}
         for feed in feeds.values():
             key = (feed.stream.ws, feed.stream.event)
             by_stream[key] = (*by_stream.get(key, ()), feed)
-        return cls(feeds, of, by_stream)
+        return cls(feeds, of, by_stream, {id(node): of[node] for node in nodes}, trees)
 
 
 class Reader:
@@ -128,7 +133,7 @@ class Reader:
         return f"{as_text(value)} over {more}: {edge} of the events may be older"
 
     def _summaries(self, window: Window, payload: Mapping[str, Any]) -> "list[Summary | float] | Unknown":
-        feeds = self._watch.of.get(window, ())
+        feeds = self._watch.by_node.get(id(window)) or self._watch.of.get(window, ())
         key = ""
         if window.by is not None:
             ours = step_into(payload, window.by.ours.path, window.by.ours.name)
@@ -158,8 +163,11 @@ class Reader:
         if now - table.opened < table.length and not window.is_partial:
             return _in_doubt(window, f"is warming: watched for {now - table.opened:.0f} of {window.span}")
         after = now - table.length
-        doubt = summary(table.keys.get(DOUBT), after)
-        found = summary(table.keys.get(key), after, with_values=window.function in {"p95", "distinct"})
+        doubt, series = tallied(table.keys.get(DOUBT), after), table.keys.get(key)
+        if table.kind == "events":
+            found = tallied(series, after)
+        else:
+            found = summary(series, after, with_values=window.function in {"p95", "distinct"})
         if lost := doubt.count + found.doubtful:
             return _in_doubt(window, f"cannot be told: {lost} of its events could not be read")
         if not is_complete(table, key, now):

@@ -13,9 +13,11 @@ Pure.  ``Filling`` is a table in the making: it is thrown away with the turn.
 
 import json
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from operator import itemgetter
 
 from alluse_hub.actors.coordinator.conditions.values import NUMBER_MAX, NUMBERS
 from alluse_hub.protocols.claims import Clock
@@ -80,6 +82,7 @@ class Series:
     tail: tuple[Item, ...] = ()
     is_coarse: bool = False
     prior: Value = None
+    tail_doubtful: int = 0
 
     @property
     def cells(self) -> int:
@@ -152,8 +155,8 @@ class Filling:
             return replace(series, last=at, pieces=_sliced(series.pieces, item, self.length))
         tail = (*series.tail, item)
         if len(tail) < CHUNK:
-            return replace(series, last=at, tail=tail)
-        return replace(series, last=at, pieces=(*series.pieces, piece_of(tail)), tail=())
+            return replace(series, last=at, tail=tail, tail_doubtful=series.tail_doubtful + (item[2] is None))
+        return replace(series, last=at, pieces=(*series.pieces, piece_of(tail)), tail=(), tail_doubtful=0)
 
     def _forget(self, at: float) -> None:
         """Keys that have nothing left in the window; but whether a value has changed is asked of the last one, too."""
@@ -196,7 +199,9 @@ def pruned(series: Series, after: float) -> Series:
         prior, tail = tail[kept - 1][2], tail[kept:]
     if pieces is series.pieces and tail is series.tail:
         return series
-    return replace(series, pieces=pieces, tail=tail, prior=prior, is_coarse=series.is_coarse and bool(pieces))
+    doubtful = sum(value is None for _, _, value in tail) if series.tail_doubtful else 0
+    is_coarse = series.is_coarse and bool(pieces)
+    return replace(series, pieces=pieces, tail=tail, prior=prior, is_coarse=is_coarse, tail_doubtful=doubtful)
 
 
 def piece_of(items: tuple[Item, ...]) -> Piece:
@@ -234,7 +239,7 @@ def coarse(series: Series, length: float) -> Series:
             slices = _sliced(slices, item, length)
     for item in series.tail:
         slices = _sliced(slices, item, length)
-    return replace(series, pieces=slices, tail=(), is_coarse=True)
+    return replace(series, pieces=slices, tail=(), is_coarse=True, tail_doubtful=0)
 
 
 def _sliced(slices: tuple[Piece, ...], item: Item, length: float) -> tuple[Piece, ...]:
@@ -327,6 +332,29 @@ class Summary:
     values: tuple[Value, ...] = ()
     steps: tuple[tuple[int, int], ...] = ()
     kinds: frozenset[str] = frozenset()
+
+
+def tallied(series: Series | None, after: float) -> Summary:
+    """Only how many, how many doubtful, and which were the first and the last."""
+    if series is None:
+        return Summary()
+    series = pruned(series, after)
+    pieces, tail = series.pieces, series.tail
+    count = len(tail) + sum(piece.count for piece in pieces)
+    if not count:
+        return Summary()
+    doubtful = series.tail_doubtful + sum(piece.doubtful for piece in pieces)
+    n_first, edge = pieces[0].n_first if pieces else tail[0][1], 0
+    if pieces and pieces[0].first <= after:
+        items = pieces[0].items
+        if items:
+            kept = bisect_right(items, after, key=itemgetter(0))
+            count, n_first = count - kept, items[kept][1]
+            doubtful -= sum(value is None for _, _, value in items[:kept]) if pieces[0].doubtful else 0
+        else:
+            edge = pieces[0].count
+    n_last = tail[-1][1] if tail else pieces[-1].n_last
+    return Summary(count=count, doubtful=doubtful, n_first=n_first, n_last=n_last, edge=edge)
 
 
 def summary(series: Series | None, after: float, *, with_values: bool = False) -> Summary:

@@ -225,6 +225,16 @@ def late(state: Gateway, request: str, at: float) -> Decision[Gateway]:
     return Decision(state.without(request), (Do(answer),))
 
 
+def unrecorded(_state: Gateway, letter: Envelope, why: str) -> tuple[Effect, ...]:
+    """An order that is not in the trail is not carried out, now or later; whoever gave it hears so at once."""
+    if not isinstance(letter.body, Asked):
+        return ()
+    text = f"not done, since it could not be recorded: {why}"
+    hint = "give it again when there is space; what restricts, such as `stop` and `shutdown`, is taken all the same"
+    refused = Answer(request=letter.body.request, ok=False, code=Code.CONFLICT, message=text, hint=hint)
+    return (Do(refused),)
+
+
 GATEWAY = Core(
     start=start,
     decide=decide,
@@ -247,5 +257,6 @@ GATEWAY = Core(
             PeerUp,
         },
     ),
+    unrecorded=unrecorded,
     heeds=lambda state, name: name in state.spec.workstreams or name in state.breakers,
 )

@@ -4,6 +4,7 @@ A change of the rules takes effect for everybody at once, so one is under way at
 ``Commit``, and so does every change of the rules.
 """
 
+from collections import defaultdict
 from typing import NamedTuple
 
 from pydantic import JsonValue, ValidationError
@@ -46,6 +47,9 @@ ASKS: dict[str, Wanted] = {
 PERSON_MAX = 80
 """Characters of a person's name."""
 
+ABOUT_MAX = 200
+"""Characters of what an order is about."""
+
 
 def order(ask: str, args: Json, user: str, request: str) -> Order | Refusal:
     """``who`` in ``args`` names the person where several share a user; the hub takes their word for it, and the trail
@@ -57,7 +61,8 @@ def order(ask: str, args: Json, user: str, request: str) -> Order | Refusal:
         return Refusal(Code.USAGE, "timeout_s is a number of seconds above 0, at most 600")
     wanted = ASKS[ask]
     said: dict[str, JsonValue] = {key: value for key, value in args.items() if key not in {"timeout_s", "who"}}
-    about = wanted.about.format_map({"request": request} | {key: str(value)[:200] for key, value in said.items()})
+    known = {key: str(value)[:ABOUT_MAX] for key, value in said.items()} | {"request": request}
+    about = wanted.about.format_map(defaultdict(str, known))
     by: dict[str, JsonValue] = {} if wanted.is_question else {"by": person}
     try:
         message = wanted.message.model_validate({**said, **by, "about": about})

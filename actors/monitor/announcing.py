@@ -1,7 +1,8 @@
 """Versions of data sets that the program has made, told to the replicator.
 
 It asks for each word; while it has not asked, a newer version replaces an older one unsaid, so a program that makes
-many costs no more letters than the replicator takes.  What it misses over a death it asks for anew.
+many costs no more letters than the replicator takes.  With its question it says which word it has; one that was lost is
+said again.
 
 Pure.
 """
@@ -9,9 +10,10 @@ Pure.
 from collections.abc import Mapping
 
 from alluse_hub.protocols.names import REPLICATOR
+from alluse_hub.protocols.states import replace
 from alluse_hub.protocols.versions import DatasetsTold, Order, Version, order_of
 
-from .state import Announced, Turn
+from .state import Turn
 
 
 def greeted(turn: Turn, versions: Mapping[str, Version]) -> None:
@@ -35,19 +37,25 @@ def made(turn: Turn, versions: Mapping[str, Version]) -> None:
 def happened(turn: Turn, event: str) -> None:
     if event in turn.state.spec.sync_events:
         announced = turn.state.announced
-        _set(turn, Announced(announced.versions, announced.unsaid, announced.events | {event}, announced.asked))
+        turn.set(announced=replace(announced, events=announced.events | {event}))
 
 
-def asked(turn: Turn) -> None:
+def asked(turn: Turn, heard: int) -> None:
     announced = turn.state.announced
-    _set(turn, Announced(announced.versions, announced.unsaid, announced.events, asked=True))
+    if heard != announced.serial and announced.last is not None:
+        announced = replace(
+            announced,
+            unsaid=announced.unsaid | set(announced.last.versions),
+            events=announced.events | set(announced.last.events),
+        )
+    turn.set(announced=replace(announced, last=None, asked=True))
     tell(turn)
 
 
 def asked_afresh(turn: Turn) -> None:
     """A new incarnation of the replicator knows nothing."""
     announced = turn.state.announced
-    _set(turn, Announced(announced.versions, frozenset(announced.versions), announced.events, asked=True))
+    turn.set(announced=replace(announced, unsaid=frozenset(announced.versions), last=None, asked=True))
     tell(turn)
 
 
@@ -57,23 +65,23 @@ def tell(turn: Turn) -> None:
         return
     word = DatasetsTold(
         workstream=turn.state.ws,
+        serial=announced.serial + 1,
         versions={name: announced.versions[name] for name in sorted(announced.unsaid)},
         events=tuple(sorted(announced.events)),
     )
     turn.send(REPLICATOR, word)
-    _set(turn, Announced(announced.versions, frozenset(), frozenset(), asked=False))
+    turn.set(
+        announced=replace(announced, serial=word.serial, last=word, unsaid=frozenset(), events=frozenset(), asked=False)
+    )
 
 
 def _learn(turn: Turn, versions: Mapping[str, Version]) -> None:
     if versions:
         announced = turn.state.announced
-        _set(
-            turn,
-            Announced(
-                {**announced.versions, **versions}, announced.unsaid | set(versions), announced.events, announced.asked
-            ),
+        turn.set(
+            announced=replace(
+                announced,
+                versions={**announced.versions, **versions},
+                unsaid=announced.unsaid | set(versions),
+            )
         )
-
-
-def _set(turn: Turn, announced: Announced) -> None:
-    turn.set(announced=announced)

@@ -7,7 +7,7 @@ events that the router has not settled; everything else is learned again.
 
 from alluse_hub.protocols.arbitration import AskYield, RuleYield, StandDown
 from alluse_hub.protocols.claims import Directive
-from alluse_hub.protocols.effects import Core, Decision
+from alluse_hub.protocols.effects import Core, Decision, Effect, Send
 from alluse_hub.protocols.flow import AskUnsettled, Deliver, Present
 from alluse_hub.protocols.foresight import Foresee
 from alluse_hub.protocols.lifecycle import PeerDown, PeerUp, Started, StopAsked, Woken
@@ -36,6 +36,7 @@ from alluse_hub.protocols.workstream import (
     Command,
     Maintain,
     MonitorSpec,
+    OrderDone,
     RestartProgram,
     ShimReplaced,
     StartProgram,
@@ -181,8 +182,8 @@ def questioned(turn: Turn, question: AskUnsettled | AskDatasets) -> None:
     match question:
         case AskUnsettled(taken=taken):
             commands.ask_unsettled(turn, taken)
-        case AskDatasets():
-            announcing.asked(turn)
+        case AskDatasets(heard=heard):
+            announcing.asked(turn, heard)
 
 
 def started(turn: Turn) -> None:
@@ -263,6 +264,14 @@ def peer_up(turn: Turn, name: str, incarnation: int) -> None:
         show.beat(turn)
 
 
+def unrecorded(state: Monitor, letter: Envelope, why: str) -> tuple[Effect, ...]:
+    """An order that is not in the trail is not carried out, now or later."""
+    if not isinstance(letter.body, StartProgram | RestartProgram):
+        return ()
+    text = f"not done, since it could not be recorded: {why}"
+    return (Send(letter.sender, OrderDone(workstream=state.ws, ok=False, text=text)),)
+
+
 CORE: Core[Monitor] = Core(
     start=start,
     decide=decide,
@@ -273,4 +282,5 @@ CORE: Core[Monitor] = Core(
     restore=restore,
     heeds=heeds,
     answers=ANSWERS,
+    unrecorded=unrecorded,
 )

@@ -20,7 +20,7 @@ from alluse_hub.protocols.lifecycle import PeerDown
 from alluse_hub.protocols.message import Fact, Message
 from alluse_hub.protocols.program import Attached
 from alluse_hub.protocols.states import replace
-from alluse_hub.protocols.versions import Version
+from alluse_hub.protocols.versions import DatasetsTold, Version
 from alluse_hub.protocols.workstream import (
     CommandClosed,
     CommandOpened,
@@ -100,12 +100,14 @@ class Order:
 @dataclass(frozen=True, slots=True)
 class Announced:
     """Versions of data sets that the program has made; which of them, and which events, the replicator was not told
-    of; whether it asked."""
+    of; whether it asked; the last word, until it is known to have it."""
 
     versions: dict[str, Version] = field(default_factory=dict)
     unsaid: frozenset[str] = frozenset()
     events: frozenset[str] = frozenset()
     asked: bool = True
+    serial: int = 0
+    last: DatasetsTold | None = None
 
 
 @dataclass(frozen=True, slots=True)

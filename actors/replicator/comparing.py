@@ -7,7 +7,7 @@ same occasion, and so does an order to force one.
 """
 
 from alluse_hub.protocols.sync import DriftFound, Play, SyncMode
-from alluse_hub.protocols.versions import Held, Order, Version, is_same, order_of
+from alluse_hub.protocols.versions import AskDatasets, Held, Order, Version, is_same, order_of
 from alluse_hub.protocols.workstream import CommandReply
 
 from . import diverging
@@ -48,6 +48,8 @@ def when_due(turn: Turn) -> None:
             if turn.ledger.play(sync) is not Play.STOPPED:
                 first = sync not in turn.state.begun
                 begin(turn, sync, CATCH_UP if first and turn.plays(sync) else "")
+        for source in sorted({turn.state.syncs[sync].source for sync in together} - turn.state.ask_at.keys()):
+            ask_for_word(turn, source)  # its last one may have been lost
         times = {sync: now + turn.state.syncs[sync].anti_entropy_s for sync in together}
         turn.set(
             compare_at={**turn.state.compare_at, **times}, begun=turn.state.begun | frozenset(together), is_shown=False
@@ -57,6 +59,10 @@ def when_due(turn: Turn) -> None:
             turn.set(pass_at={**turn.state.pass_at, sync: now + turn.state.syncs[sync].every_s})
             if turn.plays(sync):
                 begin(turn, sync, PERIODIC)
+
+
+def ask_for_word(turn: Turn, workstream: str) -> None:
+    turn.send(workstream, AskDatasets(heard=turn.state.words.get(workstream, 0)))
 
 
 def begin(turn: Turn, sync: str, cause: str) -> None:

@@ -11,7 +11,7 @@ from alluse_hub.protocols.lifecycle import PeerUp, Started, Woken
 from alluse_hub.protocols.message import Envelope
 from alluse_hub.protocols.names import BOARD
 from alluse_hub.protocols.sync import ForceSync, ReplicatorSpec, SwitchSync, SyncMode
-from alluse_hub.protocols.versions import AskDatasets, DatasetsTold, Version
+from alluse_hub.protocols.versions import DatasetsTold, Version
 from alluse_hub.protocols.workstream import CommandReply
 
 from . import comparing, deliveries, diverging, exchanges, figures, people
@@ -27,7 +27,7 @@ TICK_S = 1.0
 
 def decide(state: Replicator, letter: Envelope) -> Decision[Replicator]:
     turn = Turn(state, letter.at, letter.id)
-    is_board_new = False
+    is_board_new, only = False, ""
     match letter.body:
         case Started():
             comparing.plan(turn)
@@ -39,12 +39,13 @@ def decide(state: Replicator, letter: Envelope) -> Decision[Replicator]:
         case DatasetsTold() as word:
             _told(turn, word)
         case CommandReply() as reply:
-            _answered(turn, reply)
+            only = _answered(turn, reply)
         case Present(workstream=workstream, presence=presence):
             _present(turn, workstream, presence)
         case PeerUp(name=name):
             is_board_new = name == BOARD
             exchanges.say_again_to(turn, name)
+            comparing.again_with(turn, name)
         case SwitchSync() as order:
             people.switch(turn, letter.sender, order)
         case ForceSync() as order:
@@ -53,8 +54,7 @@ def decide(state: Replicator, letter: Envelope) -> Decision[Replicator]:
             raise TypeError(f"the replicator does not take {type(other).__name__}")
     comparing.pump(turn)
     diverging.pump(turn)
-    deliveries.pump(turn)
-    deliveries.drop_contents(turn)
+    deliveries.pump(turn, only)
     people.finish(turn)
     figures.show(turn, afresh=is_board_new)
     _wind(turn)
@@ -63,16 +63,18 @@ def decide(state: Replicator, letter: Envelope) -> Decision[Replicator]:
 
 def _tick(turn: Turn) -> None:
     deliveries.expire(turn)
+    deliveries.drop_contents(turn)
     exchanges.say_again(turn)
     comparing.when_due(turn)
     for workstream, due_at in list(turn.state.ask_at.items()):
         if due_at <= turn.now:
             turn.set(ask_at={other: time for other, time in turn.state.ask_at.items() if other != workstream})
-            turn.send(workstream, AskDatasets())
+            comparing.ask_for_word(turn, workstream)
 
 
 def _told(turn: Turn, word: DatasetsTold) -> None:
     """Carry what is new, and ask for the next word when it is time."""
+    turn.set(words={**turn.state.words, word.workstream: word.serial})
     for dataset, version in word.versions.items():
         if deliveries.learn(turn, word.workstream, dataset, version):
             turn.set(is_shown=False)
@@ -89,10 +91,11 @@ def _told(turn: Turn, word: DatasetsTold) -> None:
     turn.set(ask_at={**turn.state.ask_at, word.workstream: turn.now + pace_s})
 
 
-def _answered(turn: Turn, reply: CommandReply) -> None:
+def _answered(turn: Turn, reply: CommandReply) -> str:
+    """The target that alone it concerns; empty if it may concern others too."""
     found = exchanges.answered(turn, reply)
     if found is None:
-        return
+        return reply.workstream
     diverged: list[tuple[str, Version]] = []
     match found:
         case exchanges.OFFER, exchange:
@@ -109,6 +112,7 @@ def _answered(turn: Turn, reply: CommandReply) -> None:
             raise ValueError(f"the replicator asks no {kind!r}")
     for edge, has in diverged:
         diverging.begin(turn, edge, has)
+    return reply.workstream if found[0] in {exchanges.OFFER, exchanges.APPLY} and not diverged else ""
 
 
 def _present(turn: Turn, workstream: str, presence: str) -> None:

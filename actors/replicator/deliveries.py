@@ -103,10 +103,11 @@ def _lacks(turn: Turn, edge: str, delivery: Delivery, deadline_s: float) -> str:
 # --- carried ---------------------------------------------------------------------------------------------------------
 
 
-def pump(turn: Turn) -> None:
-    """Ask all that can be asked now."""
+def pump(turn: Turn, only: str = "") -> None:
+    """Ask all that can be asked now.  ``only``: what has changed concerns this target alone."""
     busy = in_hand(turn)
-    for target, edges in turn.state.ends.items():
+    for target in (only,) if only else tuple(turn.state.ends):
+        edges = turn.state.ends.get(target, ())
         _outdated(turn, edges, busy)
         if is_free(turn, APPLY, target):
             _apply(turn, target, edges, busy)
@@ -339,7 +340,7 @@ def _answers(turn: Turn, exchange: Exchange, reply: CommandReply) -> list[tuple[
     for edge, serial in exchange.carries:
         delivery = turn.delivery(edge, serial)
         if delivery is not None:
-            found.append((edge, delivery, answers.get(turn.sync_of(edge).content, unknown(why))))
+            found.append((edge, delivery, answers.get(turn.sync_of(edge).content) or unknown(why)))
     return found
 
 

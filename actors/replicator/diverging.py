@@ -60,9 +60,15 @@ def again(turn: Turn, edge: str, has: Version) -> None:
     """Mend what is still diverged, unless that is a person's business."""
     sync = turn.sync_of(edge)
     known = turn.state.known.get(source_of(sync))
-    is_ours = known is not None and order_of(has.vector, known.version.vector) in {Order.CONCURRENT, Order.AFTER}
-    if is_ours and sync.divergence is not Divergence.HUMAN:
-        mend(turn, edge, sync.divergence)
+    if known is None:
+        return
+    match order_of(has.vector, known.version.vector):
+        case Order.CONCURRENT | Order.AFTER if sync.divergence is not Divergence.HUMAN:
+            mend(turn, edge, sync.divergence)
+        case Order.BEFORE:
+            _over(turn, edge, known.version)
+        case _:
+            pass
 
 
 def mend(turn: Turn, edge: str, policy: Divergence) -> None:
@@ -156,7 +162,10 @@ def stored(turn: Turn, exchange: Exchange, reply: CommandReply) -> None:
         close(turn, mending.edge, mending.version, mending.winner, outcome, sentence)
     for sync in turn.state.sources[key]:
         for target in turn.state.syncs[sync].targets:
-            deliveries.due(turn, f"{sync}>{target}", RESOLVED)
+            edge = f"{sync}>{target}"
+            if order_of(turn.edge(edge).target_has.vector, mending.version.vector) is Order.BEFORE:
+                _over(turn, edge, mending.version)
+            deliveries.due(turn, edge, RESOLVED)
 
 
 def let_go(turn: Turn, key: str) -> None:

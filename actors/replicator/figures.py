@@ -39,7 +39,7 @@ from alluse_hub.protocols.sync import (
 )
 from alluse_hub.protocols.versions import NO_VERSION, Version, is_same
 
-from .ledger import LEGS, MINUTE_S, Edge, Minute
+from .ledger import FINALS, LEGS, MINUTE_S, NONE_ENDED, Edge, Minute, Tally
 from .state import Turn, source_of
 
 SHOW_S = 2.0
@@ -70,7 +70,9 @@ def show(turn: Turn, *, afresh: bool = False) -> None:
 def sync_shown(turn: Turn, sync: Sync) -> SyncShown:
     edges = tuple(edge_shown(turn, sync, target) for target in sync.targets)
     rows = turn.ledger.latencies_ms.get(sync.id, ())
-    hour, ever = total(edge.hour for edge in edges), total(edge.ever for edge in edges)
+    names = [f"{sync.id}>{target}" for target in sync.targets]
+    hour = total(minute.counts for name in names for minute in within_hour(turn.edge(name).minutes, turn.now))
+    ever = total(turn.edge(name).ever for name in names)
     known = turn.state.known.get(source_of(sync))
     play = turn.ledger.play(sync.id)
     return SyncShown(
@@ -123,7 +125,7 @@ def edge_shown(turn: Turn, sync: Sync, target: str) -> EdgeShown:
         lag=lag_of(known.version, edge.verified, sync.source) if known is not None else None,
         within=within(edge, sync.objective_s, turn.now),
         hour=hour,
-        ever=edge.ever,
+        ever=total((edge.ever,)),
         success=hour.success,
         bytes_per_s=round(sum(minute.bytes for minute in minutes) / over_s, 3),
         records_per_s=round(sum(minute.records for minute in minutes) / over_s, 3),
@@ -158,12 +160,8 @@ def _state(turn: Turn, sync: Sync, target: str, edge: Edge) -> tuple[EdgeState, 
 # --- formulas --------------------------------------------------------------------------------------------------------
 
 
-def total(counts: Iterable[Counts]) -> Counts:
-    sums = dict.fromkeys(Counts.model_fields, 0)
-    for each in counts:
-        for name in sums:
-            sums[name] += getattr(each, name)
-    return Counts(**sums)
+def total(tallies: Iterable[Tally]) -> Counts:
+    return Counts(**dict(zip(FINALS, map(sum, zip(*tallies, NONE_ENDED, strict=True)), strict=True)))
 
 
 def within_hour(minutes: Sequence[Minute], now: float) -> list[Minute]:
@@ -178,11 +176,10 @@ def lag_of(newest: Version, verified: Version, source: str) -> int:
 def within(edge: Edge, objective_s: float, now: float) -> float | None:
     if edge.began is None or now <= edge.began:
         return None
-    late = list(edge.late)
+    late_s = edge.late_s
     if edge.behind_since is not None:
-        late.append((edge.behind_since, now))
-    outside_s = sum(max(0.0, until - since - objective_s) for since, until in late)
-    return round(max(0.0, 1 - outside_s / (now - edge.began)), 6)
+        late_s += max(0.0, now - edge.behind_since - objective_s)
+    return round(max(0.0, 1 - late_s / (now - edge.began)), 6)
 
 
 def percentiles(values: Sequence[float]) -> Percentiles:

@@ -13,7 +13,6 @@ from alluse_hub.protocols.states import replace
 from alluse_hub.protocols.sync import (
     ENDS,
     LATENCIES_KEPT,
-    NO_COUNTS,
     WINDOW_S,
     Counts,
     DeliveriesMoved,
@@ -37,6 +36,13 @@ PASSING = frozenset({Stage.RECEIVED, Stage.APPLIED, Stage.ACKNOWLEDGED})
 
 LEGS = ("offer", "want", "carry", "store", "all")
 """Of a verified delivery: changed to offered, to sent, to received, to verified; and the whole."""
+
+
+FINALS = tuple(Counts.model_fields)
+"""How a delivery may end, in the order of a ``Tally``."""
+
+Tally = tuple[int, int, int, int, int]
+NONE_ENDED: Tally = (0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,7 @@ class Minute:
     """What ended within one minute of hub time, and what was verified in it."""
 
     minute: int
-    counts: Counts = NO_COUNTS
+    counts: Tally = NONE_ENDED
     bytes: int = 0
     records: int = 0
 
@@ -77,7 +83,7 @@ class Minute:
 @dataclass(frozen=True, slots=True)
 class Edge:
     """``behind_since``: when the oldest version was due that was not yet verified, nor any later one; None if none is
-    missing.  ``outside_s``: how long, in all, a due version was missing beyond the objective, as far as that is over.
+    missing.  ``late_s``: for how long, in all, a due version was missing beyond the objective, as far as that is over.
     """
 
     serial: int = 0
@@ -85,13 +91,13 @@ class Edge:
     verified: Version = NO_VERSION
     changed_at: float = 0.0  # hub time at which the verified version was first heard of
     verified_at: float | None = None
-    ever: Counts = NO_COUNTS
+    ever: Tally = NONE_ENDED
     minutes: tuple[Minute, ...] = ()
     again: int = 0
     doubles: int = 0
     began: float | None = None
     behind_since: float | None = None
-    late: tuple[tuple[float, float], ...] = ()  # when it was behind, from and to; the latest
+    late_s: float = 0.0
     conflict: str = ""
     target_has: Version = NO_VERSION  # of the open conflict
     drifts: int = 0
@@ -102,10 +108,6 @@ class Edge:
 
     def waiting(self) -> Delivery | None:
         return next((delivery for delivery in self.open.values() if delivery.stage in WAITING), None)
-
-
-LATE_KEPT = 256
-"""Spans of being behind over which the share within the objective is worked out, the latest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,22 +187,31 @@ def _closed(ledger: Ledger, fact: ConflictClosed) -> Ledger:
 
 
 def _moved(ledger: Ledger, moves: tuple[Move, ...]) -> Ledger:
-    edges = dict(ledger.edges)
-    latencies = ledger.latencies_ms
+    moved = owned(ledger)
     for move in moves:
-        name = edge_name(move.sync, move.target)
-        edge = edges.get(name, NEW_EDGE)
-        if move.version is not None:
-            edges[name] = _begun(edge, move, move.version)
-            continue
-        delivery = edge.open.get(move.serial)
-        if delivery is None:
-            continue  # it ended before a snapshot of another configuration
-        if move.to is Stage.VERIFIED:
-            row = (*latencies.get(move.sync, ()), delivery.legs_ms(move.at))[-LATENCIES_KEPT:]
-            latencies = {**latencies, move.sync: row}
-        edges[name] = _ended(edge, delivery, move) if move.to in ENDS else _went_on(edge, delivery, move)
-    return replace(ledger, edges=edges, latencies_ms=latencies)
+        take(moved, move)
+    return moved
+
+
+def owned(ledger: Ledger) -> Ledger:
+    """A copy whose tables are its own, for ``take`` to change."""
+    return replace(ledger, edges=dict(ledger.edges), latencies_ms=dict(ledger.latencies_ms))
+
+
+def take(ledger: Ledger, move: Move) -> None:
+    """Changes the tables of ``ledger`` in place: copying them for each of hundreds of moves would be most of it."""
+    name = edge_name(move.sync, move.target)
+    edge = ledger.edges.get(name, NEW_EDGE)
+    if move.version is not None:
+        ledger.edges[name] = _begun(edge, move, move.version)
+        return
+    delivery = edge.open.get(move.serial)
+    if delivery is None:
+        return  # it ended before a snapshot of another configuration
+    if move.to is Stage.VERIFIED:
+        known = ledger.latencies_ms.get(move.sync, ())
+        ledger.latencies_ms[move.sync] = (*known, delivery.legs_ms(move.at))[-LATENCIES_KEPT:]
+    ledger.edges[name] = _ended(edge, delivery, move) if move.to in ENDS else _went_on(edge, delivery, move)
 
 
 def _begun(edge: Edge, move: Move, version: Version) -> Edge:
@@ -247,9 +258,6 @@ def _ended(edge: Edge, delivery: Delivery, move: Move) -> Edge:
         return edge
     is_double = delivery.sent_at > 0 and not delivery.was_applied
     later = [other.changed_at for serial, other in open_.items() if serial > move.serial]
-    late = edge.late
-    if edge.behind_since is not None:
-        late = (*late, (edge.behind_since, move.at))[-LATE_KEPT:]
     return replace(
         edge,
         verified=delivery.version,
@@ -257,13 +265,15 @@ def _ended(edge: Edge, delivery: Delivery, move: Move) -> Edge:
         verified_at=move.at,
         doubles=edge.doubles + is_double,
         behind_since=min(later, default=None),
-        late=late,
+        late_s=edge.late_s + move.late_s,
     )
 
 
-def _counted(counts: Counts, to: Stage) -> Counts:
-    name = to.value
-    return counts.model_copy(update={name: getattr(counts, name) + 1})
+def _counted(tally: Tally, to: Stage) -> Tally:
+    counts = list(tally)
+    counts[FINALS.index(to.value)] += 1
+    verified, refused, diverged, expired, superseded = counts
+    return verified, refused, diverged, expired, superseded
 
 
 def _in_minute(minutes: tuple[Minute, ...], delivery: Delivery, move: Move) -> tuple[Minute, ...]:

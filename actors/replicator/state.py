@@ -13,7 +13,7 @@ from alluse_hub.protocols.sync import DeliveriesMoved, Divergence, Move, Play, R
 from alluse_hub.protocols.versions import NO_VERSION, Version, is_same
 from alluse_hub.protocols.workstream import Command
 
-from .ledger import Delivery, Edge, Ledger, edge_name, evolve
+from .ledger import Delivery, Edge, Ledger, edge_name, evolve, owned, take
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,7 @@ class Replicator:
     ends: dict[str, tuple[str, ...]]  # by target: edges
     ledger: Ledger = field(default_factory=Ledger)
     presence: dict[str, str] = field(default_factory=dict)
+    words: dict[str, int] = field(default_factory=dict)  # by source: serial of its last word that came
     heard_of: dict[str, float] = field(default_factory=dict)  # by workstream: last word of its presence, or probe
     known: dict[str, Known] = field(default_factory=dict)
     payloads: dict[str, tuple[Payload, ...]] = field(default_factory=dict)  # the newest last
@@ -140,7 +141,7 @@ class Turn:
     """One decision in the making.  Moves of deliveries are gathered into one fact, which is recorded before anything
     is sent that follows from them."""
 
-    __slots__ = ("_answers", "_sends", "_wakes", "facts", "moves", "now", "state", "who")
+    __slots__ = ("_answers", "_owned", "_sends", "_wakes", "facts", "moves", "now", "state", "who")
 
     def __init__(self, state: Replicator, now: float, who: str) -> None:
         self.state = replace(state)
@@ -148,6 +149,7 @@ class Turn:
         self.who = who  # id of the letter: what is asked because of it is named after it
         self.facts: list[Effect] = []
         self.moves: list[Move] = []
+        self._owned: Ledger | None = None  # the ledger, once its tables are this turn's own
         self._sends: list[Effect] = []
         self._answers: list[Effect] = []
         self._wakes: list[Effect] = []
@@ -204,9 +206,15 @@ class Turn:
     def move(self, edge: str, serial: int, to: Stage, **more: Any) -> None:  # Any: fields of Move, which checks them
         sync, _, target = edge.partition(">")
         when = more.pop("at", self.now)
+        since = self.edge(edge).behind_since
+        if to is Stage.VERIFIED and since is not None:
+            more["late_s"] = round(max(0.0, when - since - self.sync_of(edge).objective_s), 6)
         move = Move(sync=sync, target=target, serial=serial, to=to, at=when, **more)
         self.moves.append(move)
-        self.set(ledger=evolve(self.ledger, DeliveriesMoved.model_construct(moves=(move,))), is_shown=False)
+        if self.ledger is not self._owned:
+            self._owned = owned(self.ledger)
+            self.set(ledger=self._owned, is_shown=False)
+        take(self._owned, move)
 
     def delivery(self, edge: str, serial: int) -> Delivery | None:
         return self.edge(edge).open.get(serial)

@@ -40,9 +40,9 @@ def rerun(arguments: argparse.Namespace) -> int:
     began = time.monotonic()
     with history_of(arguments) as history:
         history.reads = opener = opener_of(home.find(arguments.home), is_strict=True)
-        bounds = _bounds(history, arguments.first, arguments.last)
+        bounds = bounds_of(history, arguments.first, arguments.last)
         folder = home.find(arguments.home)
-        judged = list(rerun_abreast(folder, history, core_of, arguments.actor, bounds, _Progress()))
+        judged = list(rerun_abreast(folder, history, core_of, arguments.actor, bounds, Progress()))
     if arguments.actor and not judged:
         raise Failure(NOT_FOUND, f"nothing of {arguments.actor!r} is on record there", "`tree` lists actors")
     doc = _document(judged, __version__, time.monotonic() - began)
@@ -111,7 +111,7 @@ def history_of(arguments: argparse.Namespace) -> "Iterator[History]":
         raise Failure(FAILED, str(error)) from error
 
 
-def _bounds(history: "History", first: str, last: str) -> "Bounds":
+def bounds_of(history: "History", first: str, last: str) -> "Bounds":
     from alluse_hub.actors.auditor.history import Bounds
 
     return Bounds(place_of(history, first, "--from", after=False), place_of(history, last, "--to", after=True))
@@ -132,7 +132,7 @@ def place_of(history: "History", text: str, flag: str, *, after: bool) -> int | 
     return before if after else before + 1
 
 
-class _Progress:
+class Progress:
     """On a terminal, one line that is written over."""
 
     def __init__(self) -> None:

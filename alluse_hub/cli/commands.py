@@ -10,7 +10,7 @@ from alluse_hub.cli.client import Answer, Client, timeout_beyond
 from alluse_hub.cli.documents import put_json
 from alluse_hub.cli.failure import Failure
 from alluse_hub.cli.foreseen import foreseen
-from alluse_hub.cli.opening import presented
+from alluse_hub.cli.opening import presented, refuse_following
 from alluse_hub.cli.render import Style, say
 
 FOLLOW_EVERY_S = 0.5
@@ -99,6 +99,7 @@ def read(arguments: argparse.Namespace, ask: str, args: Answer, timeout_s: float
 
 
 def _follow(arguments: argparse.Namespace, ask: str, args: Answer) -> int:
+    refuse_following(arguments)
     if not 1 <= arguments.lines <= LINES_MAX:
         raise Failure(failure.USAGE, f"-n is {arguments.lines}", f"give 1 to {LINES_MAX}")
     key, kind, draw = ("events", "event", show.event) if ask == "events" else ("entries", "entry", show.entry)

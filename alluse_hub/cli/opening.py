@@ -31,14 +31,17 @@ def add(*commands: argparse.ArgumentParser) -> None:
         made.add_argument("--open", action="store_true", help="show sealed fields as they were said; this is recorded")
 
 
+def refuse_following(arguments: argparse.Namespace) -> None:
+    """What is opened is recorded, and nobody reads a record of each half second."""
+    if arguments.follow and arguments.open:
+        raise Failure(USAGE, "--open does not go with -f", "look at a page of it")
+
+
 def presented(arguments: argparse.Namespace, doc: Doc) -> Doc:
     """As it may be shown, if it has sealed fields.  Raises Failure for keys that cannot be read."""
-    is_open = getattr(arguments, "open", False)
-    if getattr(arguments, "follow", False) and is_open:
-        raise Failure(USAGE, "--open does not go with -f", "look at a page of it")
     if not _has_sealed(doc):
         return doc
-    if is_open:
+    if arguments.open:
         from alluse_hub.protocols.errors import TrailError
 
         folder = home.find(arguments.home)

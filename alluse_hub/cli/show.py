@@ -50,6 +50,8 @@ def hub_line(style: Style, hub: Doc) -> str:
     counts = f"{hub.get('actors_up', 0)}/{hub.get('actors', 0)} actors up"
     text = f"{style.paint(clean(hub.get('name')), 'bold')}  {style.state(word)} {hub.get('health', 0):.0f}  {counts}"
     more = f"restarts {hub.get('restarts', 0)}  conflicts open {hub.get('conflicts_open', 0)}"
+    more += f"  {hub['waiting']} wait for people" if hub.get("waiting") else ""
+    more += f"  {style.paint('rules off', 'bad')}" if not hub.get("auto", True) else ""
     return style.fit(f"{text}  {more}  {cut(clean(hub.get('why')), _cause_width(style))}")
 
 
@@ -238,7 +240,7 @@ def conflicts(style: Style, doc: Doc) -> list[str]:
 
 def conflict_lines(style: Style, conflict: Doc) -> list[str]:
     outcome = conflict.get("outcome") or "open"
-    title = f"{clean(conflict['id'])}  {clean(conflict['resource'])}  {clean(outcome)}"
+    title = f"{clean(conflict['id'])}  {clean(conflict.get('klass'))}  {clean(conflict['resource'])}  {clean(outcome)}"
     lines = [style.fit(style.paint(title, "bold" if outcome == "open" else "note"))]
     asked = f"{conflict['question']} `decide {conflict['id']}` one of these." if conflict.get("question") else ""
     for sentence in (conflict.get("opened"), asked, conflict.get("closed")):

@@ -6,7 +6,9 @@ from enum import StrEnum
 from typing import Any
 
 from tests.benchmarks import (
+    asking,
     crowd,
+    deciding,
     demo,
     ends,
     failover,
@@ -15,11 +17,13 @@ from tests.benchmarks import (
     mail,
     proving,
     recording,
+    rerunning,
     searching,
     standing,
     starting,
     sustained,
     ticking,
+    trying,
 )
 from tests.benchmarks.bases import BASES, DENSE, ENGINE, STOCK
 from tests.benchmarks.figures import Figure
@@ -101,6 +105,16 @@ BENCHMARKS = (
         {"asks": 3, "per_s": 1_000, "writers": 1, "runs": 1},
     ),
     Benchmark("verify", Group.TRAIL, proving.verify, {"entries": 1_000_000, "runs": 3}, {"entries": 10_000, "runs": 1}),
+    Benchmark("conditions", Group.TRAIL, asking.conditions, {"events": 2_000, "runs": 5}, {"events": 10, "runs": 1}),
+    Benchmark("arbiter", Group.TRAIL, deciding.arbiter, {"decisions": 2_000, "runs": 5}, {"decisions": 20, "runs": 1}),
+    Benchmark(
+        "rerun",
+        Group.TRAIL,
+        rerunning.rerunning,
+        {"first": "2008-01-02", "last": "2009-03-31", "runs": 5},
+        {"first": "2008-01-02", "last": "2008-01-04", "runs": 1},
+    ),
+    Benchmark("whatif", Group.TRAIL, trying.whatif, {"rounds": 1_000, "runs": 5}, {"rounds": 4, "runs": 1}),
     Benchmark(
         "search",
         Group.TRAIL,

@@ -20,6 +20,17 @@ from alluse_hub.protocols.health import HealthChanged, Pulse, Status, Window
 from alluse_hub.protocols.lifecycle import ChildShown, ChildState, Intensity, RestartType, Strategy, TreeShown
 from alluse_hub.protocols.message import Envelope, Message
 from alluse_hub.protocols.rules import Priority, RuleShown, RulesShown
+from alluse_hub.protocols.sync import (
+    Counts,
+    EdgeShown,
+    EdgeState,
+    Percentiles,
+    Play,
+    SyncMode,
+    SyncShown,
+    SyncsShown,
+)
+from alluse_hub.protocols.versions import Version
 
 Reply = dict[str, Any] | Callable[[dict[str, Any]], Any]
 PATIENCE_S = 10.0
@@ -65,6 +76,40 @@ PICTURE: tuple[Message, ...] = (
         ended=False,
         digest="abc",
         events=99_999,
+    ),
+    SyncsShown(
+        syncs=(
+            SyncShown(
+                sync="prices",
+                name="Prices",
+                source="ws1",
+                dataset="prices",
+                mode=SyncMode.PERIODIC,
+                play=Play.PLAYING,
+                status="active",
+                version=Version(vector={"ws1": 12}, digest="9f86d081" + "0" * 56),
+                latency_ms={"all": Percentiles(count=3, p50=12.5, p95=40.0, p99=41.0)},
+                last_at=9.0,
+                next_at=3_612.0,
+                targets=(
+                    EdgeShown(
+                        target="ws2",
+                        state=EdgeState.LATE,
+                        why="for 31 s a due version is not verified",
+                        verified=Version(vector={"ws1": 11}, digest="a" * 64),
+                        freshness_s=4.0,
+                        lag=1,
+                        within=0.93,
+                        hour=Counts(verified=3, expired=1),
+                        ever=Counts(verified=30, expired=1),
+                        success=0.75,
+                        bytes_per_s=12.25,
+                    ),
+                    EdgeShown(target="ws3", state=EdgeState.NEW),
+                ),
+                config={"mode": "periodic", "every_s": 3_600.0},
+            ),
+        ),
     ),
     RulesShown(
         rules=(
@@ -198,7 +243,7 @@ def daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemon]:
         monkeypatch.setenv("ALLUSE_HUB_HOME", folder)
         monkeypatch.setenv("COLUMNS", "120")
         made = Daemon(Path(folder))
-        for name in ("status", "tree", "flows", "conflicts", "rules", "progress"):
+        for name in ("status", "tree", "flows", "conflicts", "rules", "syncs", "progress"):
             made.replies[name] = shown(name)
         made.start()
         yield made

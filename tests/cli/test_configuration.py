@@ -154,7 +154,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_config_check_counts_what_is_there(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["config", "check"]) == 0
-    assert capsys.readouterr().out == "good: workstreams 5, flows 17, resources 1, rules 5\n"
+    assert capsys.readouterr().out == "good: workstreams 5, flows 17, resources 2, rules 5\n"
 
     assert main(["config", "check", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)

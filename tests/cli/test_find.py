@@ -82,6 +82,9 @@ def test_words_are_found_newest_first_with_what_the_answer_is_worth(run: Run) ->
         (["--cause", FIRST, "--kind", "fact", "-n", "2"], [10, 9]),
         (["9", "--actor", "ws1", "--power", "no"], [9]),
         (["--correlation", FIRST, "--peer", "nobody"], []),
+        (["--severity", "notice", "-n", "3"], [9, 7, 5]),
+        (["--severity", "info", "-n", "2"], [10, 9]),
+        (["--severity", "error"], []),
     ],
 )
 def test_filters_narrow(run: Run, words: list[str], found: list[int]) -> None:
@@ -103,6 +106,7 @@ def test_the_answer_as_json_has_its_checkpoint(run: Run) -> None:
     doc = json.loads(out)
     assert (doc["schema"], len(doc["entries"]), doc["next"]) == ("alluse-hub/find", 10, None)
     assert doc["complete"]["checkpoint"].startswith("alluse/1\n10\n")
+    assert [one["severity"] for one in doc["entries"][:2]] == ["info", "notice"]
 
 
 def test_a_timeline_is_in_order_of_time_with_what_passed(run: Run) -> None:
@@ -112,6 +116,20 @@ def test_a_timeline_is_in_order_of_time_with_what_passed(run: Run) -> None:
     assert (status, lines[0]) == (failure.DONE, "2001-09-09 01:46:50.000+00:00")
     assert [line.split()[0] for line in lines[1:4]] == ["+0.000", "+1.000", "+2.000"]
     assert [line.split()[2] for line in lines[1:4]] == ["ws1/1/10", "ws1/1/9", "ws1/1/8"]
+
+
+def test_a_timeline_can_leave_out_what_is_not_grave(run: Run) -> None:
+    _, out, _ = run("timeline", FIRST, "--severity", "notice", "--utc")
+
+    assert [line.split()[2] for line in out.splitlines()[1:]] == [f"ws1/1/{n}" for n in (9, 7, 5, 3)]
+
+
+def test_an_export_by_severity_says_so_and_is_whole(run: Run, tmp_path: Path) -> None:
+    status, _, _ = run("export", str(tmp_path / "out"), "--severity", "notice")
+
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))
+    assert (status, manifest["filters"], manifest["rows"]) == (failure.DONE, {"severity": "notice"}, 5)
+    assert main(["trail", "verify", str(tmp_path / "out")]) == failure.DONE
 
 
 def test_a_timeline_of_nothing_is_not_found(run: Run) -> None:
@@ -145,6 +163,7 @@ def test_progress_of_a_long_export_goes_to_stderr(run: Run, tmp_path: Path, monk
 def test_every_filter_of_tail_reaches_the_daemon(daemon: "Daemon", capsys: pytest.CaptureFixture[str]) -> None:
     daemon.replies["trail"] = {"entries": [], "leaf": 1}
     words: dict[str, Any] = {"actor": "a", "peer": "p", "cause": "c", "kind": "fact", "correlation": "x"}
+    words |= {"severity": "warning"}
     flags = [word for name, value in words.items() for word in (f"--{name}", value)]
 
     assert main(["trail", "tail", "--workstream", "ws1", "--power", "yes", "--until", "2026-01-01", *flags]) == 0

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from alluse_hub.cli import show
+from alluse_hub.cli import show, syncs
 from alluse_hub.cli.render import Style, bar, clean, cut, duration, moment, number, table, wrap
 
 Picture = Callable[..., dict[str, Any]]
@@ -17,6 +17,7 @@ DRAWN = {
     "flows": show.flows,
     "conflicts": show.conflicts,
     "rules": show.rules,
+    "syncs": syncs.table_of,
 }
 
 

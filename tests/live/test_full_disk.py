@@ -13,6 +13,9 @@ from tests.live.hubs import Hub, configured, control, replay, serving
 from tests.small_disk import fill, small_disk
 
 STEADILY = replay("2004-08-02", "2005-12-30", speed=10.0)
+SPARE = 20
+"""Sessions for which the space may last that spools have taken ahead; in the time there would be 80."""
+
 FULL_S = 8.0
 """How long the disk stays full: far longer than any heartbeat, ping or back-off at work here."""
 
@@ -35,7 +38,7 @@ def test_a_full_disk_is_told_ends_by_itself_and_nothing_is_lost_or_restarted(tmp
             still = hub.sessions
             until = time.monotonic() + FULL_S
             eventually(lambda: time.monotonic() > until, "it stays full for a while")
-            assert hub.sessions <= still + 3, "what decides anything does not go on"
+            assert hub.sessions <= still + SPARE, "what decides anything does not go on"
             assert hub.run("status").status in {failure.DONE, failure.UNHEALTHY}, "questions are answered"
             assert pids(hub) == before, "nobody was restarted"
 

@@ -3,7 +3,9 @@
 import pytest
 
 from alluse_hub.protocols.config import ConfigError, HubConfig, parse
-from alluse_hub.protocols.personal import FIELDS_MAX
+from alluse_hub.protocols.config_personal import refuse_readers
+from alluse_hub.protocols.personal import FIELDS_MAX, PersonalField
+from alluse_hub.protocols.rules import Rule, Tell
 
 WORKSTREAM = '[[workstream]]\nid = "ws4"\nname = "Four"\nprogram = ["sh"]\n'
 RULE = """
@@ -57,6 +59,30 @@ def test_what_cannot_be_kept_is_refused(fields: list[str], more: str, key: str, 
     assert told, str(refused.value)
     assert wrong in told[0].wrong
     assert right in told[0].right
+
+
+def test_a_rule_that_knows_the_field_by_another_name_reads_it_all_the_same() -> None:
+    named = WORKSTREAM.replace("program", 'fields = { whose = "account" }\nprogram')
+    tables = f"[[trail.personal]]\n{field('account')}\n{RULE.format(when='whose == 3', text='')}{named}"
+
+    with pytest.raises(ConfigError) as refused:
+        parse(tables, "hub.toml")
+
+    assert any("the rule 'big' reads" in problem.wrong for problem in refused.value.problems)
+
+
+def test_a_rule_that_comes_while_the_hub_runs_is_refused_in_the_same_words() -> None:
+    fields = (PersonalField(event="order_filled", field="account", subject="account"),)
+    tell = Tell(workstream="ws4", command="note", parameters={"a": [{"b": "for {account}"}]})
+    rules = [
+        Rule(id="a", name="A", workstream="ws4", event="order_filled", when="account == 'x'"),
+        Rule(id="b", name="B", workstream="ws4", event="order_filled", tell=(tell,)),
+        Rule(id="c", name="C", workstream="ws4", event="order_filled", when="quantity > 3"),
+        Rule(id="d", name="D", workstream="ws4", event="other", when="account == 'x'"),
+        Rule(id="e", name="E", workstream="ws4", event="order_filled", once_per="{account}"),
+    ]
+
+    assert [text.partition(":")[0] for text in refuse_readers(rules, fields, {})] == ["a", "b", "e"]
 
 
 def test_a_rule_that_does_not_read_the_field_is_no_matter() -> None:

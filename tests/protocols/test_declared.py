@@ -75,7 +75,7 @@ def test_secrets_are_masked_and_nothing_else_is() -> None:
 
 # --- by type: every message, every key of the configuration -----------------------------------------------------------
 
-SECRETS = [(kind, *found) for kind in (*wire.KINDS.values(), WorkstreamConfig) for found in secrets_in(kind)]
+SECRETS = [(kind, *found) for kind in wire.KINDS.values() for found in secrets_in(kind)]
 
 
 def models_of(form: Any) -> list[type[Message]]:  # Any: typing's forms
@@ -114,7 +114,8 @@ def test_a_secret_in_a_field_that_is_declared_so_does_not_stand_in_the_trail(
 
 def test_every_specification_of_a_role_and_every_environment_is_declared_secret() -> None:
     """A field of this name that is not would be forgotten by whoever adds it."""
-    for kind in (*wire.KINDS.values(), WorkstreamConfig):
+    kinds: list[type[Message]] = [*wire.KINDS.values(), WorkstreamConfig]
+    for kind in kinds:
         for name in {"env", "spec", "state"} & kind.model_fields.keys():
             field = kind.model_fields[name]
             if get_origin(field.annotation) is dict:

@@ -7,7 +7,7 @@ from alluse_hub.actors.router.state import Phase, Router
 from alluse_hub.testing import TestHub, Weather
 
 WORKSTREAMS = ("ws1", "ws2", "ws3", "ws4", "ws5")
-LEAVES = ("auditor", "board", "coordinator", "gateway", "router", *WORKSTREAMS)
+LEAVES = ("auditor", "board", "coordinator", "gateway", "replicator", "router", *WORKSTREAMS)
 
 RESTARTS = """
 [supervision] # far more than any weather needs: what is tried here is the repair, not the giving up

@@ -131,7 +131,7 @@ def test_a_supervisor_that_gives_up_is_restarted_in_the_chain_of_the_crash() -> 
 
     assert (told["trigger"]["kind"], told["trigger"]["name"], told["trigger"]["cause"]) == ("crash", "router", "killed")
     assert told["gave_up"] == ["coordination"]
-    assert set(told["with_it"]) == {"board", "coordinator", "coordination"}
+    assert set(told["with_it"]) == {"board", "coordinator", "replicator", "coordination"}
     assert told["is_over"]
     assert told["missing"] == []
     back = {step["name"] for step in told["steps"] if step["what"] == "ready"}

@@ -62,7 +62,7 @@ def test_a_router_that_dies_in_the_drain_is_told_again_and_the_end_is_in_order(s
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_in_bad_weather_the_hub_ends_within_its_time(seed: int) -> None:
-    weather = Weather(crash_every_s=3.0, loss=0.1)
+    weather = Weather(crash_every_s=4.0, loss=0.1)
     with TestHub(SPAN + "[hub]\nshutdown_s = 20\n", seed=seed, weather=weather) as hub:
         hub.run_sessions(3)
         began = hub.now

@@ -140,6 +140,22 @@ def test_orders_of_people_are_not_carried_out_later(disk: Disk, scarce: Scarcity
     assert SpoolGap.model_validate_json(disk.kept[-1].body).refused == {"Asked": 1}
 
 
+@pytest.mark.parametrize("order", ["Asked", "RestartProgram"])
+def test_an_order_does_not_overtake_letters_that_wait_though_there_is_space_again(
+    disk: Disk, scarce: Scarcity, order: str
+) -> None:
+    scarce.wait(letter(RESUME), 1.0)
+    disk.is_full = False
+
+    with pytest.raises(SpoolFullError):
+        scarce.write(
+            disk, [Frame(HEARD, order, b"{}"), Frame(EntryKind.FACT, "OrderGiven", b"{}")], 1.1, 0.0, can_wait=True
+        )
+
+    assert disk.kept == []
+    assert scarce.write(disk, QUESTION, 1.2, 0.0, can_wait=True), "questions do"
+
+
 def test_when_there_is_space_again_a_fact_tells_what_was_not_recorded(disk: Disk, scarce: Scarcity) -> None:
     scarce.wait(letter(RESUME), 1.0)
     tried(scarce, disk, 1.6)

@@ -2,7 +2,6 @@
 
 import errno
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -101,7 +100,11 @@ def test_without_the_key_a_sentence_stands_in_its_place(veil: Veil, tmp_path: Pa
 
 
 def test_what_a_program_makes_to_look_like_a_sealed_field_is_none(ring: Keyring, veil: Veil) -> None:
-    for forged in ({"sealed": "../../etc/x", "key": "00000000", "box": "AA"}, {"sealed": 1, "key": 2, "box": 3}):
+    forgeries: list[Json] = [
+        {"sealed": "../../etc/x", "key": "00000000", "box": "AA"},
+        {"sealed": 1, "key": 2, "box": 3},
+    ]
+    for forged in forgeries:
         body = body_of(veil, heard({"other": forged}))
         assert payload_of(opened(ring, body))["other"] == forged
     real: JsonValue = {"sealed": "0" * 16, "key": "0" * 8, "box": "!!"}
@@ -197,10 +200,9 @@ class ClientsSeen(Fact):
 
 
 @pytest.fixture
-def typed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def typed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(wire.KINDS, "ClientsSeen", ClientsSeen)
     monkeypatch.setitem(wire.PERSONAL, "ClientsSeen", ClientsSeen)
-    return
 
 
 @pytest.mark.usefixtures("typed")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from alluse_hub.actors.coordinator.conditions.check import Kinds, Streams, check, pattern_of
 from alluse_hub.actors.coordinator.conditions.compile import NO_VALUE, Fast, compiled
@@ -23,6 +24,9 @@ from alluse_hub.actors.coordinator.conditions.tree import (
 )
 from alluse_hub.actors.coordinator.conditions.values import Unknown, Value
 from alluse_hub.actors.coordinator.conditions.walk import NO_WINDOWS, Payload, Walk, Windows
+
+KEPT_MAX = 4_096
+"""Conditions that are kept ready; a set has 2,000 rules at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +61,33 @@ class Part:
 
 def parse(text: str, kinds: Kinds | None = None, streams: Streams | None = None) -> Condition:
     """``kinds``: the fields of the event and their types, if they are declared.  Raises ConditionError."""
+    condition = _read(text)
+    if kinds is not None or streams is not None:
+        check(condition.tree, kinds, streams)
+    return condition
+
+
+@lru_cache(maxsize=KEPT_MAX)
+def _read(text: str) -> Condition:
+    """A set of rules is read again as a whole at each change of one."""
     tree = tree_of(text)
-    check(tree, kinds, streams)
+    check(tree)
     return condition_of(tree, text.strip())
 
 
 def condition_of(tree: Node, text: str = "") -> Condition:
     """Of a tree that has been checked."""
-    patterns = {
-        node.arguments[1].value: pattern_of(node)
+    read = patterns_of(tree)
+    return Condition(text or text_of(tree), tree, fields_of(tree), windows_of(tree), read, compiled(tree, read))
+
+
+def patterns_of(tree: Node) -> dict[str, Pattern]:
+    """Those that it matches texts with, by their text."""
+    return {
+        str(node.arguments[1].value): pattern_of(node)
         for node in parts_of(tree)
         if isinstance(node, Call) and node.function == "matches" and isinstance(node.arguments[1], Literal)
     }
-    read = {str(text): pattern for text, pattern in patterns.items()}
-    return Condition(text or text_of(tree), tree, fields_of(tree), windows_of(tree), read, compiled(tree, read))
 
 
 def holds(condition: Condition, payload: Payload, windows: Windows = NO_WINDOWS) -> bool | None:

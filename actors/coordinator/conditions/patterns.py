@@ -24,8 +24,11 @@ REPEATS_MAX = 100
 GROUPS_MAX = 20
 """Groups within one another."""
 
-KEPT_MAX = 2_000
-"""Steps that are kept; beyond, they are taken anew."""
+KEPT_MAX = 1_000
+"""Places that are kept from text to text."""
+
+STEPS_MAX = 256
+"""Steps that are kept from each place; others are taken anew."""
 
 DIGITS = frozenset("0123456789")
 WORD = DIGITS | frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
@@ -76,28 +79,55 @@ class Pattern:
         self.text = text
         self._states = reader.states
         self._last = last
-        self._start = self._closed({first}, is_first=True)
         self._again = self._closed({first}, is_first=False)
-        self._steps: dict[tuple[frozenset[int], str], frozenset[int]] = {}
+        self._begin()
+        self._start = self._kept(self._closed({first}, is_first=True), is_first=True)
+
+    def _begin(self) -> None:
+        """No step is kept.  A *place* is a set of states that was met."""
+        self._places: dict[frozenset[int], int] = {}
+        self._sets: list[frozenset[int]] = []
+        self._steps: list[dict[str, int]] = []
+        self._is_found: list[bool] = []
+        self._is_found_at_end: list[bool] = []
 
     def is_found_in(self, subject: str) -> bool:
-        now = self._start
+        if len(self._sets) > KEPT_MAX:
+            start = self._sets[self._start]
+            self._begin()
+            self._start = self._kept(start, is_first=True)
+        now, steps, is_found = self._start, self._steps, self._is_found
         for character in subject:
-            if self._last in now:
+            if is_found[now]:
                 return True
-            following = self._steps.get((now, character))
-            if following is None:
-                following = self._step(now, character)
-                if len(self._steps) < KEPT_MAX:
-                    self._steps[now, character] = following
-            now = following
-        return self._last in now or self._last in self._closed(set(now), is_first=not subject, is_last=True)
+            following = steps[now].get(character)
+            now = self._step(now, character) if following is None else following
+        return is_found[now] or self._is_found_at_end[now]
 
-    def _step(self, now: frozenset[int], character: str) -> frozenset[int]:
+    def _step(self, now: int, character: str) -> int:
         reached = {
-            then for at in now if (on := self._states[at].on) and on.takes(character) for then in self._states[at].then
+            then
+            for at in self._sets[now]
+            if (on := self._states[at].on) and on.takes(character)
+            for then in self._states[at].then
         }
-        return self._closed(reached, is_first=False) | self._again
+        following = self._kept(self._closed(reached, is_first=False) | self._again)
+        if len(self._steps[now]) < STEPS_MAX:
+            self._steps[now][character] = following
+        return following
+
+    def _kept(self, states: frozenset[int], *, is_first: bool = False) -> int:
+        """Its place.  That of the start is its own: only there ``^`` and ``$`` may meet."""
+        if not is_first and states in self._places:
+            return self._places[states]
+        place = len(self._sets)
+        if not is_first:
+            self._places[states] = place
+        self._sets.append(states)
+        self._steps.append({})
+        self._is_found.append(self._last in states)
+        self._is_found_at_end.append(self._last in self._closed(set(states), is_first=is_first, is_last=True))
+        return place
 
     def _closed(self, states: set[int], *, is_first: bool, is_last: bool = False) -> frozenset[int]:
         """``states``, and all that can be reached from them without a character."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from alluse_hub.actors.auditor import keeper, keys
+from alluse_hub.actors.auditor.errands import say
 from alluse_hub.actors.auditor.moments import moment
 from alluse_hub.actors.auditor.seal import go_on, seal, sealing, unhurried
 from alluse_hub.actors.auditor.sealed import segments_dir
@@ -84,7 +85,7 @@ def seal_through(home: Path, through: int, step: Callable[[str], None] = unhurri
     step("unsaid")
     for segment, _ in keeper.unsaid(home):
         fact = Sealed(first=segment.first, last=segment.last, root=segment.root, manifest=segment.manifest)
-        keeper.say(home, fact)
+        say(home, fact)
     return made
 
 

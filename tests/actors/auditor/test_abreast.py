@@ -13,13 +13,16 @@ import pytest
 from alluse_hub.actors.auditor import abreast
 from alluse_hub.actors.auditor.abreast import rerun_abreast
 from alluse_hub.actors.auditor.history import History
+from alluse_hub.actors.auditor.rerun import judged as rerun_one
 from alluse_hub.actors.auditor.rerun import rerun
 from alluse_hub.actors.catalog import core_of
 from alluse_hub.protocols.errors import TrailError
 from alluse_hub.protocols.trail import EntryKind
+from alluse_hub.supervision.replay import Judgement
 from alluse_hub.supervision.spool import Frame
 from tests.actors.auditor.conftest import SmallHub
 
+PATIENCE_S = 30.0
 STARTED = b'{"incarnation":1,"recovered":0}'
 
 
@@ -56,6 +59,23 @@ def test_the_same_is_judged_in_the_same_order_as_by_one(home: Path) -> None:
     assert several == alone
     assert [judgement.actor for judgement in several] == [f"ws{n}" for n in range(6)]
     assert told[-1] == 12
+
+
+def test_they_are_told_in_order_whoever_is_done_first(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    last_is_done = abreast.FORK.Event()
+
+    def judged(*args: Any) -> Judgement:
+        judgement: Judgement = rerun_one(*args)
+        if judgement.actor == "ws0":
+            last_is_done.wait(PATIENCE_S)
+        if judgement.actor == "ws5":
+            last_is_done.set()
+        return judgement
+
+    monkeypatch.setattr(abreast, "judged", judged)
+
+    with history(home) as found:
+        assert [judgement.actor for judgement in rerun_abreast(home, found, core_of)] == [f"ws{n}" for n in range(6)]
 
 
 def test_one_actor_is_run_by_one_process(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

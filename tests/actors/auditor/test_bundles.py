@@ -3,7 +3,7 @@
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alluse_hub.actors.auditor.bundles import LENGTH_BYTES, BundleError, Numbers, decoded, packed, unpacked
@@ -24,6 +24,7 @@ def records(rows: list[tuple[object, ...]]) -> list[tuple[int, tuple[object, ...
     return list(enumerate(rows, start=7))
 
 
+@settings(max_examples=40)
 @given(st.lists(ROW, min_size=1, max_size=8))
 def test_a_bundle_gives_back_its_entries_and_their_leaves_are_the_same(rows: list[tuple[object, ...]]) -> None:
     bundle = unpacked(packed(records(rows))[LENGTH_BYTES:])
@@ -33,11 +34,13 @@ def test_a_bundle_gives_back_its_entries_and_their_leaves_are_the_same(rows: lis
     assert list(encoded(row for _, row in bundle.rows())) == list(encoded(rows))
 
 
+@settings(max_examples=40)
 @given(st.lists(ROW, min_size=1, max_size=4))
 def test_the_verifier_reads_the_same_out_of_a_bundle(rows: list[tuple[object, ...]]) -> None:
     assert list(records_in(zlib.decompress(packed(records(rows))[LENGTH_BYTES:]))) == records(rows)
 
 
+@settings(max_examples=40)
 @given(st.lists(ROW, min_size=1, max_size=3), st.data())
 def test_a_bundle_that_was_cut_or_flipped_is_none(rows: list[tuple[object, ...]], data: st.DataObject) -> None:
     made = packed(records(rows))[LENGTH_BYTES:]

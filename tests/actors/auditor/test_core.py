@@ -3,6 +3,7 @@ import pytest
 from alluse_hub.actors.auditor.core import CORE, Auditor, decide
 from alluse_hub.protocols.effects import Decision, Do, Record, Send
 from alluse_hub.protocols.errors import TrailError
+from alluse_hub.protocols.keeping import Sealed, SegmentSealed
 from alluse_hub.protocols.lifecycle import PeerUp, Started, Woken
 from alluse_hub.protocols.message import Envelope, Message
 from alluse_hub.protocols.trail import (
@@ -43,6 +44,10 @@ def mark(actor: str, incarnation: int, n: int) -> Mark:
     ("body", "effect"),
     [
         (Started(incarnation=1), Do(TailSpools())),
+        (
+            SegmentSealed(first=1, last=256, root="r", manifest="m"),
+            Record(Sealed(first=1, last=256, root="r", manifest="m")),
+        ),
         (
             TailBegun(sqlite="3.53.4", journal="wal", migrations=("one",)),
             Record(StoreOpened(sqlite="3.53.4", journal="wal", migrations=("one",))),
@@ -123,6 +128,7 @@ def test_it_takes_what_it_decides_on_and_nothing_else(fresh: Auditor) -> None:
         "DamageFound",
         "LetterMissed",
         "WitnessHeard",
+        "SegmentSealed",
         "Flush",
         "Flushed",
     }

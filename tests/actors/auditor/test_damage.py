@@ -119,6 +119,23 @@ def test_a_write_ahead_log_cut_short_never_passes_for_the_whole_trail(tmp_path: 
     assert refused > 30
 
 
+def test_what_a_log_holds_is_written_into_the_database_before_anything_is_called_stored(tmp_path: Path) -> None:
+    """D4: the sync of that log may have failed, and what is read of it may not be on the disk."""
+    first, second = tmp_path / "first" / "trail.db", tmp_path / "second" / "trail.db"
+    store = Store.open(first)
+    store.commit([Row("ws1", 1, 1, "fact", "Said", "", "", "", "", 1.0, 2.0, False, "ws1", "{}")], {})
+    shutil.copytree(first.parent, second.parent)  # as a killed auditor leaves it
+    store.close()
+
+    opened = Store.open(second)
+
+    alone = tmp_path / "alone.db"
+    shutil.copy(second, alone)
+    with closing(sqlite3.connect(alone)) as db:
+        assert db.execute("SELECT actor FROM entries").fetchall() == [("ws1",)]
+    opened.close()
+
+
 def test_a_store_whose_writer_died_amid_a_transaction_is_read_as_it_was_before(tmp_path: Path) -> None:
     """P3, with a rollback journal: a reader alone cannot take back what was begun, and must not wait for an auditor."""
     home, copy = tmp_path / "home", tmp_path / "copy" / "trail"

@@ -16,6 +16,7 @@ from alluse_hub.actors.auditor.history import History
 from alluse_hub.actors.auditor.unsealing import with_keys
 from alluse_hub.protocols.erasure import KeysRotated, SubjectErased
 from alluse_hub.protocols.errors import CallerError
+from alluse_hub.protocols.find import Find
 from alluse_hub.protocols.flow import Event, EventHeard
 from alluse_hub.protocols.keeping import HoldPlaced
 from alluse_hub.protocols.message import Json
@@ -23,7 +24,7 @@ from alluse_hub.protocols.names import KEEPER
 from alluse_hub.protocols.personal import PersonalField
 from alluse_hub.protocols.retention import DAYS_MIN
 from alluse_hub.supervision.frames import fact_frame
-from alluse_hub.supervision.keyring import CREDENTIAL, CREDENTIAL_OLD, Keyring
+from alluse_hub.supervision.keyring import CREDENTIAL, CREDENTIAL_OLD, Keyring, draft_of, wrap, write_record
 from alluse_hub.supervision.spool import Spool
 from alluse_hub.supervision.veil import Veil
 from tests.actors.auditor.conftest import SmallHub
@@ -188,7 +189,7 @@ def test_a_second_erasure_takes_what_was_said_since(sealing: Sealing) -> None:
     sealing.erase()
 
     assert ADA not in sealing.accounts()
-    assert len({fact["keys"][0] for fact in facts(sealing.home, "SubjectErased")}) == 2  # type: ignore[index,call-overload]  # JSON
+    assert len({fact["keys"][0] for fact in facts(sealing.home, "SubjectErased")}) == 2  # type: ignore[index]  # JSON
 
 
 def test_where_nothing_was_ever_sealed_that_is_said(tmp_path: Path) -> None:
@@ -205,6 +206,14 @@ def test_a_look_through_the_trail_finds_what_is_stored_and_what_is_in_spools(sea
     assert found.through == {"ws4": 5}
     under_duty = look_through(sealing.home, sealing.ada, (), DAYS_MIN, 10.0)
     assert under_duty.obstacles.until == 2.0 + DAYS_MIN["books"] * 86_400  # type: ignore[index]  # a StrEnum
+
+
+def test_all_of_a_subject_is_found_by_its_pseudonym_and_by_nothing_that_was_said(sealing: Sealing) -> None:
+    sealing.hub.drain()
+    build(sealing.home)
+
+    assert len(query.find(sealing.home, Find(text=sealing.ada)).entries) == 3
+    assert query.find(sealing.home, Find(text=f'"{ADA}"')).entries == []
 
 
 @pytest.mark.parametrize("is_stored", [True, False])
@@ -270,6 +279,30 @@ def test_an_erasure_while_a_rotation_was_cut_short_leaves_no_key_behind(sealing:
     assert ADA not in sealing.accounts()
     assert found_in(sealing.home, f'"subject": "{sealing.ada}", "key"') == []
     assert len(facts(sealing.home, "KeysRotated")) == 1
+
+
+def test_a_key_that_was_being_written_when_its_writer_was_killed_is_destroyed_with_the_other(sealing: Sealing) -> None:
+    path = ring_of(sealing.home).path_of(sealing.ada)
+    draft_of(path).write_bytes(path.read_bytes())
+
+    sealing.erase()
+
+    assert [each.name for each in path.parent.glob(f"{sealing.ada}*")] == []
+
+
+def test_a_key_made_meanwhile_under_the_old_key_encryption_key_is_wrapped_anew(sealing: Sealing) -> None:
+    ring = ring_of(sealing.home)
+    (old,) = ring.keks().values()
+
+    def meanwhile(step: str) -> None:
+        if step == "rewrapped pseudonyms":  # by somebody who has not heard of the new one
+            name = ring.pseudonym("someone new")
+            write_record(ring.path_of(name), wrap(old, name, "00000001", bytes(range(32)), {}))
+
+    done = errands.rotate(sealing.home, "Eve", 5.0, meanwhile)
+
+    assert done.keys == 3
+    assert {record.kek for name in ring.known() if (record := ring.record(name)) is not None} == {done.now}
 
 
 def test_keys_move_from_the_file_to_a_credential_and_from_one_to_the_next(

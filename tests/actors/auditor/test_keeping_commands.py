@@ -11,19 +11,11 @@ from alluse_hub.actors.auditor import query
 from alluse_hub.cli import failure
 from alluse_hub.cli.main import main
 from tests.actors.auditor.conftest import SmallHub
-from tests.actors.auditor.sealing import OLD, folders, told
+from tests.actors.auditor.sealing import OLD, folders
 
 Capture = pytest.CaptureFixture[str]
 
 WHO = ("--who", "Mira", "--reason", "past their duty")
-
-
-@pytest.fixture(scope="module")
-def hot(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    hub = SmallHub(tmp_path_factory.mktemp("hot"))
-    told(hub)
-    hub.close()
-    return hub.home
 
 
 @pytest.fixture

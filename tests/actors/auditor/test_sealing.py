@@ -1,14 +1,17 @@
 """Sealing: whoever reads finds the same as before, and a kill between any two steps costs nothing."""
 
 import shutil
+import sqlite3
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from alluse_hub import hub_verify
-from alluse_hub.actors.auditor import query
+from alluse_hub.actors.auditor import keys, query
 from alluse_hub.actors.auditor.export import export
 from alluse_hub.actors.auditor.find import find
 from alluse_hub.actors.auditor.history import History
@@ -16,31 +19,17 @@ from alluse_hub.actors.auditor.indexer import advance, index_of, open_index
 from alluse_hub.actors.auditor.reader import reading, store_of
 from alluse_hub.actors.auditor.seal import sealing
 from alluse_hub.actors.auditor.sealed import segments_dir
+from alluse_hub.actors.auditor.sealer import Sealer
 from alluse_hub.actors.auditor.store import Store
 from alluse_hub.protocols.errors import CallerError, TrailError
 from alluse_hub.protocols.find import Find
-from alluse_hub.protocols.message import EntryId
-from alluse_hub.protocols.trail import EntryKind
+from alluse_hub.protocols.keeping import SegmentSealed
+from alluse_hub.protocols.message import EntryId, Message
+from alluse_hub.protocols.trail import AuditorSpec, Entry, EntryKind
 from alluse_hub.supervision.spool import Frame, SpoolName
 from tests.actors.auditor.conftest import SmallHub
-from tests.actors.auditor.sealing import OLD, folders, seal_through, told
-
-
-@pytest.fixture(scope="module")
-def hot(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Nothing of it is sealed."""
-    hub = SmallHub(tmp_path_factory.mktemp("hot"))
-    told(hub)
-    hub.close()
-    return hub.home
-
-
-@pytest.fixture(scope="module")
-def sealed(hot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same trail, in two segments and what is left in the database."""
-    home = Path(shutil.copytree(hot, tmp_path_factory.mktemp("sealed") / "home"))
-    assert [seal_through(home, 300), seal_through(home, 800)] != [None, None]
-    return home
+from tests.actors.auditor.sealing import OLD, folders, seal_through
+from tests.actors.auditor.words import until
 
 
 @pytest.fixture
@@ -64,7 +53,7 @@ def indexed(home: Path) -> None:
 # --- readers ---------------------------------------------------------------------------------------------------------
 
 
-def pages(home: Path, **filters: Any) -> list[list[query.Entry]]:
+def pages(home: Path, **filters: Any) -> list[list[Entry]]:
     """Forwards in pages of 100, then the newest 100."""
     found, leaf = [], 0
     while True:
@@ -223,6 +212,31 @@ def test_a_spool_whose_beginning_is_sealed_is_known_again(home: Path) -> None:
     store.close()
 
 
+def test_what_does_not_read_back_as_it_was_written_is_not_sealed(hot: Path, home: Path) -> None:
+    def lying_disk(step: str) -> None:
+        if step == "written":
+            path = segments_dir(home) / "1-512.partial" / "books.bundles"
+            raw = bytearray(path.read_bytes())
+            raw[len(raw) // 2] ^= 1
+            path.write_bytes(raw)
+
+    with pytest.raises(TrailError, match="does not read back as it was written"):
+        seal_through(home, 600, lying_disk)
+
+    assert folders(home) == []
+    assert pages(home) == pages(hot)
+
+
+def test_an_entry_that_was_altered_in_the_database_is_not_sealed(home: Path) -> None:
+    with closing(sqlite3.connect(store_of(home))) as db, db:
+        db.execute("UPDATE entries SET body = '{}' WHERE leaf = 9")
+
+    with pytest.raises(TrailError, match="the entry at place 9 is not the one that the tree has there"):
+        seal_through(home, 600)
+
+    assert folders(home) == []
+
+
 def test_two_do_not_seal_at_once(home: Path) -> None:
     with sealing(home), pytest.raises(CallerError, match="somebody else is sealing"), sealing(home):
         pass
@@ -249,6 +263,11 @@ class Killer:
             raise KilledError(step)
 
 
+def killed_before_it_is_said(step: str) -> None:
+    if step == "unsaid":
+        raise KilledError(step)
+
+
 @pytest.fixture(scope="module")
 def steps(hot: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     home = Path(shutil.copytree(hot, tmp_path_factory.mktemp("steps") / "home"))
@@ -258,21 +277,26 @@ def steps(hot: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 def distinct(steps: list[str]) -> Iterator[int]:
-    """The first and the last of each sort."""
-    for name in dict.fromkeys(steps):
-        yield from dict.fromkeys((steps.index(name) + 1, len(steps) - steps[::-1].index(name)))
+    """The first of each sort, and the last one of all that is done step by step to the database."""
+    yield from (steps.index(name) + 1 for name in dict.fromkeys(steps))
+    if steps.count("dropped") > 1:
+        yield len(steps) - steps[::-1].index("dropped")
 
 
 def test_a_kill_between_any_two_steps_loses_nothing_and_doubles_nothing(
-    hot: Path, steps: list[str], tmp_path: Path
+    hot: Path, steps: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     everything = pages(hot)
     assert set(steps) == {"bundled", "written", "read back", "verified", "named", "known", "dropped", "unsaid"}
 
     for at in distinct(steps):
         home = Path(shutil.copytree(hot, tmp_path / str(at)))
-        with pytest.raises(KilledError):
-            seal_through(home, 600, Killer(at))
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                "alluse_hub.actors.auditor.seal.shutil.rmtree", lambda *_, **__: None
+            )  # the dead tidy nothing
+            with pytest.raises(KilledError):
+                seal_through(home, 600, Killer(at))
 
         assert pages(home) == everything, steps[at - 1]
         assert hub_verify.verify(home).findings == [], steps[at - 1]
@@ -285,6 +309,25 @@ def test_a_kill_between_any_two_steps_loses_nothing_and_doubles_nothing(
         assert [path.name for path in folders(home)] == ["1-512"]
         assert not [text for text in report.told if "segment" in text or "sealed" in text], report.told
         assert hot_rows(home) == report.figures["size"] - 512
+
+
+def test_the_auditor_seals_by_itself_and_says_so_also_of_what_was_left_unsaid(home: Path) -> None:
+    with pytest.raises(KilledError):
+        seal_through(home, 300, killed_before_it_is_said)
+    store = Store.open(store_of(home))
+    signer = keys.load(keys.key_of(home))
+    assert signer is not None
+    said: list[Message] = []
+    spec = AuditorSpec(seal_after_s=1.0, seal_entries=1_024)
+    sealer = Sealer(home, store, signer, spec, said.append)
+
+    sealer.start()
+    until(lambda: len(said) >= 2)
+    sealer.close()
+    store.close()
+
+    assert [(word.first, word.last) for word in said if isinstance(word, SegmentSealed)] == [(1, 256), (257, 768)]
+    assert "seal" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_a_folder_that_nobody_knows_is_not_deleted_if_it_alone_has_the_entries(home: Path) -> None:

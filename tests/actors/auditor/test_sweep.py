@@ -23,7 +23,7 @@ from alluse_hub.hub_verify import CannotVerifyError, UsageError
 from alluse_hub.supervision.spool import read, spools_in
 from tests.actors.auditor.conftest import SmallHub
 from tests.faults.scenario import notes
-from tests.faults.tools import Disk, build
+from tests.faults.tools import Disk, build, in_memory
 from tests.live.daemons import HOUSE
 
 KINDS = ("kill_at", "torn_at", "eio_at", "full_at")
@@ -62,9 +62,14 @@ class Stage:
 
 
 @contextmanager
-def stage(folder: Path) -> Iterator[Stage]:
+def stage(beside: Path) -> Iterator[Stage]:
+    with in_memory(beside) as folder:
+        yield from _stage(folder, build("io", beside))
+
+
+def _stage(folder: Path, library: Path) -> Iterator[Stage]:
     (folder / "swept").mkdir()
-    disk = Disk(build("io", folder), folder, "/swept/")
+    disk = Disk(library, folder, "/swept/")
     environment = os.environ | disk.environment | {"IO_COUNT": str(disk.count), "PYTHONPATH": str(HOUSE)}
     disk.count.touch()
     with subprocess.Popen(
@@ -126,7 +131,7 @@ def judge(home: Path) -> list[str]:
         wrong.append(str(whole))
     wrong += [f"after a new start: {each}" for each in hub_verify.verify(home, every=True).findings]
     for path in home.rglob("*"):
-        if path.is_file() and path.suffix != ".vkey" and path.stat().st_mode & 0o077:
+        if path.is_file() and ".vkey" not in path.name and path.stat().st_mode & 0o077:
             wrong.append(f"{path.name} is open to others")
     return wrong
 

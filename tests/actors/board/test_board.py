@@ -23,6 +23,7 @@ from alluse_hub.protocols.health import HealthChanged, Pulse, Status, Window
 from alluse_hub.protocols.lifecycle import ChildShown, ChildState, Intensity, RestartType, Started, Strategy, TreeShown
 from alluse_hub.protocols.message import Envelope, Message
 from alluse_hub.protocols.rules import Priority, RuleShown, RulesShown
+from alluse_hub.protocols.sync import Counts, EdgeShown, EdgeState, Play, SyncMode, SyncShown, SyncsShown
 
 SPEC = BoardSpec(
     hub="test",
@@ -80,6 +81,18 @@ def rules() -> RulesShown:
     return RulesShown(rules=(rule,), resources=(resource,), session="s", ordinal=1, round=4, open_commands=0)
 
 
+def syncs(conflicts: int = 0) -> SyncsShown:
+    edge = EdgeShown(target="ws2", state=EdgeState.ALIVE, ever=Counts(verified=3), hour=Counts(verified=3), success=1.0)
+    shown = SyncShown(
+        sync="prices", name="P", source="ws1", dataset="prices", mode=SyncMode.LIVE, play=Play.PLAYING, status="active",
+        targets=(edge,),
+    )  # fmt: skip
+    conflict = ConflictShown(
+        id="replicator-1", klass=ConflictClass.DIVERGENCE, resource="ws2/prices", parties=("ws1", "ws2"), opened="a, b"
+    )
+    return SyncsShown(syncs=(shown,), open=(conflict,) * conflicts, conflicts=conflicts)
+
+
 def opened(id_: str = "k1") -> ConflictOpened:
     return ConflictOpened(
         id=id_, klass=ConflictClass.CLASH, resource="ws2/trading", parties=("a", "b"), sentence="a against b"
@@ -124,6 +137,7 @@ def test_everything_that_is_accepted_is_taken() -> None:
         HealthChanged(workstream="ws1", was=Status.IDLE, now=Status.BUSY, health=90.0, why="w"),
         flows(),
         rules(),
+        syncs(),
         ConflictsShown(open=(), closed=(), count=0),
         opened(),
         closed(),
@@ -136,6 +150,25 @@ def test_everything_that_is_accepted_is_taken() -> None:
 def test_anything_else_is_refused_loudly() -> None:
     with pytest.raises(TypeError, match="does not take BoardVersion"):
         after(BoardVersion(request="q", version=1))
+
+
+def test_syncs_are_shown_all_or_one_and_an_unknown_one_is_nothing() -> None:
+    state = after(syncs())
+
+    assert [sync["sync"] for sync in ask(state, "syncs")["syncs"]] == ["prices"]
+    assert ask(state, "syncs", name="prices")["syncs"][0]["targets"][0]["success"] == 1.0
+    assert ask(state, "syncs", name="quotes") == {}
+    assert ask(after(), "syncs")["syncs"] == []
+    assert ask(state, "why", name="prices")["kind"] == "sync"
+
+
+def test_conflicts_about_data_sets_stand_beside_those_about_resources() -> None:
+    state = after(opened(), syncs(conflicts=1), ConflictsShown(open=(), closed=(), count=0), opened("k2"))
+
+    shown = ask(state, "conflicts")
+
+    assert [conflict["id"] for conflict in shown["open"]] == ["k2", "replicator-1"]
+    assert shown["count"] == 2
 
 
 def test_a_conflict_is_counted_once_however_often_it_is_told() -> None:

@@ -27,12 +27,16 @@ BOOKS = Dataset(resource="ws4/books", policy=Policy.HUMAN)
 
 SPEC = CoordinatorSpec(
     rules=SHIPPED,
-    modes=(TRADING, SYMBOL, ROUTE, VENUE),
+    modes=(TRADING, ROUTE, VENUE),
     pools=(BROKER, FEED, LOCK),
     values=(STRATEGY, LIMIT),
     datasets=(MODELS, BOOKS),
     workstreams=WORKSTREAMS,
 )
+
+
+BELOW = SPEC.model_copy(update={"modes": (TRADING, SYMBOL)})
+"""With a mode below another one."""
 
 
 class People(Desk):

@@ -17,7 +17,11 @@ from alluse_hub.protocols.config_rules import World, parse_rules
 from alluse_hub.protocols.rules import Hold, Priority, Release, Rule, Tell
 from tests.actors.coordinator.worlds import TRADING, WORKSTREAMS
 
-EVENTS = {"ws3": ("market_data_update",), "ws2": ("risk_threshold_exceeded",), "ws5": ("model_updated",)}
+EVENTS: dict[str, tuple[str, ...]] = {
+    "ws3": ("market_data_update",),
+    "ws2": ("risk_threshold_exceeded",),
+    "ws5": ("model_updated",),
+}
 
 SEED = """
 # The sample definitions of an earlier hub, in this one's form; what was left out there is left out here.

@@ -1,80 +1,15 @@
 """Rules in time: for how long, how often, for whom; deadlines that neither a death nor a replay moves."""
 
-import random
 from typing import Any
 
 import pytest
 
-from alluse_hub.actors.coordinator import timing
 from alluse_hub.actors.coordinator.checks import check_rules
-from alluse_hub.actors.coordinator.core import COORDINATOR
-from alluse_hub.actors.coordinator.deadlines import DUE
-from alluse_hub.protocols.claims import Clock
-from alluse_hub.protocols.effects import Commit, Record, Wake
-from alluse_hub.protocols.flow import Event
-from alluse_hub.protocols.lifecycle import Woken
-from alluse_hub.protocols.rules import CommandIssued, CoordinatorSpec, Hold, Rule, RuleFired, RuleUndecided, Tell
+from alluse_hub.protocols.rules import CommandIssued, RuleFired, RuleUndecided
 from alluse_hub.protocols.ruleset import ChangeRules, SwitchAuto
 from alluse_hub.protocols.windows import RuleTimed, RuleTimingDropped, WindowClosed, WindowOpened
-from tests.actors.coordinator.worlds import SNAPSHOTS, TRADING, WORKSTREAMS, Desk, event
-
-HOLD = Hold(
-    resource="ws4/trading", rung="paused", clock=Clock.HUB, until_cleared=True, safety=True, subject="{scope}"
-)
-TELL = Tell(workstream="ws5", command="emergency_analysis", parameters={"scope": "{scope}"})
-
-
-def rule(**more: Any) -> Rule:
-    given: dict[str, Any] = {
-        "id": "high",
-        "name": "High",
-        "workstream": "ws2",
-        "event": "risk",
-        "when": "level > 0.8",
-        "once_per": "{scope}",
-        "tell": (TELL,),
-    }
-    return Rule(**{**given, **more})
-
-
-class Timed(Desk):
-    """A desk that counts rounds and knows when its timer is due."""
-
-    def __init__(self, *rules: Rule, **more: Any) -> None:
-        self.round = 0
-        self.due: float | None = None
-        super().__init__(CoordinatorSpec(rules=rules, modes=(TRADING,), workstreams=WORKSTREAMS), **more)
-
-    def tell(self, *letter: Any, **more: Any) -> Any:
-        effects = super().tell(*letter, **more)
-        for effect in effects:
-            if isinstance(effect, Wake) and effect.timer == DUE:
-                self.due = self.at + effect.after_s
-        return effects
-
-    def hear(self, at: float, *events: Event, session: str = "s1") -> int:
-        """How often a rule fired."""
-        self.at = at
-        self.round += 1
-        before = len(self.all_facts(RuleFired))
-        self.consider(self.round, *events, session=session)
-        self.answer_all()
-        return len(self.all_facts(RuleFired)) - before
-
-    def risk(self, at: float, level: Any, scope: str = "gen", session: str = "s1") -> int:
-        n = len(self.facts) + 1
-        payload = {"scope": scope} if level is None else {"scope": scope, "level": level}
-        return self.hear(at, event("ws2", n, "risk", **payload), session=session)
-
-    def wake(self, at: float) -> int:
-        """The timer wakes, if it is due by then."""
-        before = len(self.all_facts(RuleFired))
-        while self.due is not None and self.due <= at:
-            self.at, self.due = self.due, None
-            self.tell(Woken(timer=DUE))
-            self.answer_all()
-        return len(self.all_facts(RuleFired)) - before
-
+from tests.actors.coordinator.timed import HOLD, Timed, rule
+from tests.actors.coordinator.worlds import TRADING, WORKSTREAMS, event
 
 # --- how often --------------------------------------------------------------------------------------------------------
 
@@ -134,7 +69,7 @@ def test_it_fires_when_its_condition_has_been_true_for_so_long_without_a_break()
     assert desk.due == 10.0
     assert desk.wake(10) == 1
     fired = desk.all_facts(RuleFired)[0]
-    assert fired.why == 'level > 0.8 (level = 0.95), without a break for 10s'
+    assert fired.why == "level > 0.8 (level = 0.95), without a break for 10s"
 
 
 @pytest.mark.parametrize("level", [0.1, None, "high"])
@@ -275,77 +210,6 @@ def test_a_window_goes_on_where_it_was() -> None:
     assert [fact for fact in after.facts if isinstance(fact, WindowOpened)] == desk.all_facts(WindowOpened)
 
 
-RULES = (
-    rule(true_for="10s", hold=(HOLD,), keep="15s"),
-    rule(id="many", when='count(ws2.risk, "20s", where(level > 0.5), by(scope), partial()) > 2', cooldown="30s"),
-    rule(id="silent", when="age(ws3.tick) > 12", every="7s", once_per=""),
-    rule(id="mean", when='avg(ws2.risk.level, "3 sessions", partial()) > 0.6', once_per="", true_for="1 session"),
-)
-
-
-def lived(seed: int, *, deaths: bool) -> Timed:
-    """Rules in time over random events; with ``deaths`` the coordinator dies somewhere in most of its letters."""
-    dice, fate = random.Random(seed), random.Random(seed) if deaths else None
-    desk, at = Timed(*RULES), 0.0
-    for number in range(1, 36):
-        at += dice.choice((0.5, 1.0, 3.0, 9.0))
-        while desk.due is not None and desk.due <= at:
-            desk = mortal(desk, desk.due, Woken(timer=DUE), fate)
-        desk.round = number
-        events = [
-            event("ws2", number * 3 + k, "risk", scope=dice.choice("ab"), level=dice.choice((0.2, 0.9, 0.9, "x")))
-            for k in range(dice.randrange(3))
-        ]
-        events += [event("ws3", number, "tick")] if dice.random() < 0.3 else []
-        desk = mortal(desk, at, (number, tuple(events), f"s{number // 6}"), fate)
-    return desk
-
-
-def mortal(desk: Timed, at: float, word: Any, fate: random.Random | None) -> Timed:
-    while True:
-        kept = list(desk.facts)
-        desk.at = at
-        if isinstance(word, Woken):
-            desk.due = None
-            effects = desk.tell(word)
-        else:
-            effects = desk.consider(word[0], *word[1], session=word[2])
-        if fate is None or fate.random() < 0.5:
-            desk.answer_all()
-            return desk
-        cut = fate.randrange(len(effects) + 1)
-        kept += [e.fact for e in effects[:cut] if isinstance(e, Record | Commit)]
-        desk = Timed(*RULES, facts=kept, at=at)
-        if isinstance(word, Woken) and (desk.due is None or desk.due > at):
-            desk.answer_all()
-            return desk  # it was met before the death
-
-
-def decisions(desk: Timed) -> list[Any]:
-    return [(fact.rule, fact.event, fact.why) for fact in desk.all_facts(RuleFired)]
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_dying_anywhere_changes_nothing_that_is_decided(seed: int) -> None:
-    calm, rough = lived(seed, deaths=False), lived(seed, deaths=True)
-
-    assert calm.ledger.timing.standings == rough.ledger.timing.standings
-    assert calm.ledger.timing.tables == rough.ledger.timing.tables
-    assert set(decisions(calm)) == set(decisions(rough))
-    assert {claim.id for claim in calm.ledger.claims.values()} == {claim.id for claim in rough.ledger.claims.values()}
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_folding_the_facts_gives_the_live_ledger_and_so_does_a_snapshot(seed: int) -> None:
-    desk = lived(seed, deaths=False)
-
-    assert desk.refolded() == desk.ledger
-    fresh = COORDINATOR.start("coordinator", desk.spec)
-    assert COORDINATOR.restore is not None
-    told = SNAPSHOTS.dump_json(COORDINATOR.restore(fresh, desk.state))
-    assert COORDINATOR.restore(fresh, SNAPSHOTS.validate_json(told)).ledger == desk.ledger
-
-
 # --- changes and switches ---------------------------------------------------------------------------------------------
 
 
@@ -392,12 +256,6 @@ def test_a_rule_that_only_rests_leaves_one_fact_a_firing() -> None:
     assert len(desk.all_facts(RuleTimed)) == 1
 
 
-def test_every_fact_of_time_is_folded() -> None:
-    kinds = {type(fact) for seed in range(3) for fact in lived(seed, deaths=False).facts}
-
-    assert timing.FACTS - kinds <= {WindowClosed, RuleTimingDropped, *(k for k in timing.FACTS if "Keys" in k.__name__)}
-
-
 # --- what is refused --------------------------------------------------------------------------------------------------
 
 
@@ -412,7 +270,7 @@ def test_every_fact_of_time_is_folded() -> None:
         ({"once_per": "{scope"}, "high: once_per: '{scope' has a lone '{'; write '{name}' for a field, or '{{' for"),
         ({"keep": "5s"}, "high: keeps holds, but has none; take 'keep' away"),
         (
-            {"keep": "5s", "hold": (HOLD.model_copy(update={"until_cleared": False}),)},
+            {"keep": "5s", "hold": (HOLD.model_copy(update={"until_cleared": False, "for_s": 5}),)},
             "high: keeps its hold of ws4/trading, which ends by itself; set until_cleared = true",
         ),
         (

@@ -7,6 +7,7 @@ import pytest
 
 from alluse_hub.actors.coordinator.arbiter import in_force
 from alluse_hub.actors.coordinator.ledger import Phase
+from alluse_hub.actors.coordinator.rounds import FIRINGS_MAX
 from alluse_hub.protocols.claims import (
     ClaimEnded,
     ClaimPlaced,
@@ -15,8 +16,16 @@ from alluse_hub.protocols.claims import (
     DirectiveIssued,
 )
 from alluse_hub.protocols.message import Fact
-from alluse_hub.protocols.rules import CommandIssued, RoundAbandoned, RoundClosed, RoundOpened, RuleActionDone
-from tests.actors.coordinator.worlds import TRADING, World
+from alluse_hub.protocols.rules import (
+    CommandIssued,
+    RoundAbandoned,
+    RoundClosed,
+    RoundOpened,
+    RuleActionDone,
+    RuleCurbed,
+    RuleFired,
+)
+from tests.actors.coordinator.worlds import TRADING, Desk, World, volatile
 
 SEEDS = range(40)
 ROUNDS = 12
@@ -99,3 +108,15 @@ def test_the_worlds_are_not_tame() -> None:
     assert sum(len(world.desk.all_facts(RoundAbandoned)) for world in worlds) > 1
     assert sum(len(world.desk.all_facts(ConflictOpened)) for world in worlds) > 20
     assert any(not fact.ok for world in worlds for fact in world.desk.all_facts(RuleActionDone))
+
+
+def test_a_storm_of_ten_thousand_equal_alerts_makes_one_claim_one_directive_and_bounded_work() -> None:
+    desk = Desk()
+
+    desk.consider(1, *(volatile(n) for n in range(1, 10_001)), session="s1")
+
+    assert len(desk.all_facts(ClaimPlaced)) == 1
+    assert len(desk.all_facts(DirectiveIssued)) == 1
+    assert len(desk.all_facts(RuleFired)) == FIRINGS_MAX
+    assert [fact.skipped for fact in desk.all_facts(RuleCurbed)] == [10_000 - FIRINGS_MAX]
+    assert desk.all_facts(ConflictOpened) == []

@@ -259,7 +259,9 @@ class Program:
 class World:
     """A router that shows rounds of random events, five monitors, and a post that cannot be relied on."""
 
-    def __init__(self, seed: int, rounds: int, *, loss: float = 0.15, crash: float = 0.03) -> None:
+    def __init__(
+        self, seed: int, rounds: int, *, loss: float = 0.15, crash: float = 0.03, spec: CoordinatorSpec = SPEC
+    ) -> None:
         self.random = random.Random(seed)
         self.loss, self.crash = loss, crash
         self.now = 0.0
@@ -273,7 +275,7 @@ class World:
         self.session = 0
         self.shown: Consider | None = None
         self.considered: list[int] = []
-        self.desk = Desk()
+        self.desk = Desk(spec)
         self.perform(self.desk.effects)
         self.next_round()
 
@@ -355,7 +357,7 @@ class World:
         facts = [*kept, *(e.fact for e in effects[:cut] if isinstance(e, Record | Commit))]
         self.timers.clear()
         self.incarnation += 1
-        self.desk = Desk(facts=facts, at=self.now)
+        self.desk = Desk(self.desk.spec, facts=facts, at=self.now)
         self.perform(self.desk.effects)
         if self.shown is not None:
             self.show()

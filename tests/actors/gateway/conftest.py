@@ -112,6 +112,9 @@ class FakeTrail(ModuleType):
     def entry(self, _home: Path, entry_id: str) -> Entry | None:
         return next((one for one in self.entries if one.id == entry_id), None)
 
+    def gone(self, _home: Path, entry_id: str) -> str:
+        return f"{entry_id} expired at noon" if entry_id.endswith("/9") else ""
+
     def why(self, home: Path, entry_id: str) -> Any:
         found = self.entry(home, entry_id)
         return found and SimpleNamespace(entry=found, causes=self.entries[:1], effects=self.entries[-1:])

@@ -25,6 +25,7 @@ from alluse_hub.protocols.ending import CloseIntake, IntakeClosed
 from alluse_hub.protocols.flow import FlowOrderDone, PauseFlow, ResumeFlow
 from alluse_hub.protocols.lifecycle import ActorOrderDone, RestartActor, StartActor, Started, StopActor, Woken
 from alluse_hub.protocols.message import Envelope, Json, Message
+from alluse_hub.protocols.sync import ForceSync, Play, SwitchSync, SyncOrderDone
 from alluse_hub.protocols.workstream import Maintain, OrderDone, RestartProgram, StartProgram, StopProgram
 
 SPEC = GatewaySpec(
@@ -37,6 +38,7 @@ SPEC = GatewaySpec(
         "router": "coordination",
     },
     flows=("ws1-ws2",),
+    syncs=("prices",),
 )
 
 
@@ -70,7 +72,7 @@ def test_the_socket_is_opened_first() -> None:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("view", ["status", "tree", "flows", "conflicts", "rules", "progress"])
+@pytest.mark.parametrize("view", ["status", "tree", "flows", "conflicts", "rules", "syncs", "progress"])
 def test_a_view_is_asked_of_the_board_and_answered_as_it_comes(view: str) -> None:
     state, effects = decide(start(), asked(view, name="ws1"))
     assert effects == (Wake("q1", 5.0), Send("board", AskBoard(request="q1", view=view, args={"name": "ws1"})))
@@ -171,6 +173,34 @@ ORDERS: list[tuple[str, Json, str, Message, type[Record] | type[Commit]]] = [
     ("start", {"name": "router"}, "coordination", StartActor(name="router"), Commit),
     ("flow", {"name": "ws1-ws2", "on": False}, "router", PauseFlow(flow="ws1-ws2"), Record),
     ("flow", {"name": "ws1-ws2", "on": True}, "router", ResumeFlow(flow="ws1-ws2"), Commit),
+    (
+        "sync",
+        {"name": "prices", "do": "pause"},
+        "replicator",
+        SwitchSync(sync="prices", play=Play.PAUSED, by="ann", reason="r"),
+        Record,
+    ),
+    (
+        "sync",
+        {"name": "all", "do": "stop"},
+        "replicator",
+        SwitchSync(sync="all", play=Play.STOPPED, by="ann", reason="r"),
+        Record,
+    ),
+    (
+        "sync",
+        {"name": "prices", "do": "play"},
+        "replicator",
+        SwitchSync(sync="prices", play=Play.PLAYING, by="ann", reason="r"),
+        Commit,
+    ),
+    (
+        "sync",
+        {"name": "prices", "do": "force", "keep": "target"},
+        "replicator",
+        ForceSync(sync="prices", by="ann", reason="r", keep="target"),
+        Commit,
+    ),
 ]
 
 
@@ -224,6 +254,7 @@ def test_orders_for_a_cell_and_for_the_programs_of_those_who_live_in_it_go_where
         ("restart", {"name": "router"}, ActorOrderDone(name="router", ok=True, text="pid 8")),
         ("restart", {"name": "ws1", "monitor": True}, ActorOrderDone(name="ws1", ok=True, text="pid 8")),
         ("flow", {"name": "ws1-ws2", "on": False}, FlowOrderDone(flow="ws1-ws2", ok=True, text="pid 8")),
+        ("sync", {"name": "prices", "do": "pause"}, SyncOrderDone(sync="prices", ok=True, text="pid 8")),
     ],
 )
 def test_the_person_is_answered_when_it_is_done(ask: str, args: Json, done: Message) -> None:
@@ -315,6 +346,10 @@ def test_the_gateway_answers_before_it_has_itself_restarted() -> None:
         ("maintenance", {"name": "ws1"}, Code.USAGE, ""),
         ("flow", {"name": "ws1-ws22", "on": True}, Code.NOT_FOUND, "did you mean ws1-ws2?"),
         ("flow", {"name": "ws1-ws2", "on": "yes"}, Code.USAGE, ""),
+        ("sync", {"name": "price", "do": "play"}, Code.NOT_FOUND, "did you mean prices?"),
+        ("sync", {"name": "prices", "do": "dance"}, Code.USAGE, ""),
+        ("sync", {"name": "prices", "do": "play", "keep": "source"}, Code.USAGE, ""),
+        ("sync", {"name": "prices", "do": "force", "keep": "mine"}, Code.USAGE, ""),
     ],
 )
 def test_an_order_that_cannot_be_is_refused_recorded_and_not_sent(ask: str, args: Json, code: Code, word: str) -> None:
@@ -377,3 +412,15 @@ def test_an_end_that_is_ordered_again_is_no_error_and_no_second_order() -> None:
 
     assert answer_in(effects).result["text"] == "the hub ends already"
     assert not any(isinstance(effect, Send) for effect in effects)
+
+
+def test_an_order_that_could_not_be_recorded_is_refused_at_once_in_words() -> None:
+    assert GATEWAY.unrecorded is not None
+    letter = Envelope(id="gateway/1/1", sender="gateway", to="gateway", body=asked("restart", name="ws1"), at=5.0)
+
+    (effect,) = GATEWAY.unrecorded(start(), letter, "disk full: free some space (/x)")
+
+    assert isinstance(effect, Do)
+    assert isinstance(effect.job, Answer)
+    assert (effect.job.request, effect.job.ok, effect.job.code) == ("q1", False, Code.CONFLICT)
+    assert effect.job.message == "not done, since it could not be recorded: disk full: free some space (/x)"

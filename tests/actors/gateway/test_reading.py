@@ -123,6 +123,8 @@ def test_one_entry_and_one_that_nobody_wrote(hub: "Hub") -> None:
     assert hub.ask("entry", id="coordinator/1/1")["result"]["entry"]["body"] == {"rule": "r"}
     missing = hub.ask("entry", id="coordinator/1/2")
     assert (missing["code"], missing["message"]) == (Code.NOT_FOUND, "nobody wrote coordinator/1/2")
+    gone = hub.ask("entry", id="coordinator/1/9")
+    assert (gone["code"], gone["message"]) == (Code.NOT_FOUND, "coordinator/1/9 expired at noon")
 
 
 def test_the_check_says_whether_the_trail_is_whole(hub: "Hub") -> None:

@@ -1,7 +1,9 @@
 """What operators order, and when it is so."""
 
-from alluse_hub.protocols.effects import Commit
+from alluse_hub.actors.monitor.core import CORE
+from alluse_hub.protocols.effects import Commit, Send
 from alluse_hub.protocols.health import Status
+from alluse_hub.protocols.message import Envelope
 from alluse_hub.protocols.program import (
     Attach,
     AttachFailed,
@@ -160,3 +162,12 @@ def test_the_end_of_a_maintenance_that_never_was_is_refused_and_starts_nothing(b
     assert not refused.ok
     assert "`start`" in refused.text
     assert bench.state.kept.wanted is Wanted.STOPPED
+
+
+def test_an_order_that_could_not_be_recorded_is_refused_to_whoever_gave_it(bench: Bench) -> None:
+    letter = Envelope("gateway/1/9", "gateway", bench.state.ws, RestartProgram(by="ann"), 1.0)
+
+    assert CORE.unrecorded is not None
+    text = "not done, since it could not be recorded: disk full"
+    refused = OrderDone(workstream=bench.state.ws, ok=False, text=text)
+    assert CORE.unrecorded(bench.state, letter, "disk full") == (Send("gateway", refused),)

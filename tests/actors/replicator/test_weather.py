@@ -3,6 +3,7 @@ silence, nothing has its effect twice.
 """
 
 import random
+from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from alluse_hub.protocols.sync import Stage, Sync, SyncMode
 from alluse_hub.protocols.versions import Order, order_of
-from tests.actors.replicator.worlds import World, sharer
+from tests.actors.replicator.worlds import World, counts, sharer
 
 
 def syncs() -> list[Sync]:
@@ -44,14 +45,14 @@ def calm(one: World) -> None:
     one.loss = one.doubles = 0.0
     one.reorder = False
     one.crash_at = 0
-    one.advance(200)
+    one.advance(130)
 
 
 def applied_once(one: World) -> None:
     """What a target has stored grew with every time it stored something."""
     for program in one.programs.values():
         for dataset, vectors in program.history.items():
-            for earlier, later in zip(vectors, vectors[1:], strict=False):
+            for earlier, later in pairwise(vectors):
                 assert order_of(earlier, later) is Order.BEFORE, f"seed {one.seed}: {dataset} {earlier} then {later}"
 
 
@@ -66,7 +67,7 @@ def judged(one: World) -> None:
         assert state.verified.digest == held.digest, f"seed {one.seed}: {edge}"
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", range(8))
 def test_it_converges_in_any_weather(seed: int) -> None:
     dice = random.Random(seed)
     one = world(seed, loss=dice.choice((0, 0.05, 0.3)), doubles=dice.choice((0, 0.1, 0.5)), reorder=seed % 2 == 0,
@@ -83,9 +84,9 @@ def test_it_converges_in_any_weather_at_length(seed: int) -> None:
     test_it_converges_in_any_weather(seed)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 2**32), st.floats(0, 0.4), st.floats(0, 0.5), st.booleans(), st.integers(1, 60))
-def test_it_converges_whatever_the_weather(seed: int, loss: float, doubles: float, reorder: bool, rounds: int) -> None:  # noqa: FBT001  # drawn
+def test_it_converges_whatever_the_weather(seed: int, loss: float, doubles: float, reorder: bool, rounds: int) -> None:
     one = world(seed, loss=loss, doubles=doubles, reorder=reorder, latency_s=(0.001, 1.0))
     busy(one, rounds, random.Random(seed))
     calm(one)
@@ -95,7 +96,7 @@ def test_it_converges_whatever_the_weather(seed: int, loss: float, doubles: floa
 
 def story(one: World) -> None:
     """Short, and with every kind of delivery; the same every time."""
-    for number in range(4):
+    for number in range(2):
         one.share("a", "prices", {"n": number})
         one.share("b", "limits", {"n": number}, event="changed")
         one.share("c", "models", {"n": number})
@@ -108,16 +109,29 @@ def letters_of_story() -> int:
     return one.letters
 
 
-@pytest.mark.parametrize("keeps", [-1, 0, 1, 2])
-def test_a_death_at_any_letter_and_between_any_effects_loses_nothing(keeps: int) -> None:
-    """``keeps``: effects done before the death; -1: the turn itself is lost."""
-    for position in range(1, letters_of_story() + 1):
-        one = world(7, crash_at=position, crash_keeps=keeps)
-        story(one)
-        calm(one)
+KEEPS = (-1, 0, 1, 2)
+"""Effects done before a death; -1: the turn itself is lost."""
 
-        assert one.incarnation == 2, f"position {position}"
-        judged(one)
+
+def survives(position: int, keeps: int) -> None:
+    one = world(7, crash_at=position, crash_keeps=keeps)
+    story(one)
+    calm(one)
+
+    assert one.incarnation == 2, f"position {position}"
+    judged(one)
+
+
+def test_a_death_at_any_letter_loses_nothing() -> None:
+    for position in range(1, letters_of_story() + 1):
+        survives(position, KEEPS[position % len(KEEPS)])
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("keeps", KEEPS)
+def test_a_death_at_any_letter_and_between_any_effects_loses_nothing(keeps: int) -> None:
+    for position in range(1, letters_of_story() + 1):
+        survives(position, keeps)
 
 
 def test_with_one_letter_in_a_hundred_lost_and_one_doubled_all_is_verified_in_the_end() -> None:
@@ -129,8 +143,8 @@ def test_with_one_letter_in_a_hundred_lost_and_one_doubled_all_is_verified_in_th
     calm(one)
 
     edges = [one.ledger.edge(f"prices>{target}") for target in "bc"]
-    assert all(edge.ever.success == 1.0 for edge in edges)
-    assert sum(edge.ever.verified for edge in edges) > 500
+    assert all(counts(edge).success == 1.0 for edge in edges)
+    assert sum(counts(edge).verified for edge in edges) > 300
     late = [move for move in one.moves if move.to is Stage.VERIFIED]
     changed = {(m.sync, m.target, m.serial): m.at for m in one.moves if m.version is not None}
     in_time = [m for m in late if m.at - changed[m.sync, m.target, m.serial] <= one.state.syncs[m.sync].objective_s]

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from alluse_hub.actors.replicator.core import REPLICATOR
-from alluse_hub.actors.replicator.ledger import Ledger, evolve
+from alluse_hub.actors.replicator.figures import total
+from alluse_hub.actors.replicator.ledger import Edge, Ledger, evolve
 from alluse_hub.actors.replicator.state import Replicator
 from alluse_hub.actors.workstreams.sdk import Reading, Runner, Workstream
 from alluse_hub.protocols import wire
@@ -20,7 +21,7 @@ from alluse_hub.protocols.effects import Commit, Record, Send, Wake
 from alluse_hub.protocols.flow import Present
 from alluse_hub.protocols.lifecycle import PeerUp, Started, Woken
 from alluse_hub.protocols.message import Envelope, Fact, Message
-from alluse_hub.protocols.sync import ENDS, DeliveriesMoved, Move, ReplicatorSpec, Stage, Sync, SyncsShown
+from alluse_hub.protocols.sync import ENDS, Counts, DeliveriesMoved, Move, ReplicatorSpec, Stage, Sync, SyncsShown
 from alluse_hub.protocols.versions import AskDatasets, DatasetsTold, Version
 from alluse_hub.protocols.workstream import Command, CommandReply
 
@@ -61,6 +62,11 @@ def sharer(name: str, *datasets: str, takes: Iterable[str] = ()) -> Workstream:
     return Sharer()
 
 
+def counts(edge: Edge) -> Counts:
+    """Its deliveries by how they ended."""
+    return total((edge.ever,))
+
+
 @dataclass(slots=True)
 class Program:
     """A workstream behind its monitor."""
@@ -72,6 +78,8 @@ class Program:
     unsaid: set[str] = field(default_factory=set)
     events: set[str] = field(default_factory=set)
     asked: bool = True
+    serial: int = 0
+    last: DatasetsTold | None = None
     commands: int = 0
     is_deaf: bool = False  # letters to it are lost
     history: dict[str, list[dict[str, int]]] = field(default_factory=dict)  # by data set: vectors, as they were stored
@@ -145,10 +153,9 @@ class World:
             when = self.now + self.random.uniform(*self.latency_s)
             if not self.reorder:
                 when = self.last[sender, to] = max(when, self.last.get((sender, to), 0.0))
-            incarnation = self.incarnation
-            self.at(when, lambda: self._arrive(sender, to, body, incarnation))
+            self.at(when, lambda: self._arrive(sender, to, body))
 
-    def _arrive(self, sender: str, to: str, message: Message, incarnation: int) -> None:
+    def _arrive(self, sender: str, to: str, message: Message) -> None:
         if to == ME:
             if self.is_alive:
                 self.hear(sender, message)
@@ -158,7 +165,6 @@ class World:
             self.shown = message
         else:
             self.told.append(message)
-        _ = incarnation
 
     def hear(self, sender: str, message: Message) -> None:
         self.letters += 1
@@ -218,8 +224,11 @@ class World:
         if program.is_deaf:
             return
         match message:
-            case AskDatasets():
-                program.asked = True
+            case AskDatasets(heard=heard):
+                if program.last is not None and heard != program.serial:
+                    program.unsaid |= set(program.last.versions)
+                    program.events |= set(program.last.events)
+                program.asked, program.last = True, None
                 self._tell(name)
             case Command() as asked if asked.key in program.answers:
                 self.post(name, ME, program.answers[asked.key])
@@ -267,7 +276,9 @@ class World:
             versions = {each: program.versions[each] for each in sorted(program.unsaid)}
             program.asked = False
             program.unsaid, events, program.events = set(), tuple(sorted(program.events)), set()
-            self.post(name, ME, DatasetsTold(workstream=name, versions=versions, events=events))
+            program.serial += 1
+            program.last = DatasetsTold(workstream=name, serial=program.serial, versions=versions, events=events)
+            self.post(name, ME, program.last)
 
     # --- what a test does -------------------------------------------------------------------------------------------
 

@@ -1,0 +1,193 @@
+"""Two versions that have not seen each other: conflict C4, and what each policy makes of it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alluse_hub.actors.replicator.merging import Whole, mended
+from alluse_hub.protocols.claims import ConflictClass, ConflictClosed, ConflictOpened
+from alluse_hub.protocols.sync import Divergence, ForceSync, Reconciled, Stage, Sync, SyncOrderDone
+from alluse_hub.protocols.versions import HUB, Order, Version, digest_of, order_of
+from tests.actors.replicator.worlds import World, sharer
+
+
+def world(policy: Divergence, *, takes: tuple[str, ...] = ("limits",), **more: object) -> World:
+    sync = Sync(id="limits", source="a", targets=("b", "c"), divergence=policy, pace_s=0.2)
+    programs = {"a": sharer("a", "limits", takes=takes), "b": sharer("b", "limits", takes=takes), "c": sharer("c")}
+    return World([sync], programs, **more)  # type: ignore[arg-type]  # of the world
+
+
+def diverged(policy: Divergence, **more: object) -> World:
+    """Both were equal; then both changed, without having seen each other."""
+    one = world(policy, **more)
+    one.share("a", "limits", {"x": 1, "y": 1, "z": 1}, session="2004-08-02")
+    one.advance(5)
+    one.share("b", "limits", {"x": 1, "y": 7, "z": 7}, session="2004-08-04")
+    one.share("a", "limits", {"x": 5, "y": 1, "z": 5}, session="2004-08-03")
+    one.advance(10)
+    return one
+
+
+@pytest.mark.parametrize(
+    ("policy", "content", "winner"),
+    [
+        (Divergence.SOURCE_WINS, {"x": 5, "y": 1, "z": 5}, "a"),
+        (Divergence.TARGET_WINS, {"x": 1, "y": 7, "z": 7}, "b"),
+        (Divergence.NEWEST, {"x": 1, "y": 7, "z": 7}, "b"),
+        (Divergence.MERGE, {"x": 5, "y": 7, "z": 5}, ""),
+    ],
+)
+def test_each_policy_makes_one_version_that_covers_both(policy: Divergence, content: object, winner: str) -> None:
+    one = diverged(policy)
+
+    assert [one.content(name, "limits") for name in "abc"] == [content] * 3
+    assert one.is_equal()
+    [opened], [closed] = one.of(ConflictOpened), one.of(ConflictClosed)
+    assert (opened.klass, opened.resource, opened.parties) == (ConflictClass.DIVERGENCE, "b/limits", ("a", "b"))
+    assert opened.sentence.endswith("neither has seen the other.")
+    assert (closed.winner, closed.outcome) == (winner, policy.value.replace("_", " "))
+    [made] = one.of(Reconciled)
+    assert made.version.vector == {"a": 2, "b": 1, HUB: 1}
+    one.lawful()
+
+
+def test_a_merge_names_the_fields_that_both_changed() -> None:
+    one = diverged(Divergence.MERGE)
+
+    [closed] = one.of(ConflictClosed)
+    assert "both changed z: a's stays" in closed.sentence
+
+
+def test_a_person_decides_where_the_policy_says_so_and_nothing_goes_there_until_then() -> None:
+    one = diverged(Divergence.HUMAN)
+    one.share("a", "limits", {"x": 6}, session="2004-08-05")
+    one.advance(200)
+    before = one.content("b", "limits")
+    assert one.content("c", "limits") == {"x": 6}  # the others are not held up
+    assert len(one.of(ConflictOpened)) == 1
+    assert one.of(ConflictClosed) == []
+
+    one.order(ForceSync(sync="limits", by="ann", keep="target"))
+    one.advance(10)
+
+    assert before == {"x": 1, "y": 7, "z": 7}
+    assert one.content("a", "limits") == one.content("c", "limits") == before
+    assert [done.ok for done in one.told if isinstance(done, SyncOrderDone)] == [True]
+    [closed] = one.of(ConflictClosed)
+    assert (closed.winner, closed.outcome) == ("b", "target wins")
+    one.lawful()
+
+
+def test_a_source_that_takes_nobody_elses_content_keeps_the_conflict_open_and_says_so() -> None:
+    one = diverged(Divergence.TARGET_WINS, takes=())
+
+    assert one.content("a", "limits") == {"x": 5, "y": 1, "z": 5}
+    assert one.of(ConflictClosed) == []
+    assert one.shown is not None
+    [edge, _] = one.shown.syncs[0].targets
+    assert edge.state == "diverged"
+    assert "take_limits" in edge.why
+
+
+def test_a_target_that_alone_has_changed_is_a_divergence_as_well() -> None:
+    one = world(Divergence.SOURCE_WINS)
+    one.share("a", "limits", {"x": 1})
+    one.advance(5)
+    one.share("b", "limits", {"x": 2})
+    one.advance(70)  # no notice comes of it: the comparison finds it
+
+    assert one.content("b", "limits") == {"x": 1}
+    [opened] = one.of(ConflictOpened)
+    assert "the target has changes that the source has not seen" in opened.sentence
+    assert one.ends(Stage.DIVERGED) == 0  # there was no delivery
+    assert one.is_equal()
+
+
+def test_losing_versions_are_kept_in_what_was_told() -> None:
+    one = diverged(Divergence.SOURCE_WINS)
+    replies = [reply for reply in one.programs["b"].answers.values() if isinstance(reply.result, dict)]
+
+    contents = [held.get("data") for reply in replies for held in reply.result.values() if isinstance(held, dict)]  # type: ignore[union-attr]  # told just above
+    assert {"x": 1, "y": 7, "z": 7} in contents
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_divergence_is_mended_in_any_weather(seed: int) -> None:
+    one = diverged(Divergence.MERGE, seed=seed, loss=0.2, doubles=0.2, reorder=True, latency_s=(0.001, 0.5))
+    for number in range(6):
+        one.share("ab"[number % 2], "limits", {"n": number})
+        one.advance(3)
+    one.loss = one.doubles = 0.0
+    one.reorder = False
+    one.advance(300)
+
+    assert one.is_equal(), f"seed {seed}"
+    assert one.ledger.conflicts == {}, f"seed {seed}"
+    one.lawful()
+
+
+def test_a_source_that_was_set_back_is_restored_as_the_policy_says() -> None:
+    one = world(Divergence.SOURCE_WINS)
+    one.share("a", "limits", {"x": 1})
+    one.share("a", "limits", {"x": 2})
+    one.advance(5)
+    one.programs["a"].shelf.restore({"limits": [{"a": 1}, '{"x":1}', 1, ""]})
+    one.advance(120)
+
+    assert one.content("a", "limits") == one.content("b", "limits") == {"x": 1}
+    assert one.is_equal()
+
+
+# --- the pure part ---------------------------------------------------------------------------------------------------
+
+FIELDS = st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 3), max_size=6)
+
+
+def whole(name: str, data: dict[str, int], vector: dict[str, int], session: str = "") -> Whole:
+    return Whole(name, Version(vector=vector, digest=digest_of(dict(data)), session=session), dict(data))
+
+
+@given(FIELDS, FIELDS, FIELDS, st.sampled_from([p for p in Divergence if p is not Divergence.HUMAN]))
+def test_whatever_is_made_of_two_covers_both_and_has_its_own_digest(
+    base: dict[str, int], ours: dict[str, int], theirs: dict[str, int], policy: Divergence
+) -> None:
+    source, target = whole("s", ours, {"s": 3, "t": 1}), whole("t", theirs, {"s": 2, "t": 2, HUB: 4})
+
+    made = mended(policy, source, target, dict(base))
+
+    for each in (source, target):
+        assert order_of(made.version.vector, each.version.vector) is Order.AFTER
+    assert made.version.digest == digest_of(made.data)
+    assert made.version.vector[HUB] == 5
+
+
+@given(FIELDS, FIELDS, FIELDS)
+def test_a_merge_loses_no_change_that_only_one_side_made(
+    base: dict[str, int], ours: dict[str, int], theirs: dict[str, int]
+) -> None:
+    made = mended(Divergence.MERGE, whole("s", ours, {"s": 2}), whole("t", theirs, {"t": 2}), dict(base))
+
+    for field in {*base, *ours, *theirs}:
+        was, mine, other = base.get(field), ours.get(field), theirs.get(field)
+        if mine == was:
+            assert made.data.get(field) == other
+        elif other == was or mine != other:
+            assert made.data.get(field) == mine
+
+
+@given(FIELDS, FIELDS)
+def test_without_a_base_a_merge_takes_nothing_away(ours: dict[str, int], theirs: dict[str, int]) -> None:
+    made = mended(Divergence.MERGE, whole("s", ours, {"s": 2}), whole("t", theirs, {"t": 2}), None)
+
+    assert made.data.keys() == ours.keys() | theirs.keys()
+    assert all(made.data[field] == value for field, value in ours.items())
+
+
+VECTORS = st.dictionaries(st.sampled_from("abc"), st.integers(1, 4), max_size=3)
+
+
+@given(VECTORS, VECTORS)
+def test_the_order_of_vectors_turns_round_with_them(one: dict[str, int], other: dict[str, int]) -> None:
+    turned = {Order.BEFORE: Order.AFTER, Order.AFTER: Order.BEFORE}
+
+    assert order_of(other, one) is turned.get(order_of(one, other), order_of(one, other))
