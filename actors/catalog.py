@@ -33,7 +33,7 @@ from alluse_hub.protocols.names import (
     WORKSTREAMS,
 )
 from alluse_hub.protocols.rules import CoordinatorSpec
-from alluse_hub.protocols.sync import ReplicatorSpec, Sync, SyncMode
+from alluse_hub.protocols.sync import Permit, ReplicatorSpec, Sync, SyncMode
 from alluse_hub.protocols.trail import AuditorSpec, Snapshot
 from alluse_hub.protocols.workstream import MonitorSpec
 from alluse_hub.supervision.supervisor import SUPERVISOR
@@ -82,7 +82,7 @@ def tree_of(config: HubConfig, version: str) -> ChildStart:
         _child(BOARD, board_spec(config)),
         _child(COORDINATOR, coordinator_spec(config)),
         _child(ROUTER, router_spec(config)),
-        *((_child(REPLICATOR, ReplicatorSpec(syncs=config.syncs)),) if config.syncs else ()),
+        *((_child(REPLICATOR, ReplicatorSpec(syncs=config.syncs, permits=permits(config))),) if config.syncs else ()),
     )
     workstreams = supervisor_spec(config, config.supervision.workstreams, *monitors(config), ends_together=True)
     inner = (
@@ -188,6 +188,7 @@ def coordinator_spec(config: HubConfig) -> CoordinatorSpec:
         approvers={each.id: each.approvers for each in config.workstreams if each.approvers > 1},
         levels={each.id: each.level for each in config.workstreams if each.level is not Level.AUTONOMOUS},
         personal=config.trail.personal,
+        needed_by_syncs=tuple(sorted({permit.resource for permit in permits(config).values()})),
         fields={each.id: each.fields for each in config.workstreams if each.fields},
         workstreams=tuple(workstream.id for workstream in config.workstreams),
     )
@@ -243,6 +244,20 @@ def needed_by(config: HubConfig, workstream: WorkstreamConfig) -> tuple[str, ...
 def syncs_of(config: HubConfig, workstream: WorkstreamConfig) -> list[Sync]:
     """Those that it is an end of: the replicator is told when its program comes and goes."""
     return [sync for sync in config.syncs if workstream.id in {sync.source, *sync.targets}]
+
+
+def permits(config: HubConfig) -> dict[str, Permit]:
+    """For each sync and target that needs a use of a mode resource: the rungs that permit it.  A target without that
+    resource needs nothing."""
+    modes = {mode.resource: mode for mode in config.resources}
+    found: dict[str, Permit] = {}
+    for sync in config.syncs:
+        for target in sync.targets:
+            resource, use = sync.needed_of(target)
+            if resource in modes:
+                rungs = tuple(rung.name for rung in modes[resource].rungs if use in rung.uses)
+                found[f"{sync.id}>{target}"] = Permit(resource=resource, rungs=rungs)
+    return found
 
 
 def sync_events(config: HubConfig, workstream: WorkstreamConfig) -> tuple[str, ...]:

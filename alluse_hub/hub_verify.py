@@ -364,6 +364,20 @@ def _pages(path: Path, log: Path) -> tuple[int, int, set[int]]:
     return 0, 0, set()  # a hub writes at this moment, so nobody has copied anything
 
 
+def has_half_a_transaction(path: Path) -> bool:
+    """A journal that stays tells what to take back; while a hub writes with one it comes and goes."""
+    journal = path.with_name(f"{path.name}-journal")
+    for _ in range(20):
+        try:
+            with journal.open("rb") as file:
+                if not file.read(8).strip(b"\0"):
+                    return False
+        except FileNotFoundError:
+            return False
+        time.sleep(0.05)
+    return True
+
+
 def connect(path: Path) -> tuple[sqlite3.Connection, bool]:
     """A connection that cannot write, and whether the file is read as it lies, without locks."""
     if reason := leftover_log(path):
@@ -373,6 +387,11 @@ def connect(path: Path) -> tuple[sqlite3.Connection, bool]:
         )
     log = path.with_name(f"{path.name}-wal")
     alone = not log.exists()
+    if alone and has_half_a_transaction(path):
+        raise CannotVerifyError(
+            f"whoever wrote {path} last died amid a transaction, and half of it stands there; read the trail once with"
+            " the hub (`trail tail`), which takes it back, or start the hub; then verify"
+        )
     uri = f"{path.absolute().as_uri()}?" + ("immutable=1" if alone else "mode=ro")
     return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=10), alone
 

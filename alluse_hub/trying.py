@@ -18,12 +18,15 @@ from alluse_hub.actors.auditor.rerun import Progress, rerun
 from alluse_hub.actors.catalog import core_of
 from alluse_hub.actors.coordinator.checks import check_rules
 from alluse_hub.actors.coordinator.core import COORDINATOR
+from alluse_hub.actors.coordinator.rules import listened
 from alluse_hub.actors.coordinator.state import Coordinator
+from alluse_hub.actors.coordinator.unshown import Rounds, settled_in
 from alluse_hub.actors.coordinator.whatif import Trial, shown
 from alluse_hub.configuration import read
 from alluse_hub.protocols import names
 from alluse_hub.protocols.config_rules import World, parse_rules
 from alluse_hub.protocols.errors import CallerError
+from alluse_hub.protocols.flow import RoundSettled
 from alluse_hub.protocols.lifecycle import Booted
 from alluse_hub.protocols.message import EntryId
 from alluse_hub.protocols.rules import CoordinatorSpec, Rule
@@ -58,6 +61,10 @@ def tried(history: History, candidates: Candidates, bounds: Bounds, progress: Pr
     _reproduced(history, bounds, progress)
     checked = time.monotonic()
     lives = history.incarnations(names.COORDINATOR)
+    triggers = frozenset(listened(trial.rules))
+    rounds = Rounds(
+        settled_in(history.facts_of(names.ROUTER, RoundSettled.__name__, bounds.last)), triggers, history.event
+    )
     try:
         for life in lives:
             entries = (history.unsealed(life, entry) for piece in history.pieces(life, bounds.last) for entry in piece)
@@ -65,7 +72,8 @@ def tried(history: History, candidates: Candidates, bounds: Bounds, progress: Pr
             fresh: Coordinator = COORDINATOR.start(life.actor, COORDINATOR.spec.model_validate(booted.spec))
             state, _ = recovered_by(COORDINATOR, fresh, partial(history.left_before, life))
             trial.begin(fresh, state)
-            for one in relived(life.actor, life.number, entries, COORDINATOR.accepts, history):
+            letters = relived(life.actor, life.number, entries, COORDINATOR.accepts, history)
+            for one in rounds.with_all(letters, trial.since):
                 trial.hear(one)
     except NotWholeError as missing:
         raise CallerError(f"the trail does not hold all that was heard: {missing}") from missing
@@ -73,7 +81,12 @@ def tried(history: History, candidates: Candidates, bounds: Bounds, progress: Pr
     took_s = time.monotonic() - checked
     if not trial.is_forked:
         raise CallerError("nothing was heard there to try the rules on; see `trail tail --actor coordinator`")
-    return {**shown(trial), "checked_s": round(checked - began, 3), "took_s": round(took_s, 3)}
+    return {
+        **shown(trial),
+        "shown_anew": rounds.added,
+        "checked_s": round(checked - began, 3),
+        "took_s": round(took_s, 3),
+    }
 
 
 def _begun(history: History, candidates: Candidates, bounds: Bounds) -> Trial:

@@ -55,7 +55,7 @@ def check(config: HubConfig, last: File, tables: Tables, check_rules: RuleCheck 
     for item in (item for name in RESOURCES[1:] for item in tables[name]):
         if check_rules is None or item.model is None:
             _owner(item, known)
-    check_syncs(tables["sync"], known)
+    check_syncs(tables["sync"], known, tables["resource"])
     check_personal(config, last, known)
     _replay(config, last, known)
     for position, user in enumerate(config.hub.allow_users):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from alluse_hub.protocols.claims import Mode
 from alluse_hub.protocols.problems import Item, meant
 from alluse_hub.protocols.sync import Sync, SyncMode
 
@@ -9,8 +10,11 @@ EDGES_MAX = 5_000
 """Syncs times targets in one hub."""
 
 
-def check_syncs(items: list[Item[Sync]], known: list[str]) -> None:
+def check_syncs(items: list[Item[Sync]], known: list[str], modes: list[Item[Mode]]) -> None:
     """Adds what is wrong to the problems of the files."""
+    uses = {
+        item.model.resource: {use for rung in item.model.rungs for use in rung.uses} for item in modes if item.model
+    }
     taken: dict[tuple[str, str], str] = {}
     sources: dict[str, set[str]] = {}
     edges = 0
@@ -23,6 +27,7 @@ def check_syncs(items: list[Item[Sync]], known: list[str]) -> None:
         if item.model is None:
             continue
         _alone(item, item.model)
+        _needs(item, item.model, uses)
         edges += len(item.model.targets)
         sources.setdefault(item.model.content, set()).add(item.model.source)
         for target in item.model.targets:
@@ -46,6 +51,22 @@ def check_syncs(items: list[Item[Sync]], known: list[str]) -> None:
     if edges > EDGES_MAX:
         last = items[-1]
         last.file.wrong(last.path, f"is one of {edges} syncs times targets", f"at most {EDGES_MAX} in one hub")
+
+
+def _needs(item: Item[Sync], sync: Sync, uses: dict[str, set[str]]) -> None:
+    needed = [sync.needed_of(target) for target in sync.targets] if sync.needs else []
+    if needed and not all(resource and use for resource, use in needed):
+        right = "name a resource and its use, such as `{target}/trading:cancel`"
+        item.file.wrong((*item.path, "needs"), f"is {sync.needs!r}", right)
+        return
+    there = [(resource, use) for resource, use in needed if resource in uses]
+    if needed and not there:
+        item.file.wrong(
+            (*item.path, "needs"), f"is {sync.needs!r}, of no resource of a target", meant(needed[0][0], uses)
+        )
+    for resource, use in there:
+        if use not in uses[resource]:
+            item.file.wrong((*item.path, "needs"), f"needs {use!r} of {resource}", meant(use, uses[resource]))
 
 
 def _alone(item: Item[Sync], sync: Sync) -> None:

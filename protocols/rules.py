@@ -109,6 +109,7 @@ class CoordinatorSpec(Message):
     levels: dict[str, Level] = {}
     approvers: dict[str, PositiveInt] = {}  # by workstream, where more than one person has to agree
     personal: tuple[PersonalField, ...] = ()  # which no rule may read
+    needed_by_syncs: tuple[str, ...] = ()  # mode resources whose rungs the replicator is told
 
     @property
     def resources(self) -> tuple[Declared, ...]:
@@ -161,6 +162,7 @@ class RuleFired(Fact):
     round: int
     why: str  # the condition with its values
     manual_by: str = ""
+    version: NonNegativeInt = 0  # of the rule; 0 if it was recorded before they were counted
 
 
 class RuleCurbed(Fact):

@@ -52,7 +52,8 @@ class Sync(Message):
     ``every_s`` is for *periodic*, ``event`` for *on_event*.  ``objective_s``: a version that is due should be verified
     within this time.  ``pace_s``: the source is heard at most so often.  ``window``: deliveries to one target that may
     be unacknowledged; what changes meanwhile waits, and only its newest version goes.  ``deadline_s``: then a delivery
-    has expired.  ``anti_entropy_s``: how often digests are compared though nothing changed.
+    has expired.  ``anti_entropy_s``: how often digests are compared though nothing changed.  ``needs``: what carrying
+    it to a target uses, as ``{target}/trading:cancel``; a rung that does not permit that use holds it back.
     """
 
     id: DatasetName
@@ -69,6 +70,12 @@ class Sync(Message):
     window: Annotated[int, Field(ge=1, le=64)] = 2
     deadline_s: Annotated[float, Field(gt=0, le=3_600)] = 60.0
     anti_entropy_s: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+    needs: Annotated[str, Field(max_length=200)] = ""
+
+    def needed_of(self, target: str) -> tuple[str, str]:
+        """The resource and its use that carrying it to ``target`` needs; empty if nothing."""
+        resource, _, use = self.needs.replace("{target}", target).rpartition(":")
+        return resource, use
 
     @property
     def content(self) -> str:
@@ -76,8 +83,24 @@ class Sync(Message):
         return self.dataset or self.id
 
 
+class Permit(Message):
+    """``rungs`` of ``resource`` permit what a sync needs there; the others hold it back."""
+
+    resource: str
+    rungs: tuple[str, ...]
+
+
 class ReplicatorSpec(Message):
+    """``permits`` by ``sync>target``, for those that need one."""
+
     syncs: tuple[Sync, ...] = ()
+    permits: dict[str, Permit] = {}
+
+
+class RungsShown(Message):
+    """The coordinator tells the replicator which rungs are in force, of the resources that syncs need."""
+
+    rungs: dict[str, str]
 
 
 class Play(StrEnum):
@@ -208,6 +231,7 @@ class EdgeState(StrEnum):
 
     STOPPED = "stopped"  # or paused: nothing is due
     DIVERGED = "diverged"  # a conflict is open
+    HELD = "held"  # a rung does not permit it
     DARK = "dark"  # the program is down, or did not answer in time
     NEW = "new"  # nothing was verified yet, and nothing is late
     LATE = "late"  # a due version is not verified within the objective

@@ -45,7 +45,8 @@ from alluse_hub.protocols.personal import Path as FieldPath
 from alluse_hub.protocols.program import LinesRead
 from alluse_hub.protocols.trail import Snapshot
 from alluse_hub.protocols.workstream import EventLine, LineRefused
-from alluse_hub.supervision.keyring import NONCE_BYTES, Keyring
+from alluse_hub.supervision.keyfiles import NONCE_BYTES
+from alluse_hub.supervision.keyring import Keyring
 from alluse_hub.supervision.spool import Frame, SpoolFullError
 
 COMPRESSED_FROM_BYTES = 128

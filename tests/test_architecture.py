@@ -17,6 +17,7 @@ IMPURE = {
     "supervision/guardian.py",
     "supervision/handfile.py",
     "supervision/host_line.py",
+    "supervision/keyfiles.py",
     "supervision/keyring.py",
     "supervision/hub_log.py",
     "supervision/leaf.py",
@@ -80,7 +81,7 @@ DOORS_TO_THE_WORLD = {
 }  # fmt: skip
 
 FOREIGN = {
-    "cryptography": ("actors/auditor/notes.py", "supervision/keyring.py", "supervision/veil.py"),
+    "cryptography": ("actors/auditor/notes.py", "supervision/key", "supervision/veil.py"),
     "pydantic": ("protocols/", "actors/", "supervision/"),
     "thespian": (
         "supervision/cell.py",

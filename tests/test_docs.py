@@ -299,6 +299,14 @@ def test_the_page_of_supervision_tells_which_modules_touch_the_world() -> None:
     assert impure == known
 
 
+def test_every_fault_of_the_disk_names_tests_that_are_there() -> None:
+    rows = table((HOUSE / "tests" / "README.md").read_text(encoding="utf-8"), "fault", "what", "tests")
+    named = [word for row in rows for word in quoted(row[2]) if word.endswith(".py")]
+
+    assert [name for name in named if not (HOUSE / "tests" / name).is_file()] == []
+    assert {fault for row in rows for fault in row[0].split(", ")} >= {f"D{n}" for n in (*range(1, 6), 7, 8, 9, 10, 12)}
+
+
 # --- the tree --------------------------------------------------------------------------------------------------------
 
 

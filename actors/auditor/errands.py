@@ -31,15 +31,13 @@ from alluse_hub.protocols.message import Fact
 from alluse_hub.protocols.names import KEEPER
 from alluse_hub.protocols.trail import EntryKind
 from alluse_hub.supervision.clock import anchored
-from alluse_hub.supervision.keyring import (
+from alluse_hub.supervision.keyfiles import (
     CREDENTIAL,
     CREDENTIAL_OLD,
     KEY_BYTES,
-    PSEUDONYMS,
-    Erased,
     Kek,
-    Keyring,
     destroy,
+    destroy_remains,
     draft_of,
     parse_record,
     unwrap,
@@ -48,6 +46,7 @@ from alluse_hub.supervision.keyring import (
     write_record,
     write_whole,
 )
+from alluse_hub.supervision.keyring import PSEUDONYMS, Erased, Keyring
 from alluse_hub.supervision.spool import Frame, Spool, sync_directory
 
 ERASE, ROTATE = "erase", "rotate"
@@ -122,8 +121,9 @@ def _erase(home: Path, ring: Keyring, errand: dict[str, Any], step: Step) -> Sub
         record = ring.record(subject)
         path = ring.path_of(subject)
         if record is None or record.key in errand["keys"]:  # else it is a new key, of after the erasure
-            destroy(draft_of(path))
             destroy(path)
+        destroy_remains(path)
+        destroy(draft_of(path))
         step("destroyed")
         known = ring.erased()
         if not any(set(errand["keys"]) <= set(each.keys) and each.subject == subject for each in known):
@@ -187,6 +187,7 @@ def _rotate(home: Path, ring: Keyring, errand: dict[str, Any], step: Step) -> Ro
         is_destroyed = kek.exists() or not ring.credential(CREDENTIAL_OLD)
         if kek.exists() and _id_of(kek) != target.id:
             destroy(kek)
+        destroy_remains(kek)
         step("destroyed")
         if new.exists():
             new.rename(kek)

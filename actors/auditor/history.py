@@ -215,6 +215,18 @@ class History:
         rows = self._rows(sql, (actor, message), high=self.newest if last is None else min(last, self.newest))
         return sorted((Heard(*row) for row in rows), reverse=True)[:limit]
 
+    def facts_of(self, actor: str, message: str, last: int | None = None) -> list[tuple[float, float, str]]:
+        """Hub time, wall time and body of each, in order; of those that are in the store by then."""
+        sql = (
+            "SELECT incarnation, n, at, wall, body FROM entries INDEXED BY entries_facts"
+            " WHERE kind = 'fact' AND actor = ? AND message = ? AND leaf > ? AND leaf <= ? ORDER BY incarnation, n"
+        )
+        rows = self._rows(sql, (actor, message), high=self.newest if last is None else min(last, self.newest))
+        return [
+            (at, wall, self._body_of(EntryId(actor, incarnation, n), message, body or ""))
+            for incarnation, n, at, wall, body in sorted(rows)
+        ]
+
     def came_of(self, actor: str, heard: Heard) -> list[tuple[str, str]]:
         """Kind and body of the facts that were recorded in that turn."""
         sql = (

@@ -282,6 +282,7 @@ def build_index(
                 raise BundleError(f"{count} entries of the class {CLASSES[number]}; its manifest says otherwise")
             index.execute("INSERT INTO classes VALUES (?, ?)", (number, count))
         index.execute("COMMIT")
+        index.execute("VACUUM")  # pages that were filled in no order, filled in order: a tenth less
     _sync(draft)
     draft.replace(folder / INDEX)
     sync_directory(folder)

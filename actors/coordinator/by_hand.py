@@ -21,7 +21,11 @@ def run(turn: Turn, rule: Rule, order: RunRule) -> str:
     event = _event(rule, order, number, turn.ledger.session)
     why = f"run by hand by {order.by}" + (f": {order.reason}" if order.reason else "")
     match = Match(rule, event, fires=True, why=why)
-    turn.record(RuleFired(rule=rule.id, event=event.id, round=turn.ledger.round, why=why, manual_by=order.by))
+    version = turn.ledger.ruleset.versions.get(rule.id, 0)
+    fired = RuleFired(
+        rule=rule.id, event=event.id, round=turn.ledger.round, why=why, manual_by=order.by, version=version
+    )
+    turn.record(fired)
     for hold in rule.hold:
         rounds.hold_for(turn, match, hold, is_curbed=False)
     rounds.release_for(turn, match, is_curbed=False)

@@ -39,7 +39,7 @@ from alluse_hub.protocols.effects import Core, Decision
 from alluse_hub.protocols.flow import Consider, Present
 from alluse_hub.protocols.lifecycle import PeerDown, PeerUp, Started, Woken
 from alluse_hub.protocols.message import Envelope
-from alluse_hub.protocols.names import BOARD, ROUTER
+from alluse_hub.protocols.names import BOARD, REPLICATOR, ROUTER
 from alluse_hub.protocols.rules import CoordinatorSpec, RoundAbandoned
 from alluse_hub.protocols.ruleset import AskRules, ChangeRules, RunRule, SwitchAuto, SwitchRule
 from alluse_hub.protocols.states import replace
@@ -80,6 +80,8 @@ def decide(state: Coordinator, letter: Envelope) -> Decision[Coordinator]:
             _peer_up(turn, name)
             if name == ROUTER:
                 governing.tell_router(turn)
+            if name == REPLICATOR:
+                views.show_rungs(turn)
             is_board_new = name == BOARD
         case Woken(timer=timer):
             _woken(turn, timer)

@@ -126,7 +126,10 @@ def fire(turn: Turn, found: list[Match]) -> list[Match]:
                 hold_for(turn, match, hold, is_curbed=is_curbed)
             continue
         if not is_curbed:
-            turn.record(RuleFired(rule=rule.id, event=match.event.id, round=turn.ledger.round, why=match.why))
+            version = turn.ledger.ruleset.versions.get(rule.id, 0)
+            turn.record(
+                RuleFired(rule=rule.id, event=match.event.id, round=turn.ledger.round, why=match.why, version=version)
+            )
             fired.append(match)
         for hold in rule.hold:
             hold_for(turn, match, hold, is_curbed=is_curbed)

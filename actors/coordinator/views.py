@@ -8,9 +8,10 @@ from alluse_hub.actors.coordinator.state import Turn
 from alluse_hub.actors.coordinator.values import DatasetRuling, ValueRuling
 from alluse_hub.protocols.arbitration import Escalated
 from alluse_hub.protocols.claims import ConflictOpened, ConflictShown, ConflictsShown, ResourceShown
-from alluse_hub.protocols.names import BOARD
+from alluse_hub.protocols.names import BOARD, REPLICATOR
 from alluse_hub.protocols.resources import Declared, Pool
 from alluse_hub.protocols.rules import Rule, RuleShown, RulesShown
+from alluse_hub.protocols.sync import RungsShown
 
 CONFLICTS_SHOWN = 50
 """Closed conflicts that a new board is told of."""
@@ -25,6 +26,8 @@ def show_changes(turn: Turn, before: Ledger) -> None:
     asked = after.approvals is not before.approvals or after.docket.lowerings is not before.docket.lowerings
     if resources or asked or after.ruleset is not before.ruleset or (rules and after.phase is not Phase.WAITING):
         turn.send(BOARD, rules_shown(turn))
+    if resources:
+        show_rungs(turn)
     if after.docket.escalated is not before.docket.escalated:
         turn.send(BOARD, conflicts_shown(after))
 
@@ -32,6 +35,15 @@ def show_changes(turn: Turn, before: Ledger) -> None:
 def show_all(turn: Turn) -> None:
     turn.send(BOARD, rules_shown(turn))
     turn.send(BOARD, conflicts_shown(turn.ledger))
+    show_rungs(turn)
+
+
+def show_rungs(turn: Turn) -> None:
+    """Of what syncs need: while a hold covers a target, nothing is carried there."""
+    book = turn.state.book
+    if book.spec.needed_by_syncs:
+        rungs = {name: turn.ruling(book.modes[name]).rung for name in book.spec.needed_by_syncs}
+        turn.send(REPLICATOR, RungsShown(rungs=rungs))
 
 
 def rules_shown(turn: Turn) -> RulesShown:

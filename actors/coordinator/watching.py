@@ -16,9 +16,9 @@ from alluse_hub.actors.coordinator.conditions.tree import Clock as Unit
 from alluse_hub.actors.coordinator.conditions.tree import Node, Stream, Window, parts_of
 from alluse_hub.actors.coordinator.conditions.values import NUMBER_MAX, NUMBERS, Doubt, Unknown, Value, step_into
 from alluse_hub.actors.coordinator.leases import Now
+from alluse_hub.actors.coordinator.pieces import SLICES
 from alluse_hub.actors.coordinator.windows import (
     DOUBT,
-    SLICES,
     Filling,
     Summary,
     Table,

@@ -10,7 +10,7 @@ from alluse_hub.protocols.flow import Present
 from alluse_hub.protocols.lifecycle import PeerUp, Started, Woken
 from alluse_hub.protocols.message import Envelope
 from alluse_hub.protocols.names import BOARD
-from alluse_hub.protocols.sync import ForceSync, ReplicatorSpec, SwitchSync, SyncMode
+from alluse_hub.protocols.sync import ForceSync, ReplicatorSpec, RungsShown, SwitchSync, SyncMode
 from alluse_hub.protocols.versions import DatasetsTold, Version
 from alluse_hub.protocols.workstream import CommandReply
 
@@ -46,6 +46,8 @@ def decide(state: Replicator, letter: Envelope) -> Decision[Replicator]:
             is_board_new = name == BOARD
             exchanges.say_again_to(turn, name)
             comparing.again_with(turn, name)
+        case RungsShown(rungs=rungs):
+            _rungs(turn, rungs)
         case SwitchSync() as order:
             people.switch(turn, letter.sender, order)
         case ForceSync() as order:
@@ -115,6 +117,14 @@ def _answered(turn: Turn, reply: CommandReply) -> str:
     return reply.workstream if found[0] in {exchanges.OFFER, exchanges.APPLY} and not diverged else ""
 
 
+def _rungs(turn: Turn, rungs: dict[str, str]) -> None:
+    """Where a hold is over, what waited goes on, with its deadline from now."""
+    held = [edge for edge in turn.state.spec.permits if turn.hold_on(edge)]
+    turn.set(rungs=rungs, is_shown=False)
+    freed = {edge: turn.now for edge in held if not turn.hold_on(edge)}
+    turn.set(freed_at={**turn.state.freed_at, **freed})
+
+
 def _present(turn: Turn, workstream: str, presence: str) -> None:
     before = turn.state.presence.get(workstream)
     if before == presence:
@@ -155,7 +165,7 @@ REPLICATOR: Core[Replicator] = Core(
     start=start,
     decide=decide,
     spec=ReplicatorSpec,
-    accepts=frozenset({Started, Woken, PeerUp, Present, DatasetsTold, CommandReply, SwitchSync, ForceSync}),
+    accepts=frozenset({Started, Woken, PeerUp, Present, DatasetsTold, CommandReply, RungsShown, SwitchSync, ForceSync}),
     evolve=evolved,
     facts=FACTS,
     restore=restored,

@@ -11,7 +11,7 @@ from alluse_hub.protocols.versions import Held, Order, Version, digest_of, is_sa
 from alluse_hub.protocols.workstream import CommandReply
 
 from .exchanges import APPLY, CONTENT_BYTES_MAX, GET, ITEMS_MAX, OFFER, ask, held_in, in_hand, is_free
-from .ledger import ON_ITS_WAY, Delivery
+from .ledger import ON_ITS_WAY, WAITING, Delivery
 from .state import Exchange, Known, Payload, Turn, at, source_of
 
 HOLD_OFF_S = 5.0
@@ -83,9 +83,14 @@ def expire(turn: Turn) -> None:
             for serial in state.open:
                 turn.move(edge, serial, Stage.SUPERSEDED, why="the sync is no longer configured")
             continue
-        deadline_s = turn.sync_of(edge).deadline_s
+        sync = turn.sync_of(edge)
+        deadline_s, goes_on = sync.deadline_s, turn.plays(sync.id) or turn.is_forced(sync.id)
+        since = 0.0 if not turn.hold_on(edge) else turn.now
+        since = max(since, turn.state.freed_at.get(edge, 0.0))
         for serial, delivery in state.open.items():
-            if turn.now - delivery.changed_at >= deadline_s:
+            if delivery.stage in WAITING and not goes_on:
+                turn.move(edge, serial, Stage.SUPERSEDED, why="it is paused; the newest goes when it plays")
+            elif turn.now - max(delivery.changed_at, since) >= deadline_s:
                 turn.move(edge, serial, Stage.EXPIRED, why=_lacks(turn, edge, delivery, deadline_s))
 
 
@@ -150,7 +155,7 @@ def _offer(turn: Turn, target: str, edges: tuple[str, ...], busy: frozenset[tupl
 def _to_offer(turn: Turn, edge: str, busy: frozenset[tuple[str, int]]) -> Delivery | None:
     """The one that waits, or one whose answer was lost with an earlier life, if the sync plays and has room."""
     state, sync = turn.edge(edge), turn.sync_of(edge)
-    if not state.open:
+    if not state.open or turn.hold_on(edge):
         return None
     lost = [d for d in state.open.values() if d.stage in ON_ITS_WAY and (edge, d.serial) not in busy]
     for delivery in lost:
@@ -159,8 +164,7 @@ def _to_offer(turn: Turn, edge: str, busy: frozenset[tuple[str, int]]) -> Delive
     waits = state.waiting()
     if waits is None or state.on_its_way >= sync.window:
         return None
-    is_forced = any(sync.id in forced.syncs for forced in turn.state.forced)
-    return waits if is_forced or turn.plays(sync.id) else None
+    return waits if turn.plays(sync.id) or turn.is_forced(sync.id) else None
 
 
 def _apply(turn: Turn, target: str, edges: tuple[str, ...], busy: frozenset[tuple[str, int]]) -> None:
@@ -169,7 +173,7 @@ def _apply(turn: Turn, target: str, edges: tuple[str, ...], busy: frozenset[tupl
     room = CONTENT_BYTES_MAX
     for edge in edges:
         sync = turn.sync_of(edge)
-        for delivery in list(turn.edge(edge).open.values()):
+        for delivery in () if turn.hold_on(edge) else tuple(turn.edge(edge).open.values()):
             if delivery.stage is not Stage.WANTED or (edge, delivery.serial) in busy or sync.content in orders:
                 continue
             payload = turn.content(source_of(sync), delivery.version)

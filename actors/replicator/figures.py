@@ -140,6 +140,8 @@ def _state(turn: Turn, sync: Sync, target: str, edge: Edge) -> tuple[EdgeState, 
     if edge.conflict:
         unmended = turn.state.unmended.get(f"{sync.id}>{target}", "")
         return EdgeState.DIVERGED, f"{edge.conflict}{': ' if unmended else ''}{unmended}"
+    if hold := turn.hold_on(f"{sync.id}>{target}"):
+        return EdgeState.HELD, hold
     for workstream in (target, sync.source):
         if not turn.is_up(workstream):
             return EdgeState.DARK, f"{workstream} is {turn.state.presence.get(workstream, 'not heard of')}"

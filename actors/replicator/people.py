@@ -5,8 +5,9 @@ compared any more; *play* goes on with the newest.  *Force* has every target hol
 mode, even while paused, and is answered when all of them have proved it.
 """
 
+from alluse_hub.protocols.states import replace
 from alluse_hub.protocols.sync import Divergence, ForceSync, Play, SwitchSync, SyncOrderDone, SyncSwitched
-from alluse_hub.protocols.versions import Order, is_same, order_of
+from alluse_hub.protocols.versions import Order, order_of
 
 from . import comparing, deliveries, diverging
 from .state import Forced, Turn, source_of
@@ -82,33 +83,45 @@ def _no(turn: Turn, asker: str, name: str, text: str) -> None:
 
 def finish(turn: Turn) -> None:
     """Answer the forced ones that are so, or that have waited long enough."""
+    if not turn.state.forced:
+        return
     left: list[Forced] = []
-    for forced in turn.state.forced:
+    for order in turn.state.forced:
+        forced = _with_wants(turn, order)
         missing = [text for sync in forced.syncs for text in _missing(turn, forced, sync)]
         if not missing:
-            text = "; ".join(_so(turn, sync) for sync in forced.syncs) or "no sync plays"
+            text = "; ".join(_so(turn, forced, sync) for sync in forced.syncs) or "no sync plays"
             turn.answer(forced.asker, SyncOrderDone(sync=forced.sync, ok=True, text=text))
         elif turn.now - forced.at >= FORCE_S:
             _no(turn, forced.asker, forced.sync, f"within {FORCE_S:g} s not so: {'; '.join(missing)}")
         else:
             left.append(forced)
-    if len(left) != len(turn.state.forced):
-        turn.set(forced=tuple(left))
+    turn.set(forced=tuple(left))
+
+
+def _with_wants(turn: Turn, forced: Forced) -> Forced:
+    """What a source goes on to make is not waited for."""
+    found = dict(forced.wants)
+    for sync in forced.syncs:
+        known = turn.state.known.get(source_of(turn.state.syncs[sync]))
+        if sync not in found and known is not None and known.heard_at >= forced.at:
+            found[sync] = known.version
+    return replace(forced, wants=found)
 
 
 def _missing(turn: Turn, forced: Forced, sync: str) -> list[str]:
-    """Targets that have not proved, since the order, that they hold the newest version."""
+    """Targets that have not proved, since the order, that they hold the version that is wanted, or a later one."""
     spec = turn.state.syncs[sync]
-    known = turn.state.known.get(source_of(spec))
-    if known is None or known.heard_at < forced.at:
+    wanted = forced.wants.get(sync)
+    if wanted is None:
         up = turn.state.presence.get(spec.source, "not heard of")
         return [f"{sync}: {spec.source} has not said what it has (it is {up})"]
     missing = []
     for target in spec.targets:
         edge = f"{sync}>{target}"
         state = turn.edge(edge)
-        is_proved = turn.state.compared.get(edge, -1.0) >= forced.at
-        if is_proved and is_same(state.verified, known.version):
+        is_proved = turn.state.compared.get(edge, -1.0) >= forced.at and not state.conflict
+        if is_proved and order_of(wanted.vector, state.verified.vector) in {Order.EQUAL, Order.BEFORE}:
             continue
         why = f"conflict {state.conflict}" if state.conflict else _standing(turn, edge, target)
         missing.append(f"{sync} at {target}: {why}")
@@ -116,12 +129,13 @@ def _missing(turn: Turn, forced: Forced, sync: str) -> list[str]:
 
 
 def _standing(turn: Turn, edge: str, target: str) -> str:
+    if hold := turn.hold_on(edge):
+        return f"held back: {hold}"
     if not turn.is_up(target):
         return f"the program is {turn.state.presence.get(target, 'not heard of')}"
     newest = max(turn.edge(edge).open.values(), key=lambda each: each.serial, default=None)
     return f"{newest.stage.value} so far" if newest is not None else turn.state.dark.get(target, "not compared yet")
 
 
-def _so(turn: Turn, sync: str) -> str:
-    spec = turn.state.syncs[sync]
-    return f"{', '.join(spec.targets)} hold {sync} {turn.state.known[source_of(spec)].version.label}"
+def _so(turn: Turn, forced: Forced, sync: str) -> str:
+    return f"{', '.join(turn.state.syncs[sync].targets)} hold {sync} {forced.wants[sync].label}"

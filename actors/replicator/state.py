@@ -63,12 +63,13 @@ class Mending:
 
 @dataclass(frozen=True, slots=True)
 class Forced:
-    """A person's order that is not yet so."""
+    """A person's order that is not yet so.  ``wants``: by sync, the version that its source first told of since."""
 
     sync: str  # as asked; ``all`` for all
     syncs: tuple[str, ...]
     asker: str
     at: float
+    wants: dict[str, Version] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,8 @@ class Replicator:
     ends: dict[str, tuple[str, ...]]  # by target: edges
     ledger: Ledger = field(default_factory=Ledger)
     presence: dict[str, str] = field(default_factory=dict)
+    rungs: dict[str, str] = field(default_factory=dict)  # by resource that a sync needs: the rung in force
+    freed_at: dict[str, float] = field(default_factory=dict)  # by edge: when a hold that had covered it was over
     words: dict[str, int] = field(default_factory=dict)  # by source: serial of its last word that came
     heard_of: dict[str, float] = field(default_factory=dict)  # by workstream: last word of its presence, or probe
     known: dict[str, Known] = field(default_factory=dict)
@@ -170,6 +173,17 @@ class Turn:
 
     def is_up(self, workstream: str) -> bool:
         return self.state.presence.get(workstream) == "up"
+
+    def is_forced(self, sync: str) -> bool:
+        return any(sync in forced.syncs for forced in self.state.forced)
+
+    def hold_on(self, edge: str) -> str:
+        """What holds it back, in words; empty if nothing does.  A rung that is not known of may not permit it."""
+        permit = self.state.spec.permits.get(edge)
+        if permit is None:
+            return ""
+        rung = self.state.rungs.get(permit.resource, "not known of")
+        return "" if rung in permit.rungs else f"{permit.resource} is {rung}"
 
     def content(self, key: str, version: Version) -> Payload | None:
         """That version with its content, if it is here."""

@@ -129,6 +129,20 @@ def _name_of(uid: int) -> str:
         return str(uid)
 
 
+def act_as_owner(home: Path) -> None:
+    """What a command leaves in a home must be the hub's to read: root goes on as the home's owner, nobody else may.
+
+    For the rest of the process.  Raises Failure.
+    """
+    found = home.stat()
+    if found.st_uid == os.geteuid():
+        return
+    if os.geteuid() != 0:
+        raise Failure(FORBIDDEN, f"{home} belongs to another user", "do this as its owner, or as root")
+    os.setegid(found.st_gid)
+    os.seteuid(found.st_uid)
+
+
 def check_length(home: Path, workstreams: tuple[str, ...] = ()) -> None:
     """Raises Failure if the sockets below would have longer paths than the kernel takes."""
     sockets = [LONGEST_SOCKET, *(f"run/shims/{name}.sock" for name in workstreams)]

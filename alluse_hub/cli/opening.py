@@ -77,8 +77,10 @@ def record(folder: Path, arguments: argparse.Namespace, fields: int) -> None:
     from alluse_hub.protocols.erasure import SealedOpened
     from alluse_hub.protocols.errors import HubError
 
+    by = who()
+    home.act_as_owner(folder)
     try:
-        say(folder, SealedOpened(by=who(), command=arguments.run.__name__, fields=fields))
+        say(folder, SealedOpened(by=by, command=arguments.run.__name__, fields=fields))
     except (HubError, OSError) as error:
         sys.stderr.write(f"that {fields} sealed fields were opened is not recorded: {error}\n")
 

@@ -174,9 +174,9 @@ def list_keys(arguments: argparse.Namespace) -> int:
 def rotate(arguments: argparse.Namespace) -> int:
     from alluse_hub.actors.auditor import errands
 
-    folder = _home(arguments)
+    by, folder = arguments.who or who(), _home(arguments)
     with _told():
-        done = errands.rotate(folder, arguments.who or who(), time.time())
+        done = errands.rotate(folder, by, time.time())
     if arguments.json:
         put_json("rotate", done._asdict())
         return DONE
@@ -188,9 +188,9 @@ def rotate(arguments: argparse.Namespace) -> int:
 def backup(arguments: argparse.Namespace) -> int:
     from alluse_hub.actors.auditor import errands
 
-    folder, target = _home(arguments), Path(arguments.dir).absolute()
+    by, folder, target = arguments.who or who(), _home(arguments), Path(arguments.dir).absolute()
     with _told():
-        count = errands.save(folder, target, arguments.who or who(), time.time())
+        count = errands.save(folder, target, by, time.time())
     if arguments.json:
         put_json("keys-backup", {"keys": count, "folder": str(target)})
         return DONE
@@ -202,9 +202,9 @@ def backup(arguments: argparse.Namespace) -> int:
 def restore(arguments: argparse.Namespace) -> int:
     from alluse_hub.actors.auditor import errands
 
-    folder = _home(arguments)
+    by, folder = arguments.who or who(), _home(arguments)
     with _told():
-        fact = errands.bring_back(folder, Path(arguments.dir), arguments.who or who())
+        fact = errands.bring_back(folder, Path(arguments.dir), by)
     if arguments.json:
         put_json("keys-restore", {"keys": fact.keys, "refused": fact.refused})
         return DONE
@@ -216,6 +216,7 @@ def _home(arguments: argparse.Namespace) -> Path:
     folder = home.find(arguments.home)
     if not home.has_trail(folder):
         raise Failure(NOT_FOUND, f"{folder} has no trail", "give --home DIR, the folder of a hub")
+    home.act_as_owner(folder)
     return folder
 
 

@@ -41,6 +41,8 @@ def whatif(arguments: argparse.Namespace) -> int:
 def lines(style: Style, doc: Doc) -> list[str]:
     told = f"{number(doc['events'])} events in {number(doc['letters'])} letters were decided on again"
     found = [f"{told}; with the rules of then all is decided as it was"]
+    if doc.get("shown_anew"):
+        found.append(f"{number(doc['shown_anew'])} events that no rule listened to then are shown to the rules now")
     if doc["changes_passed"]:
         found.append(f"{doc['changes_passed']} changes that people made of the rules meanwhile were passed over")
     found += ["", *_first(style, doc)]

@@ -22,6 +22,7 @@ from tests.benchmarks import (
     standing,
     starting,
     sustained,
+    syncing,
     ticking,
     trying,
 )
@@ -115,6 +116,13 @@ BENCHMARKS = (
         {"first": "2008-01-02", "last": "2008-01-04", "runs": 1},
     ),
     Benchmark("whatif", Group.TRAIL, trying.whatif, {"rounds": 1_000, "runs": 5}, {"rounds": 4, "runs": 1}),
+    Benchmark(
+        "syncs",
+        Group.TRAIL,
+        syncing.deliveries,
+        {"datasets": 100, "rounds": 25, "runs": 5},
+        {"datasets": 3, "rounds": 2, "runs": 1},
+    ),
     Benchmark(
         "search",
         Group.TRAIL,

@@ -50,7 +50,14 @@ def _of(what: str, resource: Declared, count: int, decisions: int, runs: int) ->
     floor_is = "the first of the same claims by the same order"
     counts = {"claims": count, "decisions": decisions * runs}
     return [
-        Figure(f"arbiter: a {what} among {count:,} claims", "µs CPU", _taken(ruled, decisions, runs), floor, floor_is),
+        Figure(
+            f"arbiter: a {what} among {count:,} claims",
+            "µs CPU",
+            _taken(ruled, decisions, runs),
+            floor,
+            floor_is,
+            counts=counts,
+        ),
         Figure(
             f"arbiter: a {what} among {count:,} claims, in sentences",
             "µs CPU",

@@ -1,6 +1,9 @@
 """``trail erase``, ``trail keys`` and ``--open``, on the files of a hub that does not run."""
 
 import json
+import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -151,3 +154,24 @@ def test_keys_are_listed_rotated_copied_and_brought_back(run: Run, home: Path, t
     assert after["here"] == {turned["now"]: "kek"}
     assert (after["saved"] is not None, back["keys"], back["refused"]) == (True, 1, 0)
     assert ADA in run("trail", "show", "ws4/1/1", "--open")[1]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_what_root_does_is_left_to_the_owner_of_the_home(home: Path) -> None:
+    """Else the hub could not read its own keys and spools any more."""
+    with tempfile.TemporaryDirectory() as reachable:  # by anybody, which the folders of tests are not
+        theirs = Path(shutil.copytree(home, Path(reachable) / "hub"))
+        for path in [Path(reachable), theirs, *theirs.rglob("*")]:
+            os.chown(path, 65534, 65534)
+        child = os.fork()
+        if not child:  # it is for the rest of the process, so in one of its own
+            status = 1
+            try:
+                words = (["show", "ws4/1/1", "--open"], ["keys", "rotate"])
+                status = max(main(["trail", *each, "--home", str(theirs)]) for each in words)
+            finally:
+                os._exit(status)
+
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert {path.stat().st_uid for path in theirs.rglob("*")} == {65534}
+        assert len(query.facts_of(theirs, KEEPER, frozenset({"SealedOpened", "KeysRotated"}))) == 2

@@ -4,21 +4,22 @@ Two writers in several lives, an auditor in several lives, with the key, the sto
 closed and deleted, the checkpoints and the head: all the true code, in one thread, so that operation 17 is the same
 one each time.
 
-``python -m tests.faults.scenario`` reads lines ``fault home`` and plays the scenario once for each, in a fork of its
-own with that fault; preloaded with ``io.c``.  What was acknowledged, and what was told to people, stands beside the
+``python -m tests.faults.scenario`` reads lines ``fault home how`` and plays the scenario once for each, in a fork of
+its own with that fault; preloaded with ``io.c``.  What was acknowledged, and what was told to people, stands beside the
 disk that fails: ``notes``.
 """
 
+import logging
 import os
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from alluse_hub.actors.auditor import bindings, keys
 from alluse_hub.actors.auditor import ingest as ingest_module
-from alluse_hub.actors.auditor import keys
 from alluse_hub.actors.auditor.checkpoints import Notary
 from alluse_hub.actors.auditor.head import Head
 from alluse_hub.actors.auditor.ingest import Ingest
@@ -44,11 +45,13 @@ def notes(home: Path, what: str) -> Path:
 
 
 class Play:
-    """``cheats``: tells that entries are safe before they are written; a control, which the sweep has to find."""
+    """``how``: ``cheats`` tells that entries are safe before they are written, a control which the sweep has to find;
+    ``rollback`` has the journal of an older SQLite."""
 
-    def __init__(self, home: Path, *, cheats: bool = False) -> None:
+    def __init__(self, home: Path, how: Sequence[str]) -> None:
         self.home = home
-        self.cheats = cheats
+        self.cheats = "cheats" in how
+        self.has_old_journal = "rollback" in how
         self._acks = os.open(notes(home, "acks"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._told = os.open(notes(home, "told"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._spools: dict[str, Spool] = {}
@@ -121,6 +124,8 @@ class Play:
 
     def play(self) -> None:
         (self.home / "trail").mkdir(mode=0o700, parents=True)
+        if self.has_old_journal:
+            bindings.wal_is_safe = lambda: False
         for _ in range(2):
             letter = self.say("ws1", ORDERED, SAID)
             self.say("ws2", SAID, Frame(EntryKind.HEARD, "Said", b"", "ws1", letter=letter))
@@ -176,11 +181,12 @@ def in_a_fork(play: Callable[[], None]) -> int:
 def main() -> None:
     assert threading.active_count() == 1, "forks have only the thread that made them"
     ingest_module.SPACE_RETRY_S = 0.0
+    logging.disable()
     words = Path(os.environ["IO_FILE"])
     for line in sys.stdin:
-        fault, home, *cheats = line.split()
+        fault, home, *how = line.split()
         words.write_text(f"{fault}\n", encoding="ascii")
-        status = in_a_fork(Play(Path(home), cheats=bool(cheats)).play)
+        status = in_a_fork(Play(Path(home), how).play)
         words.write_text("", encoding="ascii")
         print(status, Path(os.environ["IO_COUNT"]).read_text(encoding="ascii") or 0, flush=True)
 

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from alluse_hub.actors.catalog import permits
 from alluse_hub.actors.coordinator.checks import check_rules
 from alluse_hub.protocols.config import ConfigError, Source, parse
 from alluse_hub.protocols.config_sync import EDGES_MAX
-from alluse_hub.protocols.sync import Divergence, SyncMode
+from alluse_hub.protocols.sync import Divergence, Permit, SyncMode
 
 REFERENCE = Source(
     "reference.toml", (Path(__file__).parents[2] / "actors" / "reference.toml").read_text(encoding="utf-8")
@@ -15,6 +16,12 @@ REFERENCE = Source(
 
 PROGRAMS = "".join(f'[[workstream]]\nid = "{name}"\nname = "W"\nprogram = ["true"]\n' for name in "abc")
 """Twelve lines."""
+
+DESK = """
+[[resource]]
+resource = "b/desk"
+rungs = [{ name = "normal", uses = ["open"], command = "set" }, { name = "paused", command = "set" }]
+"""
 
 AT = PROGRAMS.count("\n") + 1
 
@@ -92,6 +99,9 @@ def test_a_sync_of_the_file_replaces_the_shipped_one() -> None:
             sync(targets=["b"]) + sync(id="two", dataset="prices", source="b", targets=["c"]),
             ["sync[prices].targets has b, which shares prices itself; a data set has one source; name another"],
         ),
+        (sync(needs="{target}/desk:open"), ["sync[prices].needs is '{target}/desk:open', of no resource of a target"]),
+        (sync(needs="desk"), ['sync[prices].needs is "desk"; must match']),
+        (sync(needs="{target}/desk:opn") + DESK, ["sync[prices].needs needs 'opn' of b/desk; did you mean 'open'?"]),
         (sync() + sync(), ["sync[prices] is declared twice, first on line"]),
     ],
 )
@@ -101,6 +111,12 @@ def test_a_mistake_is_told_with_its_place_and_a_remedy(text: str, said: list[str
     for words in said:
         assert words in problems
     assert problems.startswith("hub.toml:")
+
+
+def test_a_need_holds_only_where_the_resource_is() -> None:
+    config = parse(PROGRAMS + sync(needs="{target}/desk:open") + DESK, "hub.toml", check_rules=check_rules)
+
+    assert permits(config) == {"prices>b": Permit(resource="b/desk", rungs=("normal",))}
 
 
 def test_there_is_a_bound_to_syncs_times_targets() -> None:

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from alluse_hub.testing import TestHub
+from tests.simulation.again import judged
 from tests.simulation.laws import decisions, obeyed
-from tests.simulation.spans import RESTARTS, ROUGH, played, replay
+from tests.simulation.spans import LIMIT_S, RESTARTS, ROUGH, is_over, played, replay
 
 RULES = """
 [[rule]]
@@ -20,7 +21,7 @@ cooldown = "10 sessions"
 once_per = "{symbol}"
 tell = [{ workstream = "ws5", command = "analyze_patterns", parameters = { symbols = ["{symbol}"] } }]
 """
-SPAN = replay("2007-10-15", "2007-11-30", RESTARTS + RULES)
+SPAN = replay("2007-10-15", "2007-11-16", RESTARTS + RULES)
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +84,68 @@ def test_a_crash_changes_nothing_that_windows_decide(fair: TestHub) -> None:
 
 def test_all_laws_hold(fair: TestHub) -> None:
     obeyed(fair)
+
+
+# --- deadlines in hub time --------------------------------------------------------------------------------------------
+
+DEADLINES = """
+[[rule]]
+id = "steady"
+name = "Steady"
+workstream = "ws3"
+event = "session_opened"
+when = "index >= 0"
+true_for = "5s"
+tell = [{ workstream = "ws1", command = "send_alert", parameters = { urgency = "low", subject = "s", text = "t" } }]
+
+[[rule]]
+id = "silent"
+name = "Silent"
+workstream = "ws3"
+event = "session_opened"
+when = "age(ws3.session_opened) > 4"
+every = "2s"
+keep = "1s"
+
+[[rule.hold]]
+resource = "ws4/trading"
+rung = "paused"
+clock = "hub"
+until_cleared = true
+"""
+SLOW = f"[replay]\nfrom = 2007-10-15\nto = 2007-10-26\nspeed = 1.0\n{RESTARTS}{DEADLINES}"
+
+
+@pytest.fixture(scope="module")
+def slow() -> Iterator[TestHub]:
+    with played(SLOW) as hub:
+        yield hub
+
+
+def test_rules_fire_at_deadlines_though_nothing_comes(slow: TestHub) -> None:
+    assert [body["rule"] for body in bodies(slow, "RuleFired") if body["rule"] in {"steady", "silent"}] == [
+        "steady",
+        "silent",
+    ]
+    assert [body["rung"] for body in bodies(slow, "DirectiveIssued")][-1] == "paused"
+
+
+def test_a_replay_meets_them_at_the_same_places(slow: TestHub) -> None:
+    found = judged(slow.trail, actor="coordinator")
+
+    assert [one.difference for one in found if one.difference is not None] == []
+    assert sum(one.letters for one in found) > 20
+
+
+def test_a_death_before_a_deadline_loses_none() -> None:
+    with TestHub(SLOW) as hub:
+        hub.run_sessions(2)
+        for _ in range(12):
+            hub.crash("coordinator")
+            hub.advance(1.0)
+        hub.run_until(lambda: is_over(hub), LIMIT_S)
+        hub.advance(20.0)
+
+        fired = [body["rule"] for body in bodies(hub, "RuleFired") if body["rule"] in {"steady", "silent"}]
+        assert fired == ["steady", "silent"]
+        assert [one.difference for one in judged(hub.trail, actor="coordinator") if one.difference is not None] == []

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from alluse_hub.protocols.errors import TrailError
-from alluse_hub.supervision.keyring import CREDENTIAL, Keyring, destroy, kek_id, parse_record, unwrap, wrap, write_kek
+from alluse_hub.supervision.keyfiles import CREDENTIAL, destroy, kek_id, parse_record, unwrap, wrap, write_kek
+from alluse_hub.supervision.keyring import Keyring
 
 SUBJECT = "0123456789abcdef"
 

@@ -9,10 +9,15 @@ import pytest
 
 from alluse_hub.protocols import scarcity, wire
 from alluse_hub.protocols.admin import AskBoard, Asked, ShutDown
-from alluse_hub.protocols.flow import ResumeFlow
-from alluse_hub.protocols.message import Message
+from alluse_hub.protocols.effects import Core, Decision, Record, Send
+from alluse_hub.protocols.flow import EventsTaken, ResumeFlow
+from alluse_hub.protocols.lifecycle import Started
+from alluse_hub.protocols.message import Envelope, Message
 from alluse_hub.protocols.scarcity import SpoolGap
-from alluse_hub.protocols.trail import EntryKind
+from alluse_hub.protocols.trail import AuditorSpec, EntryKind, TailStuck
+from alluse_hub.supervision.boot import Boot
+from alluse_hub.supervision.life import Life
+from alluse_hub.supervision.parcel import Parcel
 from alluse_hub.supervision.ports import Ports
 from alluse_hub.supervision.scarcity import RETRY_S, WAITING_MAX, Scarcity, Waiting
 from alluse_hub.supervision.spool import Frame, SpoolFullError
@@ -177,3 +182,58 @@ def test_with_too_many_letters_the_actor_fails_rather_than_forget(scarce: Scarci
 
     with pytest.raises(OverflowError, match="letters wait: the disk is full"):
         scarce.wait(letter(RESUME), 1.0)
+
+
+# --- a life on such a disk -----------------------------------------------------------------------------------------
+
+
+class Nobody:
+    """Carries a life, and keeps what it says."""
+
+    def __init__(self) -> None:
+        self.posted: list[tuple[str, str, str]] = []
+        self.time = 5.0
+
+    def now(self) -> float:
+        return self.time
+
+    def wall(self) -> float:
+        return 1e9
+
+    def post(self, to: str, parcel: Parcel) -> None:
+        self.posted.append((to, parcel.kind, parcel.id))
+
+
+def decide_on(state: int, letter: Envelope) -> Decision[int]:
+    if isinstance(letter.body, Asked):
+        return Decision(state, (Record(EventsTaken(workstream="b", through=0)), Send("b", RESUME)))
+    return Decision(state)
+
+
+ORDERLY: Core[int] = Core(
+    start=lambda _name, _spec: 0,
+    decide=decide_on,
+    spec=AuditorSpec,
+    accepts=frozenset({Started, Asked}),
+    unrecorded=lambda _state, _letter, why: (Send("asker", TailStuck(why=why)),),
+)
+
+
+def test_an_order_that_finds_no_space_is_answered_at_once_and_neither_done_nor_recorded(disk: Disk) -> None:
+    world = Nobody()
+    disk.is_full = False
+    life = Life(Boot("x", 1, {}, "hub"), ORDERLY, disk, cast("Ports", world))
+    life.open()
+    life.introduce("asker", 1)
+    life.introduce("b", 1)
+    disk.is_full, before = True, list(disk.kept)
+
+    life.said(Asked(request="1", ask="restart", uid=0, pid=1, user="me"))
+
+    assert world.posted == [("asker", "TailStuck", "")]
+    assert disk.kept == before
+    disk.is_full = False
+    world.time = 9.0
+    life.tick()
+    assert world.posted == [("asker", "TailStuck", "")], "nor later"
+    assert [frame.message for frame in disk.kept[len(before) :]] == ["SpoolGap"]

@@ -20,7 +20,8 @@ from alluse_hub.protocols.trail import EntryKind, Snapshot
 from alluse_hub.protocols.workstream import LineRefused
 from alluse_hub.supervision.frames import fact_frame
 from alluse_hub.supervision.inhand import HAND_BYTES, INCARNATION_AT, Hand
-from alluse_hub.supervision.keyring import Keyring, destroy
+from alluse_hub.supervision.keyfiles import destroy
+from alluse_hub.supervision.keyring import Keyring
 from alluse_hub.supervision.spool import Frame, Spool, SpoolFullError, read
 from alluse_hub.supervision.veil import WITHHELD, Opener, Veil
 

@@ -154,6 +154,8 @@ def test_a_store_whose_writer_died_amid_a_transaction_is_read_as_it_was_before(t
         shutil.copytree(home / "trail", copy)
 
     assert (copy / "trail.db-journal").stat().st_size
+    with pytest.raises(hub_verify.CannotVerifyError, match="died amid a transaction"):
+        hub_verify.verify(copy.parent)
     with reading(copy.parent) as connection:
         assert connection is not None
         assert connection.execute("SELECT actor FROM entries").fetchall() == [("ws1",)]

@@ -1,5 +1,6 @@
 """Erasure and rotation: whatever is killed between two steps, it is done in the end, once, and nothing is left over."""
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -24,7 +25,8 @@ from alluse_hub.protocols.names import KEEPER
 from alluse_hub.protocols.personal import PersonalField
 from alluse_hub.protocols.retention import DAYS_MIN
 from alluse_hub.supervision.frames import fact_frame
-from alluse_hub.supervision.keyring import CREDENTIAL, CREDENTIAL_OLD, Keyring, draft_of, wrap, write_record
+from alluse_hub.supervision.keyfiles import CREDENTIAL, CREDENTIAL_OLD, draft_of, wrap, write_record
+from alluse_hub.supervision.keyring import Keyring
 from alluse_hub.supervision.spool import Spool
 from alluse_hub.supervision.veil import Veil
 from tests.actors.auditor.conftest import SmallHub
@@ -178,6 +180,62 @@ def test_what_is_said_while_an_erasure_is_cut_short_can_be_read_and_what_was_sai
 
     gone = f"(erased: subject {sealing.ada})"
     assert sealing.accounts() == [gone, BOB, gone, gone, BOB, ADA, gone]
+
+
+@pytest.mark.parametrize("is_used", [True, False])
+def test_a_kill_in_the_middle_of_destroying_a_key_leaves_nothing_of_it(
+    sealing: Sealing, monkeypatch: pytest.MonkeyPatch, *, is_used: bool
+) -> None:
+    with monkeypatch.context() as dying:
+        dying.setattr(os, "pwrite", lambda *_: os._exit(9))
+        child = os.fork()
+        if not child:
+            sealing.erase()
+            os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    if is_used:
+        sealing.say(ADA)  # which makes a new key
+
+    errands.resume(sealing.home)
+
+    left = sorted(path.name for path in ring_of(sealing.home).subjects.glob(f"{sealing.ada}*"))
+    assert left == ([f"{sealing.ada}.key"] if is_used else [])
+    assert sealing.accounts().count(ADA) == is_used
+
+
+def test_erased_and_rotated_while_others_write_nobody_fails_and_nothing_is_lost(hub: SmallHub) -> None:
+    """Two actors as fast as they can; what they say is readable or erased, and never anything else."""
+    ring = ring_of(hub.home)
+    subject = ring.pseudonym(ADA)
+    children = []
+    for name in ("ws1", "ws2"):
+        child = os.fork()
+        if not child:
+            status = 1
+            try:
+                spool = Spool.open(hub.directory, name, Veil(Keyring(hub.home), FIELDS))
+                for n in range(1, 1_501):
+                    event = Event(ws=name, n=n, event="filled", payload={"account": ADA})
+                    spool.write([fact_frame(EventHeard(event=event))], 1.0, 2.0)
+                status = 0
+            finally:
+                os._exit(status)
+        children.append(child)
+    erased = 0
+    while erased < 4:
+        with contextlib.suppress(CallerError):  # nothing was said since
+            errands.erase(hub.home, subject, "Eve", "asked", {}, 5.0)
+            errands.rotate(hub.home, "Eve", 5.0)
+            erased += 1
+        if all(os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) for child in children):
+            break
+
+    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
+    for name in ("ws1", "ws2"):
+        found = query.recover(hub.home, name, frozenset({"EventHeard"})).facts
+        said = {json.loads(body)["event"]["payload"]["account"] for _, body in found}
+        assert len(found) == 1_500
+        assert said <= {ADA, f"(erased: subject {subject})"}
 
 
 def test_a_second_erasure_takes_what_was_said_since(sealing: Sealing) -> None:

@@ -3,6 +3,8 @@
 import json
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -139,6 +141,18 @@ def test_of_an_expired_entry_it_is_said_who_and_why_and_of_a_missing_one_that_it
     assert "router/1/2 expired at 2" in query.gone(expired, "router/1/2")
     assert query.gone(expired, "router/1/2").endswith("with all of its class books: by Mira, past their duty")
     assert "was taken away from the segment 1-256" in query.gone(home, "router/1/2")
+
+
+def test_the_verifier_alone_reads_segments_with_the_standard_library_only(expired: Path) -> None:
+    key = (expired / "keys" / "trail.vkey").read_text(encoding="utf-8").strip()
+    command = [sys.executable, "-I", "-S", hub_verify.__file__, str(expired), "--vkey", key, "--json"]
+
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert said.returncode == hub_verify.WHOLE, said
+    document = json.loads(said.stdout)
+    assert (document["whole"], document["segments"]) == (True, 2)
+    assert sum("expired at" in text for text in document["told"]) == 7
 
 
 def test_words_of_what_has_expired_are_not_in_the_index_either(home: Path) -> None:

@@ -74,7 +74,7 @@ def written(home: Path) -> Signer:
 
 
 @pytest.mark.deep
-def test_a_million_entries_take_less_than_half_of_the_room_when_they_are_sealed(
+def test_a_million_entries_take_less_than_two_thirds_of_the_room_when_they_are_sealed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     signer = written(tmp_path)
@@ -92,7 +92,7 @@ def test_a_million_entries_take_less_than_half_of_the_room_when_they_are_sealed(
             f"\nhot {hot / 1e6:.0f} MB, sealed {sealed / 1e6:.0f} MB, {cpu_s / made.last * 1e6:.0f} us of a core each"
         )
         print({name: f"{size / 1e6:.1f} MB" for name, size in sorted(sizes.items())})
-    assert sealed * 2 < hot
+    assert sealed * 3 < hot * 2
     assert query.tail(tmp_path, limit=10, after_leaf=made.last // 2).entries[0].leaf == made.last // 2 + 1
 
 

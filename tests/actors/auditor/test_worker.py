@@ -89,7 +89,7 @@ def test_a_worker_says_how_it_opened_the_store(hub: "SmallHub") -> None:
     assert isinstance(begun, TailBegun)
     assert (begun.journal, begun.migrations) == (
         "wal",
-        ("entries_and_spools", "running_counts", "lives", "merkle_tree", "receipts"),
+        ("entries_and_spools", "running_counts", "lives", "merkle_tree", "receipts", "sealed_segments"),
     )
 
 

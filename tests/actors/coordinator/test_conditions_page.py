@@ -10,8 +10,9 @@ from alluse_hub.actors.coordinator.conditions.condition import condition_of
 from alluse_hub.actors.coordinator.conditions.parse import COMPARISONS, tree_of
 from alluse_hub.actors.coordinator.conditions.patterns import PATTERN_MAX
 from alluse_hub.actors.coordinator.leases import Now
+from alluse_hub.actors.coordinator.pieces import SLICES
 from alluse_hub.actors.coordinator.watching import WINDOWS_MAX, Reader, Watch
-from alluse_hub.actors.coordinator.windows import CELLS_MAX, EXACT_MAX, KEYS_MAX, SLICES, Filling, Table
+from alluse_hub.actors.coordinator.windows import CELLS_MAX, EXACT_MAX, KEYS_MAX, Filling, Table
 from alluse_hub.protocols.claims import Clock
 from alluse_hub.protocols.flow import Event
 from tests.pages import blocks, quoted, section, table

@@ -12,6 +12,7 @@ from alluse_hub.protocols.claims import ClaimPlaced, Directive
 from alluse_hub.protocols.effects import Commit, Record, Send
 from alluse_hub.protocols.lifecycle import PeerUp
 from alluse_hub.protocols.message import Message
+from alluse_hub.protocols.personal import PersonalField
 from alluse_hub.protocols.rules import CommandIssued, RoundClosed, Rule, RuleActionRefused, RuleFired
 from alluse_hub.protocols.ruleset import (
     AskRules,
@@ -61,6 +62,7 @@ def test_a_disabled_rule_does_not_fire_and_an_enabled_one_does_again() -> None:
     order(desk, SwitchRule, rule="volatility-pause", on=True)
     desk.consider(2, volatile(2))
     assert desk.rung == "paused"
+    assert [fact.version for fact in desk.all_facts(RuleFired)] == [3]
     who = [(fact.how, fact.by, fact.reason) for fact in desk.all_facts(RulesChanged)[1:]]
     assert who == [("disable", "ann", "too nervous"), ("enable", "ann", "")]
 
@@ -106,6 +108,16 @@ def test_a_bad_set_is_refused_with_what_is_wrong_and_the_one_in_force_stays(said
     assert not answer.ok
     assert wrong in answer.text
     assert desk.state == before
+
+
+def test_a_rule_that_reads_what_is_declared_personal_is_refused() -> None:
+    field = PersonalField(event=VOLATILITY_PAUSE.event, field="regime", subject="regime")
+    desk = Desk(SPEC.model_copy(update={"rules": (), "personal": (field,)}))
+
+    refused = change(desk, softer())
+
+    assert not refused.ok
+    assert "reads 'regime'" in str(refused)
 
 
 def test_a_reloaded_set_is_the_whole_set_in_its_own_order() -> None:

@@ -304,7 +304,7 @@ class Adversary:
 
 
 SEEDS = 150
-DEEP = 4_000
+DEEP = 1_000
 
 
 def bounded(seed: int) -> Adversary:

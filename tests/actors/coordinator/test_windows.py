@@ -13,8 +13,9 @@ from alluse_hub.actors.coordinator.conditions import ConditionError, holds, pars
 from alluse_hub.actors.coordinator.conditions.tree import Window, windows_of
 from alluse_hub.actors.coordinator.conditions.values import Unknown
 from alluse_hub.actors.coordinator.leases import Now
+from alluse_hub.actors.coordinator.pieces import middle_of, step_of
 from alluse_hub.actors.coordinator.watching import Reader, Watch
-from alluse_hub.actors.coordinator.windows import Filling, Table, fed, middle_of, step_of
+from alluse_hub.actors.coordinator.windows import Filling, Table, fed
 from alluse_hub.protocols.claims import Clock
 from alluse_hub.protocols.flow import Event
 

@@ -154,6 +154,13 @@ def test_no_more_than_so_many_requests_are_open() -> None:
 # --- orders -----------------------------------------------------------------------------------------------------------
 
 BY = {"by": "ann", "reason": "r"}
+FORCED = ForceSync(sync="prices", by="ann", reason="r", keep="target")
+
+
+def switched(sync: str, play: Play) -> SwitchSync:
+    return SwitchSync(sync=sync, play=play, by="ann", reason="r")
+
+
 ORDERS: list[tuple[str, Json, str, Message, type[Record] | type[Commit]]] = [
     ("restart", {"name": "ws1"}, "ws1", RestartProgram(by="ann", reason="r"), Commit),
     ("start", {"name": "ws1"}, "ws1", StartProgram(by="ann", reason="r"), Commit),
@@ -173,34 +180,10 @@ ORDERS: list[tuple[str, Json, str, Message, type[Record] | type[Commit]]] = [
     ("start", {"name": "router"}, "coordination", StartActor(name="router"), Commit),
     ("flow", {"name": "ws1-ws2", "on": False}, "router", PauseFlow(flow="ws1-ws2"), Record),
     ("flow", {"name": "ws1-ws2", "on": True}, "router", ResumeFlow(flow="ws1-ws2"), Commit),
-    (
-        "sync",
-        {"name": "prices", "do": "pause"},
-        "replicator",
-        SwitchSync(sync="prices", play=Play.PAUSED, by="ann", reason="r"),
-        Record,
-    ),
-    (
-        "sync",
-        {"name": "all", "do": "stop"},
-        "replicator",
-        SwitchSync(sync="all", play=Play.STOPPED, by="ann", reason="r"),
-        Record,
-    ),
-    (
-        "sync",
-        {"name": "prices", "do": "play"},
-        "replicator",
-        SwitchSync(sync="prices", play=Play.PLAYING, by="ann", reason="r"),
-        Commit,
-    ),
-    (
-        "sync",
-        {"name": "prices", "do": "force", "keep": "target"},
-        "replicator",
-        ForceSync(sync="prices", by="ann", reason="r", keep="target"),
-        Commit,
-    ),
+    ("sync", {"name": "prices", "do": "pause"}, "replicator", switched("prices", Play.PAUSED), Record),
+    ("sync", {"name": "all", "do": "stop"}, "replicator", switched("all", Play.STOPPED), Record),
+    ("sync", {"name": "prices", "do": "play"}, "replicator", switched("prices", Play.PLAYING), Commit),
+    ("sync", {"name": "prices", "do": "force", "keep": "target"}, "replicator", FORCED, Commit),
 ]
 
 

@@ -1,6 +1,17 @@
 """Play, pause, stop, force."""
 
-from alluse_hub.protocols.sync import ForceSync, Play, Stage, SwitchSync, Sync, SyncMode, SyncOrderDone, SyncSwitched
+from alluse_hub.protocols.sync import (
+    ForceSync,
+    Permit,
+    Play,
+    RungsShown,
+    Stage,
+    SwitchSync,
+    Sync,
+    SyncMode,
+    SyncOrderDone,
+    SyncSwitched,
+)
 from tests.actors.replicator.worlds import World, counts, sharer
 
 
@@ -113,6 +124,19 @@ def test_force_works_while_a_sync_is_paused_and_not_while_it_is_stopped() -> Non
     assert answers(one)[-1].text == "prices is stopped; play it first"
 
 
+def test_force_does_not_chase_a_source_that_goes_on() -> None:
+    one = world()
+    switch(one, Play.PAUSED)
+    one.order(ForceSync(sync="prices", by="ann"))
+    for number in range(60):
+        one.share("a", "prices", {"x": number})
+        one.advance(0.05)
+
+    [_, done] = answers(one)
+    assert done.ok
+    assert one.content("b", "prices") is not None
+
+
 def test_force_says_who_does_not_hold_it() -> None:
     one = world()
     one.share("a", "prices", {"x": 1})
@@ -126,6 +150,31 @@ def test_force_says_who_does_not_hold_it() -> None:
     assert not done.ok
     assert "prices at b: the program is out" in done.text
     assert "at c" not in done.text
+
+
+def test_a_hold_keeps_a_data_set_from_its_target_and_then_the_newest_goes() -> None:
+    permits = {"prices>b": Permit(resource="b/desk", rungs=("normal",))}
+    sync = Sync(id="prices", source="a", targets=("b", "c"), pace_s=0.2, deadline_s=40)
+    one = World([sync], {"a": sharer("a", "prices"), "b": sharer("b"), "c": sharer("c")}, permits=permits)
+    one.share("a", "prices", {"x": 0})
+    one.advance(3)
+    unknown = one.content("b", "prices")
+    one.post("coordinator", "replicator", RungsShown(rungs={"b/desk": "paused"}))
+    for number in range(1, 100):
+        one.share("a", "prices", {"x": number})
+        one.advance(1)
+    held, other = one.content("b", "prices"), one.content("c", "prices")
+    assert one.shown is not None
+    states = [(edge.state.value, edge.why) for edge in one.shown.syncs[0].targets]
+    one.post("coordinator", "replicator", RungsShown(rungs={"b/desk": "normal"}))
+    one.advance(3)
+
+    assert (unknown, held, other) == (None, None, {"x": 99})
+    assert states == [("held", "b/desk is paused"), ("alive", "")]
+    assert one.content("b", "prices") == {"x": 99}
+    edge = one.ledger.edge("prices>b")
+    assert (counts(edge).verified, counts(edge).expired) == (1, 0)
+    one.lawful()
 
 
 def test_an_unknown_sync_is_refused_with_what_there_is() -> None:

@@ -21,7 +21,17 @@ from alluse_hub.protocols.effects import Commit, Record, Send, Wake
 from alluse_hub.protocols.flow import Present
 from alluse_hub.protocols.lifecycle import PeerUp, Started, Woken
 from alluse_hub.protocols.message import Envelope, Fact, Message
-from alluse_hub.protocols.sync import ENDS, Counts, DeliveriesMoved, Move, ReplicatorSpec, Stage, Sync, SyncsShown
+from alluse_hub.protocols.sync import (
+    ENDS,
+    Counts,
+    DeliveriesMoved,
+    Move,
+    Permit,
+    ReplicatorSpec,
+    Stage,
+    Sync,
+    SyncsShown,
+)
 from alluse_hub.protocols.versions import AskDatasets, DatasetsTold, Version
 from alluse_hub.protocols.workstream import Command, CommandReply
 
@@ -102,13 +112,14 @@ class World:
         reorder: bool = False,
         crash_at: int = 0,
         crash_keeps: int = -1,
+        permits: dict[str, Permit] | None = None,
     ) -> None:
         """``crash_at``: the letter in whose turn the replicator dies; ``crash_keeps``: how many of the effects are
         done by then, -1 for a death before the turn is written down."""
         self.random = random.Random(seed)
         self.seed, self.loss, self.doubles, self.latency_s, self.reorder = seed, loss, doubles, latency_s, reorder
         self.crash_at, self.crash_keeps = crash_at, crash_keeps
-        self.spec = ReplicatorSpec(syncs=tuple(syncs))
+        self.spec = ReplicatorSpec(syncs=tuple(syncs), permits=permits or {})
         self.now = 0.0
         self.serial = 0
         self.letters = 0
