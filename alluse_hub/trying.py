@@ -15,6 +15,7 @@ from typing import Any
 from alluse_hub.actors.auditor.history import Bounds, History
 from alluse_hub.actors.auditor.past import live_at
 from alluse_hub.actors.auditor.rerun import Progress, rerun
+from alluse_hub.actors.auditor.turns import facts_of
 from alluse_hub.actors.catalog import core_of
 from alluse_hub.actors.coordinator.checks import check_rules
 from alluse_hub.actors.coordinator.core import COORDINATOR
@@ -63,7 +64,7 @@ def tried(history: History, candidates: Candidates, bounds: Bounds, progress: Pr
     lives = history.incarnations(names.COORDINATOR)
     triggers = frozenset(listened(trial.rules))
     rounds = Rounds(
-        settled_in(history.facts_of(names.ROUTER, RoundSettled.__name__, bounds.last)), triggers, history.event
+        settled_in(facts_of(history, names.ROUTER, RoundSettled.__name__, bounds.last)), triggers, history.event
     )
     try:
         for life in lives:
@@ -75,7 +76,7 @@ def tried(history: History, candidates: Candidates, bounds: Bounds, progress: Pr
             letters = relived(life.actor, life.number, entries, COORDINATOR.accepts, history)
             for one in rounds.with_all(letters, trial.since):
                 trial.hear(one)
-    except NotWholeError as missing:
+    except (NotWholeError, LookupError) as missing:
         raise CallerError(f"the trail does not hold all that was heard: {missing}") from missing
     trial.end()
     took_s = time.monotonic() - checked

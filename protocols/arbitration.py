@@ -88,7 +88,7 @@ class YieldDone(Message):
 
 
 class StandDown(Message):
-    """From a new coordinator to everybody it gives directives: what one of a lower epoch says is refused from now on."""
+    """From a new coordinator to everybody it directs: what one of a lower epoch says is dropped from now on."""
 
     epoch: PositiveInt
 

@@ -118,14 +118,14 @@ class Claim(Message):
     cause: str = ""  # entry or event id
     placed: NonNegativeInt = 0  # order of placing
     amount: Annotated[int, Field(ge=1, le=1_000_000)] = 1
-    versions: Annotated[dict[str, NonNegativeInt], Field(default_factory=dict, max_length=200)]
+    versions: Annotated[dict[str, NonNegativeInt], Field(max_length=200)] = Field(default_factory=dict)
     exact: bool = False
     latched: bool = False  # only people end it
     since: float = 0.0
     max_wait_s: Annotated[float, Field(ge=0)] = 0.0
     at: str = ""
     yields: str = ""
-    basis: Annotated[dict[str, NonNegativeInt], Field(default_factory=dict)]
+    basis: dict[str, NonNegativeInt] = Field(default_factory=dict)
     epoch: NonNegativeInt = 0
     overrides: tuple[str, ...] = ()
 

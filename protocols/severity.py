@@ -93,10 +93,6 @@ SEVERITIES: Mapping[str, Severity | Depends] = MappingProxyType(
         "ClaimPlaced": NOTICE,
         "ClaimCleared": NOTICE,
         "ClaimEnded": NOTICE,
-        "SyncSwitched": NOTICE,
-        "DriftFound": WARNING,
-        "Diverged": WARNING,
-        "Reconciled": NOTICE,
         "ConflictOpened": WARNING,
         "ConflictClosed": NOTICE,
         "DirectiveIssued": NOTICE,
@@ -152,9 +148,6 @@ SEVERITIES: Mapping[str, Severity | Depends] = MappingProxyType(
         "KeysBroughtBack": WARNING,
         "WitnessAgreed": NOTICE,
         "WitnessRefused": ERROR,
-        "Expired": NOTICE,
-        "HoldPlaced": NOTICE,
-        "HoldLifted": NOTICE,
         "Restored": Depends("lost_entries", {0: NOTICE, "": NOTICE}, CRITICAL),
     }
 )

@@ -49,6 +49,7 @@ IMPURE = {
     "actors/auditor/query.py",
     "actors/auditor/reader.py",
     "actors/auditor/restore.py",
+    "actors/auditor/shapes.py",
     "actors/auditor/seal.py",
     "actors/auditor/sealed.py",
     "actors/auditor/sealer.py",

@@ -60,17 +60,6 @@ class Incarnation(NamedTuple):
     last_leaf: int
 
 
-class Heard(NamedTuple):
-    """The receipt of a letter, and its place in the store; ``at`` in hub time."""
-
-    leaf: int
-    incarnation: int
-    n: int
-    letter: str
-    at: float
-    wall: float
-
-
 class History:
     """Opened by ``of``; ``close`` when done.  ``reads``: how sealed fields are read, by default as sentences."""
 
@@ -99,7 +88,7 @@ class History:
         if self._stored is not None:
             self._stored.close()
 
-    def _rows(
+    def rows(
         self, sql: str, values: Sequence[object], which: Which = EVERYWHERE, low: int = 0, high: int | None = None
     ) -> list[Row]:
         """All at once: between two questions the store is free.  ``sql`` takes the values, and the places ``low`` (not
@@ -119,7 +108,7 @@ class History:
             raise CallerError(f"{entry_id!r} is no entry; they read actor/incarnation/number, as ws3/1/42") from error
         sql = "SELECT leaf FROM entries WHERE actor = ? AND incarnation = ? AND n = ? AND leaf > ? AND leaf <= ?"
         name = wanted.actor, wanted.incarnation, wanted.n
-        found = self._rows(sql, name, lambda trail: trail.with_entry(*name))
+        found = self.rows(sql, name, lambda trail: trail.with_entry(*name))
         if not found:
             raise CallerError(f"{entry_id} is not in the store; see `trail tail`")
         return int(found[0][0])
@@ -154,7 +143,7 @@ class History:
             sealed, through = trail.sealed_names(actor), trail.through
         yield from sealed
         at: tuple[str, int] = (actor, 0)
-        while found := self._rows(sql, at, lambda _: (), through):
+        while found := self.rows(sql, at, lambda _: (), through):
             at = found[-1][0], found[-1][1]
             if actor not in {"", at[0]}:
                 return
@@ -165,7 +154,7 @@ class History:
             "SELECT n, leaf FROM entries WHERE actor = ? AND incarnation = ? AND leaf > ? AND leaf <= ?"
             " ORDER BY n DESC LIMIT 1"
         )
-        found = self._rows(sql, (actor, incarnation), of_actor(actor, incarnation))
+        found = self.rows(sql, (actor, incarnation), of_actor(actor, incarnation))
         return int(max(found)[1]) if found else 0
 
     def pieces(self, incarnation: Incarnation, last: int | None = None) -> Iterator[Sequence[SpoolEntry]]:
@@ -200,44 +189,10 @@ class History:
         if MARK not in entry.body:
             return entry
         known = EntryId(incarnation.actor, incarnation.number, entry.n)
-        return entry._replace(body=self._body_of(known, entry.message, entry.body))
+        return entry._replace(body=self.body_of(known, entry.message, entry.body))
 
-    def _body_of(self, entry: EntryId, kind: str, body: str) -> str:
+    def body_of(self, entry: EntryId, kind: str, body: str) -> str:
         return self.reads.body(body, entry.actor, entry.incarnation, entry.n, kind)
-
-    def heard(self, actor: str, message: str, last: int | None, limit: int) -> list[Heard]:
-        """The latest letters of a kind that it heard, newest first; of those that are in the store by then."""
-        sql = (
-            "SELECT leaf, incarnation, n, letter, at, wall FROM entries"  # noqa: S608  # a number is put in
-            " WHERE actor = ? AND kind = 'heard' AND message = ? AND leaf > ? AND leaf <= ?"
-            f" ORDER BY leaf DESC LIMIT {int(limit)}"
-        )
-        rows = self._rows(sql, (actor, message), high=self.newest if last is None else min(last, self.newest))
-        return sorted((Heard(*row) for row in rows), reverse=True)[:limit]
-
-    def facts_of(self, actor: str, message: str, last: int | None = None) -> list[tuple[float, float, str]]:
-        """Hub time, wall time and body of each, in order; of those that are in the store by then."""
-        sql = (
-            "SELECT incarnation, n, at, wall, body FROM entries INDEXED BY entries_facts"
-            " WHERE kind = 'fact' AND actor = ? AND message = ? AND leaf > ? AND leaf <= ? ORDER BY incarnation, n"
-        )
-        rows = self._rows(sql, (actor, message), high=self.newest if last is None else min(last, self.newest))
-        return [
-            (at, wall, self._body_of(EntryId(actor, incarnation, n), message, body or ""))
-            for incarnation, n, at, wall, body in sorted(rows)
-        ]
-
-    def came_of(self, actor: str, heard: Heard) -> list[tuple[str, str]]:
-        """Kind and body of the facts that were recorded in that turn."""
-        sql = (
-            "SELECT n, message, body FROM entries WHERE actor = ? AND incarnation = ? AND n > ?"
-            " AND kind = 'fact' AND cause = ? AND leaf > ? AND leaf <= ? ORDER BY n"
-        )
-        rows = self._rows(sql, (actor, heard.incarnation, heard.n, heard.letter))
-        return [
-            (message, self._body_of(EntryId(actor, heard.incarnation, n), message, body or ""))
-            for n, message, body in rows
-        ]
 
     # --- what was left for those who came after ----------------------------------------------------------------------
 
@@ -252,7 +207,7 @@ class History:
     def _facts(self, actor: str, kinds: frozenset[str], through: tuple[int, int]) -> Facts:
         where = "FROM entries INDEXED BY entries_facts WHERE kind = 'fact' AND actor = ? AND (incarnation, n) <= (?, ?)"
         bounds = (actor, *through)
-        snapshots = self._rows(
+        snapshots = self.rows(
             f"SELECT incarnation, n, message, body {where} AND message = ? AND leaf > ? AND leaf <= ?"
             " ORDER BY incarnation DESC, n DESC LIMIT 1",
             (*bounds, Snapshot.__name__),
@@ -264,7 +219,7 @@ class History:
             with self._stored.piece() as trail:
                 trail.refuse_expired(actor, since, through, kinds)
         wanted = sorted(kinds)
-        rows = self._rows(
+        rows = self.rows(
             f"SELECT incarnation, n, message, body {where} AND message IN ({', '.join('?' * len(wanted))})"
             " AND (incarnation, n) > (?, ?) AND leaf > ? AND leaf <= ?",
             (*bounds, *wanted, *since),
@@ -288,7 +243,7 @@ class History:
             " WHERE kind = 'fact' AND actor = ? AND message = ? AND incarnation = ? AND leaf > ? AND leaf <= ? LIMIT 1"
         )
         name = SpoolName(through.actor, through.incarnation)
-        found = [body for (body,) in self._rows(sql, (name.actor, Booted.__name__, name.incarnation), of_actor(*name))]
+        found = [body for (body,) in self.rows(sql, (name.actor, Booted.__name__, name.incarnation), of_actor(*name))]
         found += [entry.body for entry in self._tails.get(name, ()) if entry.message == Booted.__name__]
         if not found:
             raise CallerError(f"{name.actor}/{name.incarnation} was never started, or that is no longer in the trail")
@@ -302,10 +257,10 @@ class History:
             "SELECT incarnation, n, at, wall FROM entries INDEXED BY entries_once WHERE actor = ?"
             " AND leaf > ? AND leaf <= ? ORDER BY incarnation DESC, n DESC LIMIT 1"
         )
-        rows = self._rows(sql, (actor,), of_actor(actor), high=last)
+        rows = self.rows(sql, (actor,), of_actor(actor), high=last)
         if last is not None:  # what stands right there is meant, even if a later incarnation was stored before it
             here = "SELECT incarnation, n, at, wall FROM entries WHERE +actor = ? AND leaf > ? AND leaf <= ?"
-            rows = self._rows(here, (actor,), low=last - 1, high=last) or rows
+            rows = self.rows(here, (actor,), low=last - 1, high=last) or rows
         found = [(EntryId(actor, incarnation, n), at, wall) for incarnation, n, at, wall in rows]
         if last is None:
             ends = [(name, self._tails[name][-1]) for name in self._spools_of(actor) if self._tails[name]]
@@ -321,7 +276,7 @@ class History:
         found = self._letter(entry_id)
         if found is None or MARK not in found[1]:
             return found
-        kind, body = found[0], self._body_of(EntryId.parse(entry_id), *found)
+        kind, body = found[0], self.body_of(EntryId.parse(entry_id), *found)
         refuse_sealed(body, entry_id)
         return kind, body
 
@@ -337,7 +292,7 @@ class History:
             "SELECT message, body FROM entries WHERE actor = ? AND incarnation = ? AND n = ? AND kind = 'sent'"
             " AND leaf > ? AND leaf <= ?"
         )
-        for message, body in self._rows(sql, (*name, number), lambda trail: trail.with_entry(*name, number)):
+        for message, body in self.rows(sql, (*name, number), lambda trail: trail.with_entry(*name, number)):
             return message, body
         tail = self._tails.get(name)
         at = number - tail[0].n if tail else -1
@@ -359,7 +314,7 @@ class History:
         )
         self._letters = {}
         for sender, wanted in by_sender.items():
-            for n, message, body in self._rows(
+            for n, message, body in self.rows(
                 sql, (*sender, json.dumps(sorted(wanted))), of_numbers(*sender, min(wanted), max(wanted))
             ):
                 self._letters[wanted[n]] = (message, body)
@@ -384,14 +339,14 @@ class History:
         body = self._body_at(ws, places, n) if places[n] > 0 else self._spooled_events(ws)[-places[n] - 1].body
         if MARK in body:
             entry = self._entry_of_event(ws, places[n], body)
-            body = self._body_of(entry, EventHeard.__name__, body)
+            body = self.body_of(entry, EventHeard.__name__, body)
             refuse_sealed(body, event_id)
         return EventHeard.model_validate_json(body).event
 
     def _entry_of_event(self, ws: str, place: int, body: str) -> EntryId:
         if place > 0:
             sql = "SELECT incarnation, n FROM entries WHERE leaf > ? AND leaf <= ?"
-            return EntryId(ws, *self._rows(sql, (), low=place - 1, high=place)[0])
+            return EntryId(ws, *self.rows(sql, (), low=place - 1, high=place)[0])
         spooled = ((name, entry) for name in self._spools_of(ws) for entry in self._tails[name])
         return next(EntryId(ws, name.incarnation, entry.n) for name, entry in spooled if entry.body == body)
 
@@ -405,7 +360,7 @@ class History:
                 " AND +leaf > ? AND +leaf <= ?"
             )
             places_ = json.dumps(wanted)
-            ahead = self._ahead[ws] = dict(self._rows(sql, (places_,), low=min(wanted) - 1, high=max(wanted)))
+            ahead = self._ahead[ws] = dict(self.rows(sql, (places_,), low=min(wanted) - 1, high=max(wanted)))
         return ahead[places[n]]
 
     def _places_of(self, ws: str) -> "array[int]":
@@ -415,7 +370,7 @@ class History:
             "SELECT leaf, json_extract(body, '$.event.n') FROM entries INDEXED BY entries_facts"
             " WHERE kind = 'fact' AND actor = ? AND message = ? AND leaf > ? AND leaf <= ? ORDER BY incarnation, n"
         )
-        rows = self._rows(sql, (ws, EventHeard.__name__), of_actor(ws))
+        rows = self.rows(sql, (ws, EventHeard.__name__), of_actor(ws))
         found = [(leaf, n) for leaf, n in rows if isinstance(n, int)]
         spooled = [json.loads(entry.body)["event"]["n"] for entry in self._spooled_events(ws)]
         for place, n in [*found, *((-at, n) for at, n in enumerate(spooled, start=1))]:

@@ -127,6 +127,7 @@ def seal(
         build_index(beside, manifest, tree_of(store), breathe)
         breathe("verified")
         for path in beside.iterdir():
+            path.chmod(0o600)
             _sync(path)
         sync_directory(beside)
         beside.replace(target)
@@ -283,6 +284,7 @@ def build_index(
             index.execute("INSERT INTO classes VALUES (?, ?)", (number, count))
         index.execute("COMMIT")
         index.execute("VACUUM")  # pages that were filled in no order, filled in order: a tenth less
+    draft.chmod(0o600)
     _sync(draft)
     draft.replace(folder / INDEX)
     sync_directory(folder)

@@ -10,6 +10,7 @@ The store has steps of its own, which ``reader`` judges.
 """
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from alluse_hub.actors.auditor.reader import reading
 from alluse_hub.protocols.errors import CallerError, TrailError
 from alluse_hub.protocols.message import Fact
+from alluse_hub.supervision.spool import sync_directory
 
 NAMED_MAX = 5
 """Fields named in a refusal; more are counted."""
@@ -56,6 +58,21 @@ def held(home: Path) -> set[str]:
         raise CallerError(f"{home / 'trail' / 'shapes.json'} cannot be read ({error}); bring it back") from error
 
 
+def write_whole(path: Path, text: str) -> None:
+    """On disk when it returns, or as it was: a power cut right after a rename leaves an empty file, if nothing was
+    synced before.  Raises CallerError."""
+    partial = path.with_suffix(".new")
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise CallerError(f"cannot write {path}: {error}; look for space and rights, then start again") from error
+
+
 def admit(home: Path, facts: Iterable[type[Fact]], version: str) -> None:
     """Raises CallerError if the trail may hold what a program with these durable facts cannot read; else notes that it
     may hold them from now on.  The home is the caller's alone."""
@@ -80,6 +97,4 @@ def admit(home: Path, facts: Iterable[type[Fact]], version: str) -> None:
         )
     merged = {name: sorted({*held.get(name, ()), *fields}) for name, fields in own.items()}
     if merged != held or by != version:
-        partial = path.with_suffix(".new")
-        partial.write_text(json.dumps({"by": version, "shapes": merged}, indent=1) + "\n", encoding="utf-8")
-        partial.replace(path)
+        write_whole(path, json.dumps({"by": version, "shapes": merged}, indent=1) + "\n")

@@ -82,12 +82,15 @@ def _refuse(turn: Turn, issued: CommandIssued, why: str) -> None:
 
 
 def first_of_each(turn: Turn, workstream: str = "") -> Iterator[CommandIssued]:
-    """Of the unanswered commands that wait for nothing the oldest to each workstream, or to one: those under way."""
-    seen: set[str] = set()
+    """Of the unanswered commands that wait for nothing the one under way to each workstream, or to one; where none is,
+    the oldest."""
+    found: dict[str, CommandIssued] = {}
     for issued in turn.ledger.commands.values():
-        if not issued.waits and issued.workstream not in seen and workstream in {"", issued.workstream}:
-            seen.add(issued.workstream)
-            yield issued
+        if not issued.waits and workstream in {"", issued.workstream}:
+            first = found.setdefault(issued.workstream, issued)
+            if timer_of(issued.key) in turn.state.tries and timer_of(first.key) not in turn.state.tries:
+                found[issued.workstream] = issued
+    yield from found.values()
 
 
 def say(turn: Turn, issued: CommandIssued, *, committed: bool) -> None:
@@ -130,6 +133,7 @@ def answered(turn: Turn, reply: CommandReply) -> None:
     issued = turn.ledger.commands.get(reply.key)
     if issued is not None:
         _done(turn, issued, ok=reply.ok, error=reply.error, events_through=reply.events_through)
+        grant_freed(turn)  # what has waited for this one goes before what came later
         _go_on(turn, issued.workstream)
 
 

@@ -3,7 +3,7 @@
 The same conditions, windows and times as when it was decided; so the answer is the decision's own.  Pure.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from alluse_hub.actors.coordinator.fields import as_known
@@ -11,9 +11,10 @@ from alluse_hub.actors.coordinator.leases import Now
 from alluse_hub.actors.coordinator.rules import Compiled
 from alluse_hub.actors.coordinator.sight import Sight
 from alluse_hub.actors.coordinator.state import Coordinator
+from alluse_hub.protocols.approvals import ApprovalAsked
 from alluse_hub.protocols.flow import Consider, Event
 from alluse_hub.protocols.message import Fact
-from alluse_hub.protocols.rules import Rule, RuleActionRefused, RuleFired, RuleUndecided
+from alluse_hub.protocols.rules import Rule, RuleActionRefused, RuleCurbed, RuleFired, RuleStopped, RuleUndecided
 from alluse_hub.protocols.windows import RuleTimed
 
 
@@ -46,15 +47,32 @@ def reason(state: Coordinator, shown: Consider, event_id: str, rule: str, at: fl
     for fact in facts:
         match fact:
             case RuleFired(event=event, why=why) if (fact.rule, event) == (rule, event_id):
-                refused = [f for f in facts if isinstance(f, RuleActionRefused) and (f.rule, f.event) == (rule, event)]
-                told = "".join(f"; {f.command} was refused: {f.why}" for f in refused)
-                return Reason("fired", f"it did fire: {why}{told}")
+                return Reason("fired", f"it did fire: {why}{''.join(_held_back(rule, event, facts))}")
+            case RuleStopped(event=event, why=why) if (fact.rule, event) == (rule, event_id):
+                return Reason("stopped", f"it was stopped: {why}: {' -> '.join(fact.chain)}")
             case RuleUndecided(event=event, why=why) if (fact.rule, event) == (rule, event_id):
                 return Reason("unknown", f"neither true nor false: {why}")
     found = standing_reason(state, rule)
     if found is not None:
         return found
+    if any(isinstance(fact, RuleCurbed) and fact.rule == rule for fact in facts):
+        asked = _asked_again(state, shown, event_id, state.ledger.ruleset.rules[rule], at)
+        why = "more events of that round met it than it may act on; for the last of them it held, and told nobody"
+        return Reason("curbed", why) if asked.answer == "pending" else asked
     return _asked_again(state, shown, event_id, state.ledger.ruleset.rules[rule], at)
+
+
+def _held_back(rule: str, event: str, facts: Sequence[Fact]) -> Iterator[str]:
+    """What it told, and was not done at once."""
+    for fact in facts:
+        match fact:
+            case RuleActionRefused() if (fact.rule, fact.event) == (rule, event):
+                yield f"; {fact.command} was refused: {fact.why}"
+            case ApprovalAsked(proposal=proposal) if proposal.act.content.get("rule") == rule:
+                if proposal.act.text.endswith(f" in {event}"):
+                    yield f"; what it told {proposal.act.workstream} waited for people, as {proposal.id}"
+            case _:
+                pass
 
 
 def _asked_again(state: Coordinator, shown: Consider, event_id: str, rule: Rule, at: float) -> Reason:

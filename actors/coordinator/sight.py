@@ -6,7 +6,8 @@ that come of it are recorded; so a round that is cut short is looked at afresh. 
 
 from collections.abc import Iterator, Sequence
 
-from alluse_hub.actors.coordinator.conditions import Verdict, evaluate, holds
+from alluse_hub.actors.coordinator.conditions import Verdict, evaluate, holds, walked
+from alluse_hub.actors.coordinator.conditions.values import Doubt, Unknown
 from alluse_hub.actors.coordinator.leases import Now
 from alluse_hub.actors.coordinator.rules import Book, Compiled, Match
 from alluse_hub.actors.coordinator.templates import FieldError, filled_text
@@ -28,10 +29,10 @@ from alluse_hub.protocols.windows import (
 )
 
 ANY_KEY = "?"
-"""Key of an event that does not have what ``once_per`` asks for."""
+"""Key of an event that does not have what ``once_per`` asks for, or too much of it."""
 
 KEY_MAX = 200
-"""Characters of a key."""
+"""Characters of a key; those of longer ones share one, as with subjects of holds."""
 
 
 class Sight:
@@ -48,6 +49,7 @@ class Sight:
         self._heard = timing.heard
         self._late = 0
         self._facts: list[Fact] = []
+        self._told: set[str] = set()  # rules that were said to be undecided because of a stream
         self.ended: list[tuple[Rule, str]] = []
 
     # --- events -------------------------------------------------------------------------------------------------
@@ -90,7 +92,18 @@ class Sight:
         value = holds(compiled.condition, event.payload, self._reader)
         if compiled.timed is not None:
             return self._timed(compiled, compiled.timed, event, value)
-        return None if value is False else Match(compiled.rule, event, value is True, self._why(compiled, event))
+        if value is None:
+            return self._undecided(compiled, event)
+        return Match(compiled.rule, event, fires=True, why=self._why(compiled, event)) if value else None
+
+    def _undecided(self, compiled: Compiled, event: Event) -> Match | None:
+        """Of a stream that cannot tell, as while a window is warming, it is said once a round."""
+        found = walked(compiled.condition, event.payload, self._reader)
+        if isinstance(found, Unknown) and found.doubt is Doubt.STREAM:
+            if compiled.rule.id in self._told:
+                return None
+            self._told.add(compiled.rule.id)
+        return Match(compiled.rule, event, fires=False, why=self._why(compiled, event))
 
     def _why(self, compiled: Compiled, event: Event) -> str:
         condition = compiled.condition
@@ -102,14 +115,13 @@ class Sight:
         rule = compiled.rule
         key = _key(timed, event)
         standing = self._timing.standings.get(rule.id, {}).get(key)
-        is_asked = value is not False or standing is not None
-        why = self._why(compiled, event) if is_asked else ""
-        if timed.true_for is not None:
+        after, fires = judged(timed, standing, Moment(rule.id, key, event, value, self._now))
+        why = self._why(compiled, event) if fires or after.phase == "pending" else after.why
+        if fires and timed.true_for is not None:
             why = f"{why}, without a break for {timed.true_for}"
-        after, fires = judged(timed, standing, Moment(rule.id, key, event, value, why, self._now))
-        self._stand(after, standing)
+        self._stand(after.model_copy(update={"why": why}), standing)
         if value is None:
-            return Match(rule, event, fires=False, why=self._why(compiled, event))
+            return self._undecided(compiled, event)
         return Match(rule, event, fires=True, why=why) if fires else None
 
     def _stand(self, after: RuleTimed, before: RuleTimed | None) -> None:
@@ -187,6 +199,7 @@ def _key(timed: Timed, event: Event) -> str:
     if not timed.once_per:
         return ""
     try:
-        return filled_text(timed.once_per, event.payload)[:KEY_MAX]
+        key = filled_text(timed.once_per, event.payload)
     except FieldError:
         return ANY_KEY
+    return key if len(key) <= KEY_MAX else ANY_KEY

@@ -15,6 +15,7 @@ from alluse_hub.protocols.rules import (
     RoundOpened,
     RuleActionRefused,
     RuleFired,
+    RuleStopped,
     RuleUndecided,
 )
 from alluse_hub.supervision.relive import Relived
@@ -144,6 +145,8 @@ def _said(facts: Iterable[Fact]) -> list[str]:
                 found.append(f"{rule} fires on {event}")
             case RuleUndecided(rule=rule, event=event):
                 found.append(f"{rule} is undecided on {event}")
+            case RuleStopped(rule=rule, event=event):
+                found.append(f"{rule} is stopped on {event}")
             case RuleActionRefused():
                 found.append(f"{fact.rule}: {fact.command} is refused on {fact.event}")
             case ClaimPlaced(claim=claim):

@@ -132,7 +132,6 @@ class Moment:
     key: str
     event: Event
     value: bool | None
-    why: str
     now: Now
 
 
@@ -180,10 +179,10 @@ def _true(timed: Timed, was: RuleTimed, moment: Moment) -> tuple[RuleTimed, bool
         if was.phase == "idle":
             return _until(was, "pending", timed.true_for, moment, moment.event), False
         if not is_due(was, moment.now):
-            return was.model_copy(update={"event": moment.event, "why": moment.why}), False
+            return was.model_copy(update={"event": moment.event}), False
     is_new = was.phase in {"idle", "pending"}
     fires = not is_resting(was, moment.now) and (is_new or timed.cooldown is not None)
-    firing = _at(was, "firing" if timed.has_phases else "idle", event=event, why=moment.why if fires else "")
+    firing = _at(was, "firing" if timed.has_phases else "idle", event=event)
     if fires and timed.cooldown is not None:
         clock = clock_of(timed.cooldown)
         rests = {"rests_clock": clock, "rests_until": on(clock, moment.now) + timed.cooldown.length}
@@ -191,15 +190,15 @@ def _true(timed: Timed, was: RuleTimed, moment: Moment) -> tuple[RuleTimed, bool
     return firing, fires
 
 
-def _at(was: RuleTimed, phase: str, *, event: Event | None, why: str = "") -> RuleTimed:
-    return was.model_copy(update={"phase": phase, "since": 0.0, "due": None, "event": event, "why": why or was.why})
+def _at(was: RuleTimed, phase: str, *, event: Event | None) -> RuleTimed:
+    return was.model_copy(update={"phase": phase, "since": 0.0, "due": None, "event": event})
 
 
 def _until(was: RuleTimed, phase: str, span: Span, moment: Moment, event: Event | None) -> RuleTimed:
     clock = clock_of(span)
     since = on(clock, moment.now)
     update = {"phase": phase, "clock": clock, "since": since, "due": since + span.length, "event": event}
-    return was.model_copy(update={**update, "why": moment.why or was.why})
+    return was.model_copy(update=update)
 
 
 def next_due_s(timing: Timing) -> float | None:

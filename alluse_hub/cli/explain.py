@@ -10,7 +10,8 @@ from alluse_hub.cli.failure import DONE, NOT_FOUND, Failure
 from alluse_hub.cli.render import clean, moment, number, say, wrap
 
 if TYPE_CHECKING:
-    from alluse_hub.actors.auditor.history import Heard, History
+    from alluse_hub.actors.auditor.history import History
+    from alluse_hub.actors.auditor.turns import Heard
     from alluse_hub.protocols.message import Fact
 
 COORDINATOR = "coordinator"
@@ -41,6 +42,7 @@ def explain(arguments: argparse.Namespace) -> int:
 
 def _explained(history: "History", arguments: argparse.Namespace) -> Doc:
     """The latest events first, at most ``--events`` of them."""
+    from alluse_hub.actors.auditor import turns
     from alluse_hub.actors.auditor.past import live_at
     from alluse_hub.actors.catalog import core_of
     from alluse_hub.actors.coordinator.explaining import reason, standing_reason
@@ -61,7 +63,7 @@ def _explained(history: "History", arguments: argparse.Namespace) -> Doc:
             raise Failure(NOT_FOUND, f"{arguments.rule!r} was no rule then", f"there were {known}")
         return _doc(arguments.rule, wall, [{"event": "", "wall": wall, **standing._asdict()}])
     reasons: list[Doc] = []
-    heard = history.heard(COORDINATOR, "Consider", last, ROUNDS_MAX)
+    heard = turns.heard(history, COORDINATOR, "Consider", last, ROUNDS_MAX)
     for receipt in heard:
         ids = _listened(history, receipt, rule.workstream, rule.event)
         if not ids:
@@ -108,8 +110,9 @@ def _shown(history: "History", receipt: "Heard") -> Any:  # a letter
 
 
 def _facts(history: "History", receipt: "Heard") -> "list[Fact]":
+    from alluse_hub.actors.auditor.turns import came_of
     from alluse_hub.protocols import wire
     from alluse_hub.protocols.message import Fact
 
-    told = (wire.decode(kind, body) for kind, body in history.came_of(COORDINATOR, receipt))
+    told = (wire.decode(kind, body) for kind, body in came_of(history, COORDINATOR, receipt))
     return [fact for fact in told if isinstance(fact, Fact)]

@@ -53,7 +53,7 @@ def fact(message: str, n: int, **body: Any) -> dict[str, Any]:
 def stage(daemon: "Daemon") -> "Daemon":
     daemon.replies["conflicts"] = {
         "now": 12.0,
-        "resources": [TRADING, BROKER],  # type: ignore[dict-item]  # documents
+        "resources": [TRADING, BROKER],
         "open": [OPEN],
         "closed": [],
         "count": 4,

@@ -11,9 +11,11 @@ import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from alluse_hub.actors.auditor.reader import reading
 from alluse_hub.cli.main import main
+from alluse_hub.supervision.life import Life
 from alluse_hub.supervision.spool import Frame, Spool
 from tests.live.daemons import running
 from tests.live.hubs import Hub
@@ -28,7 +30,7 @@ def checksum(*texts: str, body: bytes) -> int:
 
 
 def report_into(folder: Path) -> None:
-    """From here on, in this process and in all that it forks."""
+    """From here on, in this process and in all that it forks; ``power`` beside the folder is what was told stored."""
     true_write = Spool.write
     descriptors: dict[tuple[int, str], int] = {}
 
@@ -47,6 +49,14 @@ def report_into(folder: Path) -> None:
         return last
 
     Spool.write = write  # type: ignore[method-assign]  # the hook is what this module is
+    true_committed = Life.committed
+    power = os.open(folder.with_name("power"), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+    def committed(self: Life[Any], n: int) -> None:
+        os.write(power, f"{self.boot.name} {self.spool.incarnation} {n}\n".encode())
+        true_committed(self, n)
+
+    Life.committed = committed  # type: ignore[method-assign]  # as above
 
 
 def reported(folder: Path) -> dict[Id, int]:
@@ -58,6 +68,13 @@ def reported(folder: Path) -> dict[Id, int]:
             assert (path.name, incarnation, n) not in found, f"{path.name}/{incarnation}/{n} was said twice"
             found[path.name, incarnation, n] = crc
     return found
+
+
+def told_stored(folder: Path) -> set[Id]:
+    """What actors were told to be safe against a power cut."""
+    lines = folder.with_name("power").read_text(encoding="ascii").splitlines()
+    words = [line.split() for line in lines]
+    return {(actor, int(incarnation), int(n)) for actor, incarnation, n in words}
 
 
 def stored(home: Path) -> dict[Id, int]:

@@ -100,7 +100,7 @@ def test_a_sync_of_the_file_replaces_the_shipped_one() -> None:
             ["sync[prices].targets has b, which shares prices itself; a data set has one source; name another"],
         ),
         (sync(needs="{target}/desk:open"), ["sync[prices].needs is '{target}/desk:open', of no resource of a target"]),
-        (sync(needs="desk"), ['sync[prices].needs is "desk"; must match']),
+        (sync(needs="desk"), ["sync[prices].needs is 'desk'; name a resource and its use, such as"]),
         (sync(needs="{target}/desk:opn") + DESK, ["sync[prices].needs needs 'opn' of b/desk; did you mean 'open'?"]),
         (sync() + sync(), ["sync[prices] is declared twice, first on line"]),
     ],

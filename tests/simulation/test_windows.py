@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from alluse_hub.configuration import reference
+from alluse_hub.protocols.config import parse
 from alluse_hub.testing import TestHub
 from tests.simulation.again import judged
 from tests.simulation.laws import decisions, obeyed
@@ -80,6 +82,31 @@ def test_a_crash_changes_nothing_that_windows_decide(fair: TestHub) -> None:
         assert bodies(rough, "Booted")[1:] != []
         assert decisions(rough) == decisions(fair)
         assert rough.state("coordinator").ledger.timing == fair.state("coordinator").ledger.timing
+
+
+KINDS: dict[str, tuple[type, ...]] = {
+    "number": (int, float),
+    "text": (str,),
+    "boolean": (bool,),
+    "list": (list,),
+    "map": (dict,),
+}
+
+
+def test_what_the_workstreams_declare_of_their_events_is_what_they_say(fair: TestHub) -> None:
+    """Every field is declared, with its kind, or null."""
+    emitted = parse("", "", base=reference()).emitted
+    told = [body["event"] for body in bodies(fair, "EventHeard")]
+    declared = [event for event in told if event["event"] in emitted.get(event["ws"], {})]
+
+    wrong = [
+        (event["event"], name, value)
+        for event in declared
+        for name, value in event["payload"].items()
+        if value is not None and type(value) not in KINDS[emitted[event["ws"]][event["event"]].get(name, "")]
+    ]
+    assert wrong == []
+    assert len({event["event"] for event in declared}) >= 5
 
 
 def test_all_laws_hold(fair: TestHub) -> None:

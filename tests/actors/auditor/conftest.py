@@ -153,7 +153,7 @@ def home(template: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def hot(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trail with entries of every class, none of them sealed."""
-    from tests.actors.auditor.sealing import told  # noqa: PLC0415  # it has its hub from here
+    from tests.actors.auditor.classed import told  # noqa: PLC0415  # it has its hub from here
 
     hub = SmallHub(tmp_path_factory.mktemp("hot"))
     told(hub)
@@ -164,7 +164,7 @@ def hot(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def sealed(hot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same trail, in two segments and what is left in the database."""
-    from tests.actors.auditor.sealing import seal_through  # noqa: PLC0415  # as above
+    from tests.actors.auditor.classed import seal_through  # noqa: PLC0415  # as above
 
     home = Path(shutil.copytree(hot, tmp_path_factory.mktemp("sealed") / "home"))
     assert None not in {seal_through(home, 300), seal_through(home, 800)}

@@ -154,6 +154,7 @@ def test_a_store_whose_writer_died_amid_a_transaction_is_read_as_it_was_before(t
         shutil.copytree(home / "trail", copy)
 
     assert (copy / "trail.db-journal").stat().st_size
+    keys.make(keys.key_of(copy.parent), "alluse/1")
     with pytest.raises(hub_verify.CannotVerifyError, match="died amid a transaction"):
         hub_verify.verify(copy.parent)
     with reading(copy.parent) as connection:

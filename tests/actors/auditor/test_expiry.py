@@ -25,8 +25,8 @@ from alluse_hub.protocols.names import KEEPER
 from alluse_hub.protocols.retention import DAYS_MIN, Retention
 from alluse_hub.protocols.trail import EntryKind
 from alluse_hub.supervision.spool import Frame
+from tests.actors.auditor.classed import DURABLE, OLD, expire_all, folders
 from tests.actors.auditor.conftest import SmallHub
-from tests.actors.auditor.sealing import DURABLE, OLD, expire_all, folders
 from tests.actors.auditor.test_sealing import KilledError, Killer, distinct
 
 
@@ -78,7 +78,8 @@ def test_facts_that_an_actor_still_needs_to_start_are_kept(home: Path) -> None:
 
 def test_facts_before_a_snapshot_of_their_actor_may_go(home: Path) -> None:
     hub = SmallHub(home)
-    hub.say("coordinator", Frame(EntryKind.FACT, "Snapshot", b'{"state":{}}'))
+    for actor in ("coordinator", "steward"):
+        hub.say(actor, Frame(EntryKind.FACT, "Snapshot", b'{"state":{}}'))
     hub.drain()
     hub.close()
 

@@ -10,8 +10,8 @@ import pytest
 from alluse_hub.actors.auditor import query
 from alluse_hub.cli import failure
 from alluse_hub.cli.main import main
+from tests.actors.auditor.classed import OLD, folders
 from tests.actors.auditor.conftest import SmallHub
-from tests.actors.auditor.sealing import OLD, folders
 
 Capture = pytest.CaptureFixture[str]
 

@@ -27,8 +27,8 @@ from alluse_hub.protocols.keeping import SegmentSealed
 from alluse_hub.protocols.message import EntryId, Message
 from alluse_hub.protocols.trail import AuditorSpec, Entry, EntryKind
 from alluse_hub.supervision.spool import Frame, SpoolName
+from tests.actors.auditor.classed import OLD, folders, seal_through
 from tests.actors.auditor.conftest import SmallHub
-from tests.actors.auditor.sealing import OLD, folders, seal_through
 from tests.actors.auditor.words import until
 
 
@@ -112,6 +112,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "correlated": lambda home: query.correlated(home, "ws3/1/7"),
     "lives": lambda home: query.lives(home, "ws3", 3),
     "recover": lambda home: query.recover(home, "coordinator", frozenset({"ClaimPlaced"})),
+    "recover from a snapshot": lambda home: query.recover(home, "steward", frozenset({"ClaimPlaced"})),
     "facts of": lambda home: query.facts_of(home, "router", frozenset({"EventsTaken"})),
     "search by place": lambda home: searched(home, after=100, before=700),
     "search by correlation": lambda home: searched(home, correlation="ws3/1/7"),

@@ -21,8 +21,8 @@ from alluse_hub.actors.auditor.store import Place, Row, Store
 from alluse_hub.cli.failure import DONE
 from alluse_hub.cli.main import main
 from alluse_hub.supervision.spool import SpoolName
+from tests.actors.auditor.classed import told
 from tests.actors.auditor.conftest import SmallHub
-from tests.actors.auditor.sealing import told
 from tests.live.daemons import HOUSE
 
 ENTRIES = 1_000_000

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,8 +15,12 @@ from alluse_hub.actors.auditor.reader import reading
 from alluse_hub.actors.auditor.store import AUTOCHECKPOINT_PAGES, Row, Store
 from alluse_hub.actors.auditor.strain import Strain, readers_of
 from alluse_hub.protocols.errors import TrailError
-from alluse_hub.protocols.message import Envelope
+from alluse_hub.protocols.message import Envelope, Message
 from alluse_hub.protocols.trail import AuditorSpec, TailStrained
+from tests.actors.auditor.words import SAID
+
+if TYPE_CHECKING:
+    from tests.actors.auditor.conftest import SmallHub
 
 READ_FOR_EVER = """
 import sys
@@ -124,6 +129,26 @@ def count_to(home: Path, n: int) -> int:
         sql = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n LIMIT ?) SELECT max(i) FROM n"
         (last,) = connection.execute(sql, (n,)).fetchone()
         return int(last)
+
+
+def test_an_auditor_that_takes_in_says_so_while_somebody_reads_without_an_end(
+    hub: "SmallHub", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strain, "LOG_BYTES_MAX", 100_000)
+    hub.say("ws3", SAID)
+    hub.drain()
+    said: list[Message] = []
+
+    with reading(hub.home) as connection:
+        assert connection is not None
+        connection.execute("SELECT count(*) FROM entries").fetchone()
+        for _ in range(20):
+            hub.say("ws3", *[SAID] * 50)
+        hub.ingest(said.append)
+
+    words = [word.why for word in said if isinstance(word, TailStrained)]
+    assert len(words) >= 1
+    assert "trail.db-wal has grown beyond" in words[0]
 
 
 def test_the_auditor_is_degraded_for_as_long_as_it_lasts() -> None:

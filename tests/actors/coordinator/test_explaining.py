@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from alluse_hub.actors.coordinator.explaining import reason, standing_reason
+from alluse_hub.actors.coordinator.rounds import FIRINGS_MAX
 from alluse_hub.protocols.flow import Consider, Event
 from alluse_hub.protocols.rules import CoordinatorSpec, Rule
 from alluse_hub.protocols.ruleset import ChangeRules, SwitchAuto, SwitchRule
-from tests.actors.coordinator.worlds import SPEC, VOLATILITY_PAUSE, Desk, breach, busy, event, volatile
+from tests.actors.coordinator.worlds import SPEC, VOLATILITY_PAUSE, Desk, breach, busy, event, model, volatile
 
 
 def asked(desk: Desk, rule: str, *events: Event, of: str = "") -> tuple[str, str]:
@@ -47,6 +48,22 @@ def test_it_did_fire_and_what_it_told_was_refused() -> None:
 
     assert answer == "fired"
     assert "update_positions was refused: ws4/trading is paused" in why
+
+
+def test_it_did_fire_and_what_it_told_waited_for_people() -> None:
+    desk = Desk(SPEC.model_copy(update={"levels": {"ws4": "manual"}}))
+
+    answer, why = asked(desk, "learning-model-update", model(1))
+
+    assert answer == "fired"
+    assert why.endswith("what it told ws4 waited for people, as approval-1")
+
+
+def test_of_more_events_than_it_may_act_on_the_last_are_told_as_curbed() -> None:
+    events = [busy(n) for n in range(1, FIRINGS_MAX + 3)]
+
+    assert asked(Desk(), "market-data-sync", *events)[0] == "curbed"
+    assert asked(Desk(), "market-data-sync", *events, of="ws3#5")[0] == "fired"
 
 
 def test_disabled_names_who_and_why() -> None:

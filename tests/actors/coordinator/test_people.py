@@ -249,6 +249,13 @@ def test_where_people_decide_the_most_restrictive_is_in_force_until_they_do(desk
     assert desk.rung_of("ws4/route") == "normal"
 
 
+def test_the_most_restrictive_wish_is_in_force_whoever_would_go_first(desk: People) -> None:
+    desk.place("day", "ws4/route", "normal", priority=9)
+    desk.place("night", "ws4/route", "paused", tier="sync")
+
+    assert (desk.met(), desk.rung_of("ws4/route")) == ([("C1", "", "")], "paused")
+
+
 def test_a_decision_stands_as_long_as_its_claim(desk: People) -> None:
     desk.place("night", "ws4/route", "reduce_only")
     desk.place("day", "ws4/route", "normal", lease=Lease(until=1_100.0))

@@ -214,7 +214,8 @@ def test_nobody_waits_for_ever(policy: Policy, seed: int) -> None:
     for tick in range(2, 200):
         now = Now(float(tick))
         for id_ in [id_ for id_, end in ends.items() if end <= tick]:
-            claims.pop(id_), ends.pop(id_), granted.discard(id_)
+            del claims[id_], ends[id_]
+            granted.discard(id_)
         while len(claims) < 8:
             id_ = f"rich{tick}-{len(claims)}"
             amount = rng.randrange(1, 3)
@@ -237,6 +238,19 @@ def test_without_ageing_somebody_would() -> None:
     for tick in range(2, 100):
         rich = claim("rich", priority=3, since=float(tick), placed=tick)
         assert pool_in_force(pool, (poor, rich), Now(float(tick))).granted == (rich,)
+
+
+def test_whoever_has_a_share_already_is_served_in_the_end_as_well() -> None:
+    """Of one holder something is held for ever, and others, who have nothing, come all the time."""
+    pool = Pool(resource="ws4/broker", capacity=2, age_s=1.0)
+    old, more = claim("old", holder="poor", since=1.0), claim("more", holder="poor", since=1.0, placed=1)
+
+    for tick in range(2, 20):
+        fresh = claim(f"rich{tick}", since=float(tick), placed=tick)
+        ruling = pool_in_force(pool, (old, more, fresh), Now(float(tick)), frozenset({"old"}))
+        if "more" in has(ruling):
+            return
+    raise AssertionError("never granted")
 
 
 def test_every_fate_has_its_reason() -> None:

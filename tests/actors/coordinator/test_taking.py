@@ -89,6 +89,24 @@ def test_what_waits_is_sent_in_its_order_as_others_are_answered(desk: Desk) -> N
     assert len(desk.all_facts(CommandGranted)) == 3
 
 
+def test_a_workstream_has_one_command_under_way_and_what_waited_goes_before_what_came_later() -> None:
+    one = POOLED.pools[0].model_copy(update={"capacity": 1})
+    other = Tell(workstream="ws4", command="tidy")
+    rule = TAKING.model_copy(update={"tell": (TAKING.tell[0], other)})
+    desk = Desk(POOLED.model_copy(update={"rules": (rule,), "pools": (one,)}))
+    desk.consider(1, busy(1), busy(2))
+    sent = [message.key for message in desk.said(Command)]
+    assert sent == [key(1)]
+
+    while desk.ledger.commands:
+        answer(desk, sent[-1])
+        (*_, last) = [message.key for message in desk.said(Command)] or [""]
+        assert len(desk.said(Command)) <= 1
+        sent += [last] if last else []
+
+    assert sent == [key(1), key(2), key(3), key(4)]
+
+
 def test_what_fails_gives_back_what_it_took(desk: Desk) -> None:
     desk.consider(1, busy(1), busy(2), busy(3))
     answer(desk, key(1), ok=False)

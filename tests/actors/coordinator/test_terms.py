@@ -6,6 +6,7 @@ import pytest
 
 from alluse_hub.protocols.arbitration import StandDown, StoodDown, TermBegun
 from alluse_hub.protocols.claims import ConflictOpened, Directive, DirectiveAck
+from alluse_hub.protocols.effects import Wake
 from alluse_hub.protocols.flow import Present
 from alluse_hub.protocols.lifecycle import Started, Woken
 from tests.actors.coordinator.desks import People
@@ -41,7 +42,7 @@ def test_it_is_said_again_until_it_is_answered() -> None:
     for _ in range(12):
         desk.tell(Woken(timer="term:ws4"), "coordinator")
         assert desk.said(StandDown)
-        pauses.append(next(e.after_s for e in desk.effects if getattr(e, "timer", "") == "term:ws4"))
+        pauses += [e.after_s for e in desk.effects if isinstance(e, Wake) and e.timer == "term:ws4"]
 
     assert (pauses[0], pauses[-1]) == (1.0, 300.0)
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from alluse_hub.actors.coordinator.checks import check_rules
+from alluse_hub.protocols.flow import Event
 from alluse_hub.protocols.rules import CommandIssued, RuleFired, RuleUndecided
 from alluse_hub.protocols.ruleset import ChangeRules, SwitchAuto
 from alluse_hub.protocols.windows import RuleTimed, RuleTimingDropped, WindowClosed, WindowOpened
@@ -171,6 +172,17 @@ def test_and_its_hold_ends_when_something_came_again() -> None:
     assert desk.rung == "normal"
 
 
+def test_an_event_of_a_session_that_is_over_changes_nothing_in_windows_of_sessions() -> None:
+    desk = Timed(rule(when='count(ws2.risk, "1 session") >= 2', once_per=""))
+    late = Event(ws="ws2", n=9, event="risk", session="s1", payload={"scope": "gen"})
+    desk.hear(1, session="s1")
+
+    assert desk.risk(2, 0.9, session="s2") == 0
+    assert desk.hear(3, late, session="s2") == 0
+    assert desk.ledger.timing.late == 1
+    assert desk.risk(4, 0.9, session="s2") == 1
+
+
 # --- what lasts -------------------------------------------------------------------------------------------------------
 
 
@@ -254,6 +266,16 @@ def test_a_rule_that_only_rests_leaves_one_fact_a_firing() -> None:
         desk.risk(at, 0.1)
 
     assert len(desk.all_facts(RuleTimed)) == 1
+
+
+def test_a_rule_that_waits_for_a_window_says_so_once_a_round() -> None:
+    desk = Timed(rule(when='count(ws2.risk, "60s") > 3', once_per=""))
+    events = [event("ws2", n, "risk", scope="gen") for n in range(1, 9)]
+    desk.hear(1, *events)
+    desk.hear(2, *events)
+
+    assert len(desk.all_facts(RuleUndecided)) == 2
+    assert "is warming: watched for 1 of 1m" in desk.all_facts(RuleUndecided)[0].why
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------

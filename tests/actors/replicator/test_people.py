@@ -124,6 +124,20 @@ def test_force_works_while_a_sync_is_paused_and_not_while_it_is_stopped() -> Non
     assert answers(one)[-1].text == "prices is stopped; play it first"
 
 
+def test_force_believes_no_target_that_has_not_told_what_it_holds_since_the_order() -> None:
+    one = world()
+    one.share("a", "prices", {"x": 1})
+    one.advance(3)
+    one.do("b", "spoil", dataset="prices")
+
+    one.order(ForceSync(sync="prices", by="ann"))
+    while not answers(one):
+        one.advance(0.001)
+
+    assert answers(one)[0].ok
+    assert one.content("b", "prices") == {"x": 1}
+
+
 def test_force_does_not_chase_a_source_that_goes_on() -> None:
     one = world()
     switch(one, Play.PAUSED)

@@ -28,7 +28,7 @@ def world(seed: int, **more: object) -> World:
 
 
 def busy(one: World, rounds: int, dice: random.Random) -> None:
-    """Sources change as they like, now and then a program goes and comes back."""
+    """Sources change as they like, now and then a program goes and comes back, or the replicator dies."""
     for number in range(rounds):
         name, dataset = dice.choice((("a", "prices"), ("a", "prices"), ("b", "limits"), ("c", "models")))
         if one.programs[name].presence == "up":
@@ -36,6 +36,8 @@ def busy(one: World, rounds: int, dice: random.Random) -> None:
         if dice.random() < 0.03:
             other = dice.choice("abc")
             one.presence(other, "down" if one.programs[other].presence == "up" else "up")
+        if dice.random() < 0.02 and one.is_alive:
+            one.death()
         one.advance(dice.uniform(0.01, 0.5))
     for name in "abc":
         one.presence(name, "up")

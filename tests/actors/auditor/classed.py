@@ -25,6 +25,8 @@ DURABLE = frozenset({"ClaimPlaced", "Snapshot"})
 
 def told(hub: SmallHub) -> None:
     """Two workstreams and a coordinator who hear each other, in two lives of one of them; every class is in it."""
+    claimed = Frame(EntryKind.FACT, "ClaimPlaced", b'{"workstream":"ws9","n":1}')
+    hub.say("steward", claimed, Frame(EntryKind.FACT, "Snapshot", b'{"state":{"claims":1}}'), claimed, wall=OLD)
     for turn in range(1, 5):
         for n in range(1, 41):
             wall = OLD + turn * 1_000 + n
