@@ -1,9 +1,10 @@
 """Rules: when an event of a workstream meets a condition, claims are placed and commands are sent."""
 
+import re
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt
 
 from alluse_hub.protocols.approvals import Level
 from alluse_hub.protocols.claims import Clock, Mode, ResourceShown
@@ -66,7 +67,16 @@ class Tell(Message):
 RuleId = Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,63}$")]
 
 
-Duration = Annotated[str, Field(pattern=r"^(\d{1,9}(\.\d{1,3})?[smhd]|[1-9]\d{0,2} sessions?|1000 sessions)?$")]
+DURATION = re.compile(r"(\d{1,9}(\.\d{1,3})?[smhd]|\d{1,4} sessions?)?", re.ASCII)
+
+
+def _duration(text: str) -> str:
+    if DURATION.fullmatch(text) is None:
+        raise ValueError("write a length of time such as '30s', '5m', '2h', '1d' or '5 sessions'")
+    return text
+
+
+Duration = Annotated[str, AfterValidator(_duration)]
 """``30s``, ``5m``, ``2h``, ``1d`` or ``5 sessions``; empty: none."""
 
 

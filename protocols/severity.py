@@ -100,8 +100,6 @@ SEVERITIES: Mapping[str, Severity | Depends] = MappingProxyType(
         "RuleFired": NOTICE,
         "RuleCurbed": WARNING,
         "RuleUndecided": WARNING,
-        "WindowKeysDropped": WARNING,
-        "RuleTimingDropped": NOTICE,
         "RuleActionDone": Depends("ok", OK, ERROR),
         "RuleActionRefused": WARNING,
         "RoundAbandoned": WARNING,

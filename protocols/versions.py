@@ -114,8 +114,10 @@ class DatasetsTold(Message):
 
 class AskDatasets(Message):
     """The replicator is ready for the next such word; until it asks, newer versions replace older ones unsaid.
-    ``heard``: the last one that it has; if that is not the last one said, that is said again."""
+    ``heard``: the last one that it has; if that is not the last one said, that is said again.  ``number`` counts these
+    questions of this incarnation of the replicator, so that one that comes twice is answered once."""
 
+    number: PositiveInt = 1
     heard: NonNegativeInt = 0
 
 

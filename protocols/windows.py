@@ -58,7 +58,7 @@ class WindowKeysDropped(Fact):
 Phase = Annotated[str, Field(pattern="^(idle|pending|firing|keeping)$")]
 
 
-class RuleTimed(Fact):
+class RuleTimed(Message):
     """Where a rule stands in time, for one value of its ``once_per``: its condition is ``pending`` (true, not yet long
     enough), ``firing`` (it has fired and the condition is not over), ``keeping`` (over, and its holds stay until
     ``due``) or ``idle``.  ``since`` and ``due`` count as ``clock`` says, ``rests_until`` as ``rests_clock``; ``event``:
@@ -77,12 +77,21 @@ class RuleTimed(Fact):
     why: str = ""
 
 
-class RuleTimingDropped(Fact):
-    """The rule, or its timing, is no more; or so many values came that the one silent longest is given up."""
+class RuleTimingDropped(Message):
+    """Nothing is awaited any more of these values: the rule, or its times, are no more; or so many values came that
+    ``count`` of those that changed least lately were given up, ``keys`` of which had stood somewhere before."""
 
     rule: str
     keys: tuple[str, ...]
+    count: NonNegativeInt
     why: str
+
+
+class RulesTimed(Fact):
+    """Where rules stand after a round or a deadline, as far as that has changed; first what is dropped."""
+
+    dropped: tuple[RuleTimingDropped, ...] = ()
+    stand: tuple[RuleTimed, ...] = ()
 
 
 class RulesLooked(Fact):

@@ -97,14 +97,22 @@ class Keyring:
 
     def keks(self) -> dict[str, Kek]:
         """All that are at hand, by id.  Raises TrailError for one that others may read, or that is none."""
-        found: dict[str, Kek] = {}
-        for path in (self.folder / "kek", self.folder / "kek.new"):
-            with contextlib.suppress(FileNotFoundError):
-                kek = parse_kek(path)
-                found[kek.id] = kek
+        try:
+            found = self._keks_in_files()
+        except TrailError:  # it may have been destroyed since it was opened; then it is another by now
+            found = self._keks_in_files()
         found |= {
             given.id: given for given in (self.credential(CREDENTIAL_OLD), self.credential()) if given is not None
         }
+        return found
+
+    def _keks_in_files(self) -> dict[str, Kek]:
+        found: dict[str, Kek] = {}
+        # The first once more: the next one may have taken its name between the two looks.
+        for name in ("kek", "kek.new", "kek"):
+            with contextlib.suppress(FileNotFoundError):
+                kek = parse_kek(self.folder / name)
+                found[kek.id] = kek
         return found
 
     def credential(self, name: str = CREDENTIAL) -> Kek | None:
@@ -150,7 +158,7 @@ class Keyring:
     def digest(self, text: bytes) -> bytes:
         """HMAC-SHA256 under the key of the pseudonyms."""
         if not self._hmac_key:
-            self._hmac_key = self._unwrapped(self._record_or_made(PSEUDONYMS))
+            _, self._hmac_key = self._unwrapped(self._record_or_made(PSEUDONYMS))
         return hmac.digest(self._hmac_key, text, "sha256")
 
     def to_seal(self, pseudonym: str) -> DataKey:
@@ -179,7 +187,8 @@ class Keyring:
         record = self.record(pseudonym)
         if record is None:
             return None
-        known = DataKey(pseudonym, record.key, AESGCM(self._unwrapped(record)), record.not_for, mark)
+        record, data_key = self._unwrapped(record)
+        known = DataKey(pseudonym, record.key, AESGCM(data_key), record.not_for, mark)
         _keep(self._keys, pseudonym, known)
         return known
 
@@ -260,10 +269,13 @@ class Keyring:
                 write_record(self.path_of(pseudonym), record)
             return record
 
-    def _unwrapped(self, record: Record) -> bytes:
+    def _unwrapped(self, record: Record) -> tuple[Record, bytes]:
+        """And the record that it is from: a rotation may have ended since that was read."""
         if record.kek not in self._keks:
             self._keks = self.keks()
-        return unwrap(self._keks, record)
+        if record.kek not in self._keks and (again := self.record(record.subject)) is not None:
+            record, self._keks = again, self.keks()
+        return record, unwrap(self._keks, record)
 
 
 def _taken(fd: int) -> bool:

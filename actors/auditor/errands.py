@@ -7,12 +7,12 @@ once.  What it did is a fact in a spool under the name of the keeper, which the 
 | erasure | rotation |
 |---|---|
 | look for what stands in the way; the errand | the next key-encryption key, ``kek.new``; the errand |
-| the key is overwritten and deleted | each key is wrapped anew |
-| a line in ``subjects/erased`` | the old key-encryption key is overwritten and deleted, the next takes its name |
+| a line in ``subjects/erased``, from which a new key learns what it must not seal | each key is wrapped anew |
+| the key is overwritten and deleted | the old key-encryption key is overwritten and deleted, the next takes its name |
 | ``SubjectErased`` | ``KeysRotated`` |
 
 The order of an erasure is what makes it one: there is no moment at which the key is gone and a new one could be made
-that does not know which events it must not seal.
+that does not know which events it must not seal, those that have been heard.
 """
 
 import json
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from alluse_hub.actors.auditor import query
+from alluse_hub.actors.auditor.heard import heard_by_now
 from alluse_hub.actors.auditor.reader import spools_of
 from alluse_hub.protocols import wire
 from alluse_hub.protocols.erasure import KeysBroughtBack, KeysRotated, KeysSaved, SubjectErased
@@ -86,10 +87,8 @@ def erasable(home: Path, subject_id: str) -> Erasable:
     return Erasable(subject, "" if record is None else record.key)
 
 
-def erase(
-    home: Path, subject: str, who: str, reason: str, through: Mapping[str, int], now: float, step: Step = nothing
-) -> SubjectErased:
-    """The caller has looked for what stands in the way.  ``through``: by workstream, the last event heard.
+def erase(home: Path, subject: str, who: str, reason: str, now: float, step: Step = nothing) -> SubjectErased:
+    """The caller has looked for what stands in the way.
 
     Raises CallerError if there is no key, TrailError and OSError; then `resume` goes on with what was begun.
     """
@@ -106,7 +105,7 @@ def erase(
             "keys": [record.key],
             "by": who,
             "reason": reason,
-            "through": dict(through),
+            "through": heard_by_now(home),
             "saved": saved_at(ring),
             "at": now,
         }
@@ -118,23 +117,30 @@ def erase(
 def _erase(home: Path, ring: Keyring, errand: dict[str, Any], step: Step) -> SubjectErased:  # Any: JSON
     subject = errand["subject"]
     with ring.locked():
+        _list(ring, errand)
+        step("listed")
         record = ring.record(subject)
         path = ring.path_of(subject)
         if record is None or record.key in errand["keys"]:  # else it is a new key, of after the erasure
             destroy(path)
+            errand["through"] = heard_by_now(home)  # as long as the lock is held nobody makes a new one
+            _list(ring, errand)
         destroy_remains(path)
         destroy(draft_of(path))
         step("destroyed")
-        known = ring.erased()
-        if not any(set(errand["keys"]) <= set(each.keys) and each.subject == subject for each in known):
-            _put_erased(ring, [*known, Erased(subject, tuple(errand["keys"]), errand["through"], errand["at"])])
-        step("listed")
     told = {name: errand[name] for name in SubjectErased.model_fields}
     fact = SubjectErased.model_validate_json(json.dumps(told))
     _say_once(home, fact, errand["errand"])
     step("recorded")
     _strike(ring)
     return fact
+
+
+def _list(ring: Keyring, errand: Mapping[str, Any]) -> None:  # Any: JSON
+    """Once for each errand."""
+    mine = Erased(errand["subject"], tuple(errand["keys"]), errand["through"], errand["at"])
+    others = [each for each in ring.erased() if (each.subject, each.keys) != (mine.subject, mine.keys)]
+    _put_erased(ring, [*others, mine])
 
 
 def rotate(home: Path, who: str, now: float, step: Step = nothing) -> Rotated:

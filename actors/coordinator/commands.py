@@ -62,7 +62,7 @@ def issue(turn: Turn, match: Match, tell: Tell, key: str, *, waits: bool = False
 def grant_freed(turn: Turn) -> None:
     """Send what waited, now that there is enough of what it takes; what the rung in force no longer permits, or what
     can never be enough, is refused instead."""
-    while issued := next(taking.granted_now(turn), None):
+    while issued := taking.granted_now(turn):
         why = next((why for use in issued.uses if (why := directives.refusal(turn, use)[0])), "")
         if why:
             _refuse(turn, issued, why)

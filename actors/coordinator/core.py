@@ -11,6 +11,7 @@ from alluse_hub.actors.coordinator import (
     conflicts,
     deadlines,
     directives,
+    gating,
     governing,
     lowering,
     negotiating,
@@ -51,7 +52,7 @@ LAPSES = "lapses"
 
 def decide(state: Coordinator, letter: Envelope) -> Decision[Coordinator]:
     turn = Turn(state, letter.at)
-    turn.person = getattr(letter.body, "by", "")
+    gating.order(turn, letter.body)
     is_board_new = False
     match letter.body:
         case Started(incarnation=incarnation):

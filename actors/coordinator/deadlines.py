@@ -12,7 +12,7 @@ from alluse_hub.actors.coordinator.state import Turn
 from alluse_hub.actors.coordinator.timing import Timed, next_due_s
 from alluse_hub.protocols.claims import Clock
 from alluse_hub.protocols.states import replace
-from alluse_hub.protocols.windows import RulesLooked, RuleTimingDropped, WindowClosed, WindowOpened
+from alluse_hub.protocols.windows import RulesLooked, RulesTimed, RuleTimingDropped, WindowClosed, WindowOpened
 
 DUE = "rules"
 """The timer."""
@@ -65,9 +65,14 @@ def _timed(turn: Turn) -> dict[str, Timed]:
 def _standings(turn: Turn) -> None:
     """Of rules that are gone or no longer timed nothing is awaited.  What they hold lives on until it is released."""
     timed = _timed(turn)
-    for rule, standings in turn.ledger.timing.standings.items():
-        if rule not in timed:
-            turn.record(RuleTimingDropped(rule=rule, keys=tuple(standings), why="the rule is gone, or has no times"))
+    why = "the rule is gone, or has no times"
+    dropped = tuple(
+        RuleTimingDropped(rule=rule, keys=tuple(standings), count=len(standings), why=why)
+        for rule, standings in turn.ledger.timing.standings.items()
+        if rule not in timed
+    )
+    if dropped:
+        turn.record(RulesTimed(dropped=dropped))
 
 
 def _looks(turn: Turn) -> None:

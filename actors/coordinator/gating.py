@@ -2,22 +2,59 @@
 concerns.
 
 Whoever asks is told only whether to go on now.  If not, a proposal waits, and ``approving`` comes back to it.  What a
-person has just ordered needs no second person, as far as levels go; safety has its own rule, in ``lowering``.
+person has just ordered needs no second person, as far as levels go, and as far as the order goes: what else comes of
+that moment waits as ever.  Safety has its own rule, in ``lowering``.
 """
 
 from alluse_hub.actors.coordinator.approvals import OPEN_MAX, digest_of, is_asked_for, proposed
 from alluse_hub.actors.coordinator.arbiter import Ruling, explained
 from alluse_hub.actors.coordinator.rules import Match
 from alluse_hub.actors.coordinator.state import Turn
-from alluse_hub.protocols.approvals import Act, ApprovalEnded, ApprovalUsed, Level, Sense
+from alluse_hub.protocols.approvals import Act, ApprovalEnded, ApprovalUsed, DecideApproval, Level, Sense
+from alluse_hub.protocols.arbitration import ClaimResource, DecideConflict, OverrideFloor, ReleaseClaim
+from alluse_hub.protocols.claims import WithdrawClaim
+from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.names import COORDINATOR
-from alluse_hub.protocols.rules import RuleActionRefused, Tell
+from alluse_hub.protocols.rules import Rule, RuleActionRefused, Tell
+from alluse_hub.protocols.ruleset import RunRule
 
 
 def level_of(turn: Turn, workstream: str) -> Level:
     """As people have set it, else as it is configured."""
     set_by_people = turn.ledger.approvals.levels.get(workstream)
     return set_by_people or turn.state.book.spec.levels.get(workstream, Level.AUTONOMOUS)
+
+
+def order(turn: Turn, body: Message) -> None:
+    """Before a letter is handled: whether a person orders something, and about which resources."""
+    match body:
+        case ClaimResource() | OverrideFloor():
+            about = {body.resource}
+        case ReleaseClaim(claim=id_) | WithdrawClaim(id=id_):
+            claim = turn.ledger.claims.get(id_)
+            about = {id_ if claim is None else claim.resource}
+        case RunRule(rule=id_):
+            rule = turn.ledger.ruleset.rules.get(id_)
+            about = _touched(rule) if rule is not None else set()
+        case DecideConflict(conflict=id_):
+            opened = turn.ledger.conflicts.get(id_)
+            about = {opened.resource} if opened is not None else set()
+        case DecideApproval(id=id_):
+            asked = turn.ledger.docket.lowerings.get(id_)
+            about = {asked.resource} if asked is not None else set()
+        case _:
+            return
+    turn.person = body.by
+    turn.ordered = frozenset(about)
+
+
+def _touched(rule: Rule) -> set[str]:
+    return {hold.resource for hold in rule.hold} | {release.resource for release in rule.release}
+
+
+def _is_ordered(turn: Turn, resource: str) -> bool:
+    """Whether a person's order in this turn is about it, or about what it lies below."""
+    return any(resource == about or resource.startswith(f"{about}/") for about in turn.ordered)
 
 
 def may_direct(turn: Turn, ruling: Ruling, *, loosens: bool) -> bool:
@@ -107,7 +144,7 @@ def _may(turn: Turn, act: Act, by: str) -> bool:
         return True
     if is_open:
         return False
-    if turn.person:
+    if _is_ordered(turn, act.about):
         return True
     _ask(turn, act, level, by)
     return False

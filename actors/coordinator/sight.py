@@ -11,7 +11,7 @@ from alluse_hub.actors.coordinator.conditions.values import Doubt, Unknown
 from alluse_hub.actors.coordinator.leases import Now
 from alluse_hub.actors.coordinator.rules import Book, Compiled, Match
 from alluse_hub.actors.coordinator.templates import FieldError, filled_text
-from alluse_hub.actors.coordinator.timing import KEYS_MAX, Moment, Timed, Timing, folded, is_due, is_nothing, judged
+from alluse_hub.actors.coordinator.timing import Moment, Standings, Timed, Timing, is_due, judged
 from alluse_hub.actors.coordinator.watching import Reader
 from alluse_hub.actors.coordinator.windows import Filling, Table
 from alluse_hub.protocols.claims import Clock
@@ -22,7 +22,6 @@ from alluse_hub.protocols.windows import (
     Heard,
     RulesLooked,
     RuleTimed,
-    RuleTimingDropped,
     WindowFed,
     WindowKeysDropped,
     WindowsFed,
@@ -41,14 +40,13 @@ class Sight:
     def __init__(self, book: Book, timing: Timing, now: Now) -> None:
         self._book = book
         self._before = timing
-        self._timing = timing  # with what has been judged so far
+        self._standings = Standings(timing.standings)
         self._now = now
         self._tables: dict[str, Table | Filling] = dict(timing.tables)
         self._reader = Reader(book.watch, self._tables, now)
         self._fed: dict[str, list[Heard]] = {}
         self._heard = timing.heard
         self._late = 0
-        self._facts: list[Fact] = []
         self._told: set[str] = set()  # rules that were said to be undecided because of a stream
         self.ended: list[tuple[Rule, str]] = []
 
@@ -86,7 +84,7 @@ class Sight:
         """Where the rule stands, for the key of that event."""
         if compiled.timed is None:
             return None
-        return self._timing.standings.get(compiled.rule.id, {}).get(_key(compiled.timed, event))
+        return self._standings.of(compiled.rule.id).get(_key(compiled.timed, event))
 
     def _match(self, compiled: Compiled, event: Event) -> Match | None:
         value = holds(compiled.condition, event.payload, self._reader)
@@ -114,36 +112,22 @@ class Sight:
     def _timed(self, compiled: Compiled, timed: Timed, event: Event, value: bool | None) -> Match | None:
         rule = compiled.rule
         key = _key(timed, event)
-        standing = self._timing.standings.get(rule.id, {}).get(key)
+        standing = self._standings.of(rule.id).get(key)
         after, fires = judged(timed, standing, Moment(rule.id, key, event, value, self._now))
         why = self._why(compiled, event) if fires or after.phase == "pending" else after.why
         if fires and timed.true_for is not None:
             why = f"{why}, without a break for {timed.true_for}"
-        self._stand(after.model_copy(update={"why": why}), standing)
+        self._standings.put(after.model_copy(update={"why": why}), standing)
         if value is None:
             return self._undecided(compiled, event)
         return Match(rule, event, fires=True, why=why) if fires else None
-
-    def _stand(self, after: RuleTimed, before: RuleTimed | None) -> None:
-        if after == before or (before is None and is_nothing(after)):
-            return
-        keys = self._timing.standings.get(after.rule, {})
-        if before is None and len(keys) >= KEYS_MAX:
-            free = next((key for key, at in keys.items() if at.phase == "idle"), next(iter(keys)))
-            why = f"it stands somewhere for {KEYS_MAX} values already"
-            self._fact(RuleTimingDropped(rule=after.rule, keys=(free,), why=why))
-        self._fact(after)
-
-    def _fact(self, fact: Fact) -> None:
-        self._timing = folded(self._timing, fact)
-        self._facts.append(fact)
 
     # --- deadlines ----------------------------------------------------------------------------------------------
 
     def due(self) -> list[Match]:
         """What deadlines that have passed lead to; rules with ``every`` are looked at again."""
         found = [match for compiled in self._timed_rules() for match in self._deadlines(compiled)]
-        looks = {rule: at for rule, at in self._timing.looks.items() if at <= self._now.hub_s}
+        looks = {rule: at for rule, at in self._before.looks.items() if at <= self._now.hub_s}
         for compiled in self._timed_rules():
             if compiled.rule.id in looks:
                 found += self._look(compiled)
@@ -165,19 +149,19 @@ class Sight:
                     yield compiled
 
     def _deadlines(self, compiled: Compiled) -> Iterator[Match]:
-        for key, standing in tuple(self._timing.standings.get(compiled.rule.id, {}).items()):
+        for key, standing in tuple(self._standings.of(compiled.rule.id).items()):
             if not is_due(standing, self._now):
                 continue
             if standing.phase == "keeping":
                 self.ended.append((compiled.rule, key))
-                self._stand(standing.model_copy(update={"phase": "idle", "due": None, "since": 0.0}), standing)
+                self._standings.put(standing.model_copy(update={"phase": "idle", "due": None, "since": 0.0}), standing)
             elif standing.event is not None:
                 match = self._match(compiled, standing.event)
                 if match is not None:
                     yield match
 
     def _look(self, compiled: Compiled) -> Iterator[Match]:
-        for standing in tuple(self._timing.standings.get(compiled.rule.id, {}).values()):
+        for standing in tuple(self._standings.of(compiled.rule.id).values()):
             if standing.event is not None and (match := self._match(compiled, standing.event)) is not None:
                 yield match
 
@@ -192,7 +176,8 @@ class Sight:
             table, before = self._tables[id_], self._before.tables[id_]
             if table.dropped > before.dropped:
                 fed.append(WindowKeysDropped(window=id_, dropped=table.dropped - before.dropped))
-        return [*fed, *self._facts]
+        timed = self._standings.fact()
+        return fed if timed is None else [*fed, timed]
 
 
 def _key(timed: Timed, event: Event) -> str:

@@ -73,6 +73,7 @@ class Turn:
         self.led: dict[str, tuple[str, ...]] = {}  # by resource: the rules that have claimed or released it now
         self._is_committed = False
         self.person = ""  # who ordered it, if a person did
+        self.ordered: frozenset[str] = frozenset()  # the resources that the order is about
 
     @property
     def ledger(self) -> Ledger:

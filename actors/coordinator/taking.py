@@ -6,12 +6,11 @@ commands alone, since people or others hold it for longer, is not waited for: th
 always ends.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from alluse_hub.actors.coordinator.arbiter import decide, explained
+from alluse_hub.actors.coordinator.arbiter import decide
 from alluse_hub.actors.coordinator.fates import LISTED_MAX
-from alluse_hub.actors.coordinator.leases import lapsed
+from alluse_hub.actors.coordinator.leases import is_live, lapsed
 from alluse_hub.actors.coordinator.pools import PoolRuling
 from alluse_hub.actors.coordinator.rules import URGENCY
 from alluse_hub.actors.coordinator.state import Turn
@@ -73,30 +72,52 @@ def _claim(issued: CommandIssued, rule: Rule | None, amount: int, resource: str,
 
 def shortage(turn: Turn, tell: Tell) -> Shortage | None:
     """What of the pools it takes from is short; None if there is enough of all."""
+    if not tell.takes:
+        return None
     known = pools(turn)
     found: Shortage | None = None
     for resource, amount in map(taken, tell.takes):
         pool = known[resource]
-        now = ruling(turn, pool)
-        never = never_free(turn, now, amount)
-        if never:
-            return Shortage(pool, amount, never)
-        if found is None and (amount > now.free or now.queue):
+        if why := never_free(turn, pool, amount):
+            return Shortage(pool, amount, why)
+        if found is None and (amount > free_of(turn, pool) or _is_waited_for(turn, pool)):
             found = Shortage(pool, amount, "")
     return found
+
+
+def free_of(turn: Turn, pool: Pool) -> int:
+    """What nobody has; in one look at each command and claim, since each command of a round asks for it."""
+    commands = (issued for issued in turn.ledger.commands.values() if issued.takes and not issued.waits)
+    of_commands = (amount for issued in commands for name, amount in map(taken, issued.takes) if name == pool.resource)
+    return pool.capacity - sum(of_commands) - sum(claim.amount for claim in _held(turn, pool))
+
+
+def _held(turn: Turn, pool: Pool) -> list[Claim]:
+    """What claims that are no command's have of it."""
+    claims, granted = turn.ledger.claims, turn.ledger.docket.granted
+    held = (claims[id_] for id_ in granted if claims[id_].resource == pool.resource)
+    return [claim for claim in held if is_live(claim.lease, turn.now)]
+
+
+def _is_waited_for(turn: Turn, pool: Pool) -> bool:
+    ledger, now = turn.ledger, turn.now
+    claims = (claim for claim in ledger.claims.values() if claim.resource == pool.resource)
+    if any(claim.id not in ledger.docket.granted and is_live(claim.lease, now) for claim in claims):
+        return True
+    waiting = (issued for issued in ledger.commands.values() if issued.waits)
+    return any(name == pool.resource for issued in waiting for name, _ in map(taken, issued.takes))
 
 
 def never(turn: Turn, issued: CommandIssued) -> str:
     """Why a waiting command cannot be granted by the answers to others alone; empty if it can."""
     known = pools(turn)
     takes = ((known[resource], amount) for resource, amount in map(taken, issued.takes) if resource in known)
-    return next((why for pool, amount in takes if (why := never_free(turn, ruling(turn, pool), amount))), "")
+    return next((why for pool, amount in takes if (why := never_free(turn, pool, amount))), "")
 
 
-def never_free(turn: Turn, now: PoolRuling, amount: int) -> str:
+def never_free(turn: Turn, pool: Pool, amount: int) -> str:
     """Why so much cannot come free by the answers to commands alone; empty if it can."""
-    pool = now.pool
-    held = [claim for claim in now.granted if claim.id in turn.ledger.claims]
+    held = _held(turn, pool)
     left = pool.capacity - sum(claim.amount for claim in held)
     if amount <= left:
         return ""
@@ -104,20 +125,19 @@ def never_free(turn: Turn, now: PoolRuling, amount: int) -> str:
     return f"{pool.resource} has {left} of {pool.capacity} for commands{holders}, and it takes {amount}"
 
 
-def granted_now(turn: Turn) -> Iterator[CommandIssued]:
-    """Of the waiting commands those for which there is enough now of all that they take."""
-    known = pools(turn)
+def granted_now(turn: Turn) -> CommandIssued | None:
+    """The first of the waiting commands for which there is enough now of all that it takes."""
     waiting = [issued for issued in turn.ledger.commands.values() if issued.waits]
+    if not waiting:
+        return None
+    known = pools(turn)
+    free = {name: free_of(turn, pool) for name, pool in known.items()}
+    fresh = {name: set(ruling(turn, known[name]).fresh) for name, left in free.items() if left > 0}
     for issued in waiting:
-        if all(resource in known for resource, _ in map(taken, issued.takes)):
-            rulings = [ruling(turn, known[resource]) for resource, _ in map(taken, issued.takes)]
-            if not all(issued.key in found.fresh for found in rulings):
-                continue
-        yield issued
-
-
-def sentence(turn: Turn, pool: Pool) -> str:
-    return explained(ruling(turn, pool))
+        names = [name for name, _ in map(taken, issued.takes) if name in known]
+        if all(issued.key in fresh.get(name, ()) for name in names):
+            return issued
+    return None
 
 
 def grant_standing(turn: Turn) -> None:
@@ -127,7 +147,8 @@ def grant_standing(turn: Turn) -> None:
     for claim in lapsed(tuple(turn.ledger.claims.values()), turn.now):
         if claim.resource in names:
             turn.record(ClaimEnded(id=claim.id, how="lapsed", by=claim.holder, why="its time is over"))
-    for pool in turn.state.book.spec.pools:
+    claimed = {claim.resource for claim in turn.ledger.claims.values()}
+    for pool in (pool for pool in turn.state.book.spec.pools if pool.resource in claimed):
         for id_ in ruling(turn, pool).fresh:
             if id_ in turn.ledger.claims:
                 turn.record(ClaimGranted(id=id_, token=turn.ledger.docket.tokens + 1))

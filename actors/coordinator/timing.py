@@ -13,6 +13,7 @@ Pure.  Where rules stand, what windows hold and when rules are looked at again i
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from alluse_hub.actors.coordinator.conditions.lex import span_of
 from alluse_hub.actors.coordinator.conditions.tree import Clock as Unit
@@ -26,6 +27,7 @@ from alluse_hub.protocols.rules import Rule
 from alluse_hub.protocols.states import replace
 from alluse_hub.protocols.windows import (
     RulesLooked,
+    RulesTimed,
     RuleTimed,
     RuleTimingDropped,
     WindowClosed,
@@ -37,8 +39,11 @@ from alluse_hub.protocols.windows import (
 KEYS_MAX = 1_000
 """Values of ``once_per`` that one rule tells apart; beyond, those that changed least lately are given up."""
 
+LOOKED_AT = 20
+"""Of those, when one is to be given up."""
+
 FACTS: frozenset[type[Fact]] = frozenset(
-    {WindowOpened, WindowClosed, WindowsFed, WindowKeysDropped, RuleTimed, RuleTimingDropped, RulesLooked}
+    {WindowOpened, WindowClosed, WindowsFed, WindowKeysDropped, RulesTimed, RulesLooked}
 )
 
 
@@ -65,12 +70,8 @@ def folded(timing: Timing, fact: Fact) -> Timing:
             return _fed(timing, fact)
         case WindowKeysDropped():
             return timing
-        case RuleTimed():
+        case RulesTimed():
             return replace(timing, standings=_stood(timing.standings, fact))
-        case RuleTimingDropped(rule=rule, keys=keys):
-            left = {key: at for key, at in timing.standings.get(rule, {}).items() if key not in set(keys)}
-            others = {name: of for name, of in timing.standings.items() if name != rule}
-            return replace(timing, standings={**others, rule: left} if left else others)
         case RulesLooked(due=due, count=count):
             return replace(timing, looks=due, looks_count=count)
         case other:
@@ -88,12 +89,69 @@ def _fed(timing: Timing, fact: WindowsFed) -> Timing:
     return replace(timing, tables=tables, heard=heard, late=timing.late + fact.late)
 
 
-def _stood(standings: Mapping[str, dict[str, RuleTimed]], fact: RuleTimed) -> dict[str, dict[str, RuleTimed]]:
-    of_rule = {key: at for key, at in standings.get(fact.rule, {}).items() if key != fact.key}
-    if not is_nothing(fact):
-        of_rule[fact.key] = fact  # behind the others: the first has changed least lately
-    others = {rule: of for rule, of in standings.items() if rule != fact.rule}
-    return {**others, fact.rule: of_rule} if of_rule else others
+def _stood(standings: Mapping[str, dict[str, RuleTimed]], fact: RulesTimed) -> dict[str, dict[str, RuleTimed]]:
+    """Of a rule's keys the first has changed least lately."""
+    rules = {one.rule for one in fact.dropped} | {one.rule for one in fact.stand}
+    changed = {rule: dict(standings.get(rule, {})) for rule in rules}
+    for gone in fact.dropped:
+        for key in gone.keys:
+            changed[gone.rule].pop(key, None)
+    for one in fact.stand:
+        put(changed[one.rule], one)
+    return {rule: of for rule, of in {**standings, **changed}.items() if of}
+
+
+def put(of_rule: dict[str, RuleTimed], standing: RuleTimed) -> None:
+    of_rule.pop(standing.key, None)
+    if not is_nothing(standing):
+        of_rule[standing.key] = standing
+
+
+class Standings:
+    """Where rules stand, in the making: it is thrown away with the turn, and ``fact`` is what remains."""
+
+    def __init__(self, standings: Mapping[str, dict[str, RuleTimed]]) -> None:
+        self._before = standings
+        self._own: dict[str, dict[str, RuleTimed]] = {}
+        self._changed: dict[tuple[str, str], RuleTimed] = {}
+        self._dropped: dict[str, list[str]] = {}
+
+    def of(self, rule: str) -> Mapping[str, RuleTimed]:
+        return self._own.get(rule) or self._before.get(rule, {})
+
+    def put(self, after: RuleTimed, before: RuleTimed | None) -> None:
+        if after == before or (before is None and is_nothing(after)):
+            return
+        rule = after.rule
+        own = self._own.setdefault(rule, dict(self._before.get(rule, {})))
+        if before is None and len(own) >= KEYS_MAX:
+            self._give_up(rule, own)
+        put(own, after)
+        self._changed.pop((rule, after.key), None)
+        self._changed[rule, after.key] = after
+
+    def _give_up(self, rule: str, own: dict[str, RuleTimed]) -> None:
+        """One that nothing is awaited of, if there is one among those that have changed least lately."""
+        oldest = islice(own.items(), LOOKED_AT)
+        key = next((key for key, at in oldest if at.phase in {"idle", "firing"}), next(iter(own)))
+        del own[key]
+        self._changed.pop((rule, key), None)
+        self._dropped.setdefault(rule, []).append(key)
+
+    def fact(self) -> RulesTimed | None:
+        if not self._changed and not self._dropped:
+            return None
+        why = f"it stands somewhere for {KEYS_MAX} values already"
+        dropped = tuple(
+            RuleTimingDropped(
+                rule=rule,
+                keys=tuple(key for key in keys if key in self._before.get(rule, {})),
+                count=len(keys),
+                why=why,
+            )
+            for rule, keys in self._dropped.items()
+        )
+        return RulesTimed(dropped=dropped, stand=tuple(self._changed.values()))
 
 
 # --- one rule ---------------------------------------------------------------------------------------------------------

@@ -40,22 +40,24 @@ def happened(turn: Turn, event: str) -> None:
         turn.set(announced=replace(announced, events=announced.events | {event}))
 
 
-def asked(turn: Turn, heard: int) -> None:
+def asked(turn: Turn, number: int, heard: int) -> None:
     announced = turn.state.announced
+    if number <= announced.asks:
+        return
     if heard != announced.serial and announced.last is not None:
         announced = replace(
             announced,
             unsaid=announced.unsaid | set(announced.last.versions),
             events=announced.events | set(announced.last.events),
         )
-    turn.set(announced=replace(announced, last=None, asked=True))
+    turn.set(announced=replace(announced, last=None, asked=True, asks=number))
     tell(turn)
 
 
 def asked_afresh(turn: Turn) -> None:
     """A new incarnation of the replicator knows nothing."""
     announced = turn.state.announced
-    turn.set(announced=replace(announced, unsaid=frozenset(announced.versions), last=None, asked=True))
+    turn.set(announced=replace(announced, unsaid=frozenset(announced.versions), last=None, asked=True, asks=0))
     tell(turn)
 
 

@@ -182,8 +182,8 @@ def questioned(turn: Turn, question: AskUnsettled | AskDatasets) -> None:
     match question:
         case AskUnsettled(taken=taken):
             commands.ask_unsettled(turn, taken)
-        case AskDatasets(heard=heard):
-            announcing.asked(turn, heard)
+        case AskDatasets(number=number, heard=heard):
+            announcing.asked(turn, number, heard)
 
 
 def started(turn: Turn) -> None:

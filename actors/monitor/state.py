@@ -106,6 +106,7 @@ class Announced:
     unsaid: frozenset[str] = frozenset()
     events: frozenset[str] = frozenset()
     asked: bool = True
+    asks: int = 0  # number of its last question
     serial: int = 0
     last: DatasetsTold | None = None
 

@@ -62,7 +62,9 @@ def when_due(turn: Turn) -> None:
 
 
 def ask_for_word(turn: Turn, workstream: str) -> None:
-    turn.send(workstream, AskDatasets(heard=turn.state.words.get(workstream, 0)))
+    number = turn.state.asks.get(workstream, 0) + 1
+    turn.set(asks={**turn.state.asks, workstream: number})
+    turn.send(workstream, AskDatasets(number=number, heard=turn.state.words.get(workstream, 0)))
 
 
 def begin(turn: Turn, sync: str, cause: str) -> None:

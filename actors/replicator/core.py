@@ -43,6 +43,7 @@ def decide(state: Replicator, letter: Envelope) -> Decision[Replicator]:
         case Present(workstream=workstream, presence=presence):
             _present(turn, workstream, presence)
         case PeerUp(name=name):
+            turn.set(words={ws: serial for ws, serial in turn.state.words.items() if ws != name})
             is_board_new = name == BOARD
             exchanges.say_again_to(turn, name)
             comparing.again_with(turn, name)
@@ -75,7 +76,9 @@ def _tick(turn: Turn) -> None:
 
 
 def _told(turn: Turn, word: DatasetsTold) -> None:
-    """Carry what is new, and ask for the next word when it is time."""
+    """Carry what is new, and ask for the next word when it is time.  A word that came before is no news."""
+    if word.serial <= turn.state.words.get(word.workstream, 0):
+        return
     turn.set(words={**turn.state.words, word.workstream: word.serial})
     for dataset, version in word.versions.items():
         if deliveries.learn(turn, word.workstream, dataset, version):

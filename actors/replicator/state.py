@@ -86,6 +86,7 @@ class Replicator:
     presence: dict[str, str] = field(default_factory=dict)
     rungs: dict[str, str] = field(default_factory=dict)  # by resource that a sync needs: the rung in force
     freed_at: dict[str, float] = field(default_factory=dict)  # by edge: when a hold that had covered it was over
+    asks: dict[str, int] = field(default_factory=dict)  # by source: how often it was asked for its next word
     words: dict[str, int] = field(default_factory=dict)  # by source: serial of its last word that came
     heard_of: dict[str, float] = field(default_factory=dict)  # by workstream: last word of its presence, or probe
     known: dict[str, Known] = field(default_factory=dict)

@@ -4,6 +4,8 @@ Each takes several at once, because a command costs more than what it carries: `
 ``{datasets: [name]}``, answered by name.
 """
 
+from collections.abc import Callable
+
 from .datasets import ANSWER_BYTES_MAX, ANSWERED_MAX, vector_in
 from .lines import JsonObject
 from .readers import Reading, RefusedError
@@ -15,12 +17,12 @@ class Carrier:
 
     def __init__(self, workstream: Workstream) -> None:
         self.workstream = workstream
-        self.questions = {
+        self.questions: dict[str, Callable[[Reading], JsonObject]] = {
             "offer_datasets": self._offered,
             "get_datasets": self._shown,
             "digest_datasets": self._told,
         }
-        self.orders = {"apply_datasets": self._stored}
+        self.orders: dict[str, Callable[[Reading], JsonObject]] = {"apply_datasets": self._stored}
 
     def own(self) -> JsonObject:
         """Versions of what the workstream publishes itself; after this, nothing is unsaid."""

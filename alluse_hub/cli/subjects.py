@@ -18,8 +18,8 @@ from alluse_hub.cli.opening import who
 from alluse_hub.cli.render import clean, moment, number, say
 
 if TYPE_CHECKING:
-    from alluse_hub.actors.auditor.bearers import Found
     from alluse_hub.actors.auditor.errands import Erasable
+    from alluse_hub.actors.auditor.subjects import Obstacles
 
 Subparsers = Any  # Any: argparse's own form has no public name
 
@@ -67,11 +67,11 @@ def erase(arguments: argparse.Namespace) -> int:
         found = _look_through(arguments, folder, meant.subject, now)
         if arguments.dry_run:
             _show(arguments, meant, found)
-        if found.obstacles.any:
+        if found.any:
             raise Failure(CONFLICT, *_refusal(meant.subject, found))
         if arguments.dry_run:
             return DONE
-        fact = errands.erase(folder, meant.subject, arguments.who, arguments.reason, found.through, now)
+        fact = errands.erase(folder, meant.subject, arguments.who, arguments.reason, now)
     if arguments.json:
         put_json("erase", _document(meant, found) | {"erased": True, **fact.model_dump(mode="json")})
     else:
@@ -83,7 +83,7 @@ def erase(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _look_through(arguments: argparse.Namespace, folder: Path, subject: str, now: float) -> "Found":
+def _look_through(arguments: argparse.Namespace, folder: Path, subject: str, now: float) -> "Obstacles":
     from alluse_hub.actors.auditor.bearers import look_through
     from alluse_hub.configuration import load
     from alluse_hub.protocols.config import ConfigError
@@ -95,12 +95,12 @@ def _look_through(arguments: argparse.Namespace, folder: Path, subject: str, now
     return look_through(folder, subject, config.trail.personal, config.trail.duties, now)
 
 
-def _refusal(subject: str, found: "Found") -> tuple[str, str]:
-    holds, until = found.obstacles.holds, found.obstacles.until
+def _refusal(subject: str, found: "Obstacles") -> tuple[str, str]:
+    holds, until = found.holds, found.until
     if holds:
         named = "; ".join(f"{hold.id} of {clean(hold.placed.owner)}: {clean(hold.placed.reason)}" for hold in holds)
         return f"subject {subject} is under legal hold: {named}", "it can be erased when that is lifted"
-    duties = ", ".join(f"{number(count)} fields of the class {name}" for name, count in found.obstacles.duties.items())
+    duties = ", ".join(f"{number(count)} fields of the class {name}" for name, count in found.duties.items())
     if until == float("inf"):
         return f"subject {subject} is under a duty of retention for ever: {duties}", "declare such fields otherwise"
     day = time.strftime("%Y-%m-%d", time.gmtime(until + 86_399))
@@ -108,8 +108,8 @@ def _refusal(subject: str, found: "Found") -> tuple[str, str]:
     return f"subject {subject} is under a duty of retention: {duties}", hint
 
 
-def _document(meant: "Erasable", found: "Found") -> dict[str, Any]:  # Any: JSON
-    here = found.obstacles
+def _document(meant: "Erasable", found: "Obstacles") -> dict[str, Any]:  # Any: JSON
+    here = found
     return {
         "subject": meant.subject,
         "key": meant.key,
@@ -122,15 +122,15 @@ def _document(meant: "Erasable", found: "Found") -> dict[str, Any]:  # Any: JSON
     }
 
 
-def _show(arguments: argparse.Namespace, meant: "Erasable", found: "Found") -> None:
+def _show(arguments: argparse.Namespace, meant: "Erasable", found: "Obstacles") -> None:
     if arguments.json:
         put_json("erase", _document(meant, found) | {"erased": False})
     else:
         say([*_lines(arguments, meant, found), "dry run: nothing was changed"])
 
 
-def _lines(_arguments: argparse.Namespace, meant: "Erasable", found: "Found") -> list[str]:
-    here = found.obstacles
+def _lines(_arguments: argparse.Namespace, meant: "Erasable", found: "Obstacles") -> list[str]:
+    here = found
     return [f"subject {meant.subject}, key {meant.key}: {number(here.fields)} fields in {number(here.entries)} entries"]
 
 

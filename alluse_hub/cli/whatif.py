@@ -7,7 +7,7 @@ from typing import Any
 from alluse_hub.cli.again import Progress, bounds_of, history_of
 from alluse_hub.cli.commands import style_of
 from alluse_hub.cli.documents import put_json
-from alluse_hub.cli.failure import DONE, FAILED, Failure
+from alluse_hub.cli.failure import DONE, FAILED, USAGE, Failure
 from alluse_hub.cli.render import Style, clean, moment, number, say, table, wrap
 
 IDS_SHOWN = 5
@@ -17,7 +17,6 @@ Doc = dict[str, Any]  # Any: JSON
 
 
 def whatif(arguments: argparse.Namespace) -> int:
-    from alluse_hub.cli.config import refused
     from alluse_hub.protocols.config import ConfigError
     from alluse_hub.protocols.errors import CallerError
     from alluse_hub.trying import candidates_in, tried
@@ -27,7 +26,9 @@ def whatif(arguments: argparse.Namespace) -> int:
         try:
             doc = tried(history, candidates_in(Path(arguments.file), is_whole=arguments.whole), bounds, Progress())
         except ConfigError as error:
-            raise refused(error) from error
+            raise Failure(
+                USAGE, str(error), "nothing was tried; resources and workstreams are those of then"
+            ) from error
         except CallerError as error:
             raise Failure(FAILED, str(error)) from error
     if arguments.json:

@@ -63,8 +63,8 @@ class Hall(Carrier):
 
     @staticmethod
     def _holder(name: str, shared: tuple[str, ...]) -> Workstream:
-        holder = type("Holding", (Holder,), {"ws": name, "datasets": shared})
-        return holder()
+        holder: Workstream = type("Holding", (Holder,), {"ws": name, "datasets": shared})()
+        return holder
 
     def post(self, to: str, parcel: Parcel) -> None:
         super().post(to, parcel)

@@ -31,31 +31,31 @@ def checksum(*texts: str, body: bytes) -> int:
 
 def report_into(folder: Path) -> None:
     """From here on, in this process and in all that it forks; ``power`` beside the folder is what was told stored."""
-    true_write = Spool.write
-    descriptors: dict[tuple[int, str], int] = {}
+    true_write, true_committed = Spool.write, Life.committed
+    descriptors: dict[tuple[int, Path], int] = {}
+
+    def report(path: Path, said: str) -> None:
+        """Forks close what they do not know, so each process has descriptors of its own."""
+        key = (os.getpid(), path)
+        if key not in descriptors:
+            descriptors[key] = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        os.write(descriptors[key], said.encode())
 
     def write(self: Spool, frames: Sequence[Frame], at: float, wall: float, *, urgent: bool = False) -> int:
         first = self.n + 1
         last = true_write(self, frames, at, wall, urgent=urgent)
-        key = (os.getpid(), self.actor)
-        if key not in descriptors:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-            descriptors[key] = os.open(folder / self.actor, flags, 0o600)
         said = "".join(
             f"{self.incarnation} {n} {checksum(f.kind, f.message, *f[3:7], body=f.body)}\n"
             for n, f in enumerate(frames, start=first)
         )
-        os.write(descriptors[key], said.encode())
+        report(folder / self.actor, said)
         return last
 
-    Spool.write = write  # type: ignore[method-assign]  # the hook is what this module is
-    true_committed = Life.committed
-    power = os.open(folder.with_name("power"), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-
     def committed(self: Life[Any], n: int) -> None:
-        os.write(power, f"{self.boot.name} {self.spool.incarnation} {n}\n".encode())
+        report(folder.with_name("power"), f"{self.boot.name} {self.spool.incarnation} {n}\n")
         true_committed(self, n)
 
+    Spool.write = write  # type: ignore[method-assign]  # the hook is what this module is
     Life.committed = committed  # type: ignore[method-assign]  # as above
 
 

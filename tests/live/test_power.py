@@ -63,13 +63,13 @@ def test_power_cuts_under_a_whole_hub_lose_nothing_that_was_told_stored(tmp_path
     with powered_disk(tmp_path / "d") as disk:
         home = disk.mounted / "hub"
         home.mkdir(mode=0o700)
-        config = stormproof(home, replay("2004-08-02", "2009-03-31", speed=8.0))
+        config = stormproof(home, replay("2007-10-15", "2009-03-31", speed=8.0))
         (home / "hub.toml").write_text(config, encoding="utf-8")
         os.sync()
         sessions = 0
         for _ in range(CUTS):
             with reporting(home, reports) as hub:
-                hub.reach(sessions + 2)
+                hub.reach(sessions + 4)
                 sessions = hub.sessions
                 time.sleep(dice.uniform(0.0, 1.0))  # the moment of the cut is what is drawn here
                 cut(disk, hub)
@@ -81,5 +81,6 @@ def test_power_cuts_under_a_whole_hub_lose_nothing_that_was_told_stored(tmp_path
         assert lost(home, reports) == []
         whole = query.wholeness(home)
         assert (whole.gaps, whole.doubles) == ((), ())
+        assert told_stored(reports)
         print(f"{CUTS} cuts, {whole.entries} entries, {len(told_stored(reports))} times told stored, 0 lost;"
               f" letters that the power took: {len(whole.unrecorded)}")  # fmt: skip

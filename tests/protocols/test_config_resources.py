@@ -50,9 +50,9 @@ def test_what_is_shown_of_a_configuration_gives_the_same_again() -> None:
 def test_the_reference_has_a_pool_that_a_rule_takes_from() -> None:
     config = parse("", "hub.toml", base=reference(), check_rules=check_rules)
 
-    assert [(pool.resource, pool.capacity) for pool in config.pools] == [("ws4/broker", 3)]
+    assert [(pool.resource, pool.capacity) for pool in config.pools] == [("ws5/analysis", 2)]
     takes = {rule.id: tell.takes for rule in config.rules for tell in rule.tell if tell.takes}
-    assert takes == {"market-data-sync": ("ws4/broker:2",)}
+    assert takes == dict.fromkeys(("market-data-sync", "risk-threshold-alert"), ("ws5/analysis",))
 
 
 ERRORS = {

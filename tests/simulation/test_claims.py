@@ -50,7 +50,7 @@ def bodies(hub: TestHub, message: str) -> list[Any]:
     ("klass", "outcome", "words"),
     [
         ("C1", "longer wins", "The longer wins: ws4/trading stays paused"),
-        ("C2", "command waits", "Each is sent when there is enough, in the order of the claims. ws4/broker has 2 of 3"),
+        ("C2", "command waits", "Each is sent when there is enough, in the order of the claims. ws5/analysis has 2 of 2"),
         ("C3", "command refused", "Refused: ws4/trading is paused, which permits only cancel."),
     ],
 )
@@ -66,7 +66,7 @@ def test_the_shipped_rules_meet_in_three_ways_each_with_its_sentences(
     assert all(body["sentence"].endswith(".") for body in opened.values())
 
 
-def test_what_waits_for_the_broker_is_done_in_its_round(autumn: TestHub) -> None:
+def test_what_waits_for_its_turn_is_done_in_its_round(autumn: TestHub) -> None:
     waited = [body["key"] for body in bodies(autumn, "CommandIssued") if body["waits"]]
     done = [body["key"] for body in bodies(autumn, "RuleActionDone") if body["ok"]]
 

@@ -107,9 +107,9 @@ def take_in_torn_spools(folder: Path, count: int, seed: int) -> Counter[str]:
     return tails
 
 
-def test_200_torn_spools_are_taken_in_to_the_last_whole_entry(tmp_path: Path) -> None:
+def test_100_torn_spools_are_taken_in_to_the_last_whole_entry(tmp_path: Path) -> None:
     with in_memory(tmp_path) as folder:
-        take_in_torn_spools(folder, 200, seed=1)
+        take_in_torn_spools(folder, 100, seed=1)
 
 
 @pytest.mark.deep
@@ -189,11 +189,11 @@ def recover_from_torn_logs(folder: Path, count: int, seed: int) -> Counter[str]:
     return outcomes
 
 
-def test_60_torn_logs_give_the_transactions_that_were_whole(tmp_path: Path) -> None:
+def test_30_torn_logs_give_the_transactions_that_were_whole(tmp_path: Path) -> None:
     with in_memory(tmp_path) as folder:
-        outcomes = recover_from_torn_logs(folder, 60, seed=1)
+        outcomes = recover_from_torn_logs(folder, 30, seed=1)
 
-    assert outcomes["recovered"] == 60
+    assert outcomes["recovered"] == 30
 
 
 @pytest.mark.deep

@@ -56,7 +56,7 @@ class Sealing:
         return ring_of(self.home).pseudonym(ADA)
 
     def erase(self, step: Callable[[str], None] = errands.nothing) -> SubjectErased:
-        return errands.erase(self.home, self.ada, "Eve", "asked by letter", {"ws4": self.n}, 5.0, step)
+        return errands.erase(self.home, self.ada, "Eve", "asked by letter", 5.0, step)
 
 
 def killed_after(step: str, what: Callable[[Callable[[str], None]], object]) -> None:

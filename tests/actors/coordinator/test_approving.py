@@ -20,8 +20,8 @@ from alluse_hub.protocols.approvals import (
     Sense,
     SetLevel,
 )
-from alluse_hub.protocols.arbitration import ReleaseClaim
-from alluse_hub.protocols.claims import Directive
+from alluse_hub.protocols.arbitration import ClaimResource, ReleaseClaim
+from alluse_hub.protocols.claims import Clock, Directive
 from alluse_hub.protocols.effects import Commit, Record, Send
 from alluse_hub.protocols.lifecycle import Woken
 from alluse_hub.protocols.rules import CommandIssued, CoordinatorSpec, Hold, RoundAbandoned, Rule, RuleActionRefused
@@ -30,6 +30,7 @@ from alluse_hub.protocols.workstream import Command
 from tests.actors.coordinator.worlds import (
     LEARNING_MODEL_UPDATE,
     SPEC,
+    TRADING,
     VOLATILITY_PAUSE,
     Desk,
     breach,
@@ -109,15 +110,16 @@ def test_rejected_it_is_not_asked_again_until_something_else_is_to_be_done() -> 
     desk = Desk(spec(Level.MANUAL))
     hold_and_clear(desk)
     decide(desk, approve=False)
-    desk.consider(4, session="s4")
-    assert len(desk.all_facts(ApprovalAsked)) == 1
+    desk.consider(4, model(4), session="s4")
+    desk.answer_all()
+    assert [fact.proposal.act.kind for fact in desk.all_facts(ApprovalAsked)] == ["directive", "command"]
 
     desk.consider(5, breach(5), session="s5")
     desk.answer_all()
     desk.consider(6, session="s6")
     desk.consider(7, cleared(7), session="s7")
 
-    assert len(desk.all_facts(ApprovalAsked)) == 2
+    assert [fact.proposal.act.kind for fact in desk.all_facts(ApprovalAsked)] == ["directive", "command", "directive"]
 
 
 def test_what_waits_is_asked_about_once_however_often_it_is_looked_at() -> None:
@@ -246,6 +248,23 @@ def test_what_a_person_orders_needs_no_second_one() -> None:
 
     assert [command.command for command in commands(desk)] == ["update_positions"]
     assert not desk.all_facts(ApprovalAsked)
+
+
+def test_a_persons_order_lets_nothing_pass_that_it_is_not_about() -> None:
+    """A hold on another resource is over at that very moment."""
+    hedging = TRADING.model_copy(update={"resource": "ws4/hedging"})
+    hold = Hold(resource="ws4/trading", rung="paused", clock=Clock.HUB, for_s=10.0, safety=True)
+    rules = (VOLATILITY_PAUSE.model_copy(update={"hold": (hold,)}),)
+    desk = Desk(spec(Level.MANUAL, *rules).model_copy(update={"modes": (TRADING, hedging)}))
+    desk.consider(1, volatile(1))
+    desk.answer_all()
+    desk.at += 20.0
+
+    order = ClaimResource(about="a", resource="ws4/hedging", want="paused", by="ann", reason="a test")
+    desk.tell(order, "gateway")
+
+    assert [message.resource for message in desk.said(Directive)] == ["ws4/hedging"]
+    assert [fact.proposal.act.about for fact in desk.all_facts(ApprovalAsked)] == ["ws4/trading"]
 
 
 @pytest.mark.parametrize(("level", "goes"), [(Level.SUPERVISED, True), (Level.MANUAL, False)])

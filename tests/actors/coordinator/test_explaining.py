@@ -6,6 +6,7 @@ import pytest
 
 from alluse_hub.actors.coordinator.explaining import reason, standing_reason
 from alluse_hub.actors.coordinator.rounds import FIRINGS_MAX
+from alluse_hub.protocols.approvals import Level
 from alluse_hub.protocols.flow import Consider, Event
 from alluse_hub.protocols.rules import CoordinatorSpec, Rule
 from alluse_hub.protocols.ruleset import ChangeRules, SwitchAuto, SwitchRule
@@ -51,7 +52,7 @@ def test_it_did_fire_and_what_it_told_was_refused() -> None:
 
 
 def test_it_did_fire_and_what_it_told_waited_for_people() -> None:
-    desk = Desk(SPEC.model_copy(update={"levels": {"ws4": "manual"}}))
+    desk = Desk(SPEC.model_copy(update={"levels": {"ws4": Level.MANUAL}}))
 
     answer, why = asked(desk, "learning-model-update", model(1))
 

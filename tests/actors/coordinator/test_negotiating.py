@@ -1,6 +1,8 @@
 """Asking holders to yield: answers, refusals, silence; and P6, that nobody's silence holds a conflict up."""
 
 import random
+from collections import Counter
+from functools import cache
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ from alluse_hub.protocols.arbitration import (
     YieldDone,
     YieldOffered,
 )
-from alluse_hub.protocols.claims import ClaimCut, ClaimEnded, ConflictClosed, ConflictOpened, Lease
+from alluse_hub.protocols.claims import ClaimCut, ClaimEnded, ClaimPlaced, ConflictClosed, ConflictOpened, Lease
 from alluse_hub.protocols.effects import CancelWake, Effect, Send, Wake
 from alluse_hub.protocols.lifecycle import Woken
 from alluse_hub.protocols.message import Message
@@ -303,10 +305,11 @@ class Adversary:
         assert VENUE.height(ruling.rung) >= VENUE.height(ruling.floor)
 
 
-SEEDS = 150
+SEEDS = 80
 DEEP = 1_000
 
 
+@cache
 def bounded(seed: int) -> Adversary:
     """P6.  A coordinator that dies begins to wait anew, so each death within it adds the bound once more."""
     world = Adversary(seed)
@@ -314,6 +317,11 @@ def bounded(seed: int) -> Adversary:
         world.claim(n)
         world.run(world.desk.at + world.random.choice((0.0, 0.1, 3.0)))
     world.run(world.desk.at + 10.0)
+    facts = world.desk.facts
+    placed = Counter(fact.claim.id for fact in facts if isinstance(fact, ClaimPlaced))
+    placed.subtract(fact.id for fact in facts if isinstance(fact, ClaimEnded))
+    assert sorted(placed.elements()) == sorted(world.desk.ledger.claims)  # P5: the books balance
+    assert world.desk.refolded() == world.desk.ledger  # P10
     for id_, at in world.opened.items():
         if id_ not in world.settled:
             assert id_ not in world.desk.ledger.conflicts, f"seed {seed}: {id_} is neither closed nor escalated"
@@ -331,7 +339,7 @@ def test_every_conflict_is_closed_or_escalated_within_its_bound_whoever_is_silen
 @pytest.mark.deep
 def test_every_conflict_is_closed_or_escalated_within_its_bound_over_many_seeds() -> None:
     for seed in range(SEEDS, SEEDS + DEEP):
-        bounded(seed)
+        bounded.__wrapped__(seed)
 
 
 def test_the_adversary_reaches_what_it_is_meant_to_reach() -> None:
@@ -339,5 +347,5 @@ def test_the_adversary_reaches_what_it_is_meant_to_reach() -> None:
     outcomes = {fact.outcome for world in worlds for fact in world.desk.all_facts(ConflictClosed)}
 
     assert {"claim waits", "holder yields", "holder finishes", "over"} <= outcomes
-    assert sum(len(world.deaths) for world in worlds) > 20
-    assert sum(len(world.desk.all_facts(Escalated)) for world in worlds) > 50
+    assert sum(len(world.deaths) for world in worlds) > 15
+    assert sum(len(world.desk.all_facts(Escalated)) for world in worlds) > 30

@@ -8,7 +8,9 @@ import pytest
 from alluse_hub.actors.coordinator import taking
 from alluse_hub.actors.coordinator.people import PASSED_S
 from alluse_hub.actors.coordinator.state import Turn
-from alluse_hub.protocols.claims import ConflictClosed, ConflictOpened
+from alluse_hub.protocols.claims import ConflictClosed, ConflictOpened, Directive
+from alluse_hub.protocols.effects import Commit, Send
+from alluse_hub.protocols.flow import Consider
 from alluse_hub.protocols.lifecycle import ChildState, PeerDown
 from alluse_hub.protocols.resources import Pool, taken
 from alluse_hub.protocols.rules import (
@@ -179,6 +181,16 @@ def test_more_than_one_of_a_pool_and_more_than_one_pool_is_taken_whole_or_not_at
 
     answer(desk, key(1))
     assert told(desk, "rebuild") == [key(2)]
+
+
+def test_a_restriction_waits_for_nothing_however_much_else_does(desk: Desk) -> None:
+    """P13: with hundreds of commands in the queue, it goes out in the letter that calls for it, before any commit."""
+    desk.consider(1, *(busy(n) for n in range(1, 400)))
+    assert len(waits(desk)) > 300
+    desk.tell(Consider(round=2, session="s1", events=(breach(500),)), "router")
+
+    kinds = [type(e.message) if isinstance(e, Send) else type(e) for e in desk.effects]
+    assert kinds.index(Directive) < kinds.index(Commit)
 
 
 # --- in a world that loses letters -----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from alluse_hub.actors.coordinator.checks import check_rules
 from alluse_hub.protocols.flow import Event
 from alluse_hub.protocols.rules import CommandIssued, RuleFired, RuleUndecided
 from alluse_hub.protocols.ruleset import ChangeRules, SwitchAuto
-from alluse_hub.protocols.windows import RuleTimed, RuleTimingDropped, WindowClosed, WindowOpened
+from alluse_hub.protocols.windows import RulesTimed, WindowClosed, WindowOpened
 from tests.actors.coordinator.timed import HOLD, Timed, rule
 from tests.actors.coordinator.worlds import TRADING, WORKSTREAMS, event
 
@@ -232,7 +232,7 @@ def test_a_changed_set_opens_and_closes_windows_and_drops_what_nobody_awaits() -
     desk.tell(ChangeRules(about="o1", how="change", by="alice", put=(plain,), remove=("many",)))
 
     assert len(desk.said(WindowClosed)) == 1
-    assert desk.said(RuleTimingDropped)[0].rule == "high"
+    assert desk.said(RulesTimed)[0].dropped[0].rule == "high"
     assert desk.ledger.timing.tables == {} == desk.ledger.timing.standings
 
 
@@ -250,13 +250,13 @@ def test_while_automatic_coordination_is_off_no_deadline_is_met_and_windows_go_o
 
 
 def test_the_values_that_one_rule_tells_apart_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("alluse_hub.actors.coordinator.sight.KEYS_MAX", 5)
+    monkeypatch.setattr("alluse_hub.actors.coordinator.timing.KEYS_MAX", 5)
     desk = Timed(rule())
     for n in range(12):
         desk.risk(n, 0.9, f"scope{n}")
 
     assert len(desk.ledger.timing.standings["high"]) == 5
-    assert len(desk.all_facts(RuleTimingDropped)) == 7
+    assert sum(gone.count for fact in desk.all_facts(RulesTimed) for gone in fact.dropped) == 7
 
 
 def test_a_rule_that_only_rests_leaves_one_fact_a_firing() -> None:
@@ -265,7 +265,7 @@ def test_a_rule_that_only_rests_leaves_one_fact_a_firing() -> None:
         desk.risk(at, 0.9)
         desk.risk(at, 0.1)
 
-    assert len(desk.all_facts(RuleTimed)) == 1
+    assert len(desk.all_facts(RulesTimed)) == 1
 
 
 def test_a_rule_that_waits_for_a_window_says_so_once_a_round() -> None:

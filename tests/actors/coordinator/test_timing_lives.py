@@ -10,8 +10,8 @@ from alluse_hub.actors.coordinator.core import COORDINATOR
 from alluse_hub.actors.coordinator.deadlines import DUE
 from alluse_hub.protocols.effects import Commit, Record
 from alluse_hub.protocols.lifecycle import Woken
-from alluse_hub.protocols.rules import RuleFired
-from alluse_hub.protocols.windows import RuleTimingDropped, WindowClosed
+from alluse_hub.protocols.rules import RuleFired, RuleUndecided
+from alluse_hub.protocols.windows import WindowClosed
 from tests.actors.coordinator.timed import HOLD, Timed, rule
 from tests.actors.coordinator.worlds import SNAPSHOTS, event
 
@@ -86,7 +86,19 @@ def test_folding_the_facts_gives_the_live_ledger_and_so_does_a_snapshot(seed: in
     assert COORDINATOR.restore(fresh, SNAPSHOTS.validate_json(told)).ledger == desk.ledger
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_unknown_never_fires(seed: int) -> None:
+    """Whatever the rule, its event had what the condition asks for, and a reason that shows it."""
+    desk = lived(seed, deaths=False)
+    fired = [fact for fact in desk.all_facts(RuleFired) if fact.rule == "high"]
+    undecided = {fact.event for fact in desk.all_facts(RuleUndecided) if fact.rule == "high"}
+
+    assert fired != [] != undecided
+    assert [fact.why for fact in fired if "(level = 0.9)" not in fact.why] == []
+    assert {fact.event for fact in fired} & undecided == set()
+
+
 def test_every_fact_of_time_is_folded() -> None:
     kinds = {type(fact) for seed in range(3) for fact in lived(seed, deaths=False).facts}
 
-    assert timing.FACTS - kinds <= {WindowClosed, RuleTimingDropped, *(k for k in timing.FACTS if "Keys" in k.__name__)}
+    assert timing.FACTS - kinds <= {WindowClosed, *(k for k in timing.FACTS if "Keys" in k.__name__)}

@@ -1,12 +1,13 @@
 """Other rules tried on recorded letters: the same rules change nothing, and what nobody can know is marked."""
 
+from functools import reduce
 from typing import Any
 
 import pytest
 
 from alluse_hub.actors.coordinator.core import COORDINATOR
 from alluse_hub.actors.coordinator.whatif import Trial, shown
-from alluse_hub.protocols.claims import DirectiveAck
+from alluse_hub.protocols.claims import Clock, DirectiveAck
 from alluse_hub.protocols.effects import Commit, Record
 from alluse_hub.protocols.message import Envelope, Fact, Message
 from alluse_hub.protocols.rules import CoordinatorSpec, Rule
@@ -22,7 +23,6 @@ from tests.actors.coordinator.worlds import (
     breach,
     busy,
     cleared,
-    event,
     model,
     volatile,
 )
@@ -179,9 +179,11 @@ def test_a_death_in_the_range_leaves_the_trial_with_its_own_rules_and_claims() -
     after.consider(7, volatile(11), session="s7")
     trial = Trial(with_rule(VOLATILITY_PAUSE, enabled=False), 0.0)
     fresh = COORDINATOR.start("coordinator", SPEC)
-    for desk in (before, after):
-        trial.begin(fresh, desk.state)
-        for relived in desk.trail if desk is after else before.trail:
+    assert COORDINATOR.evolve is not None
+    recovered = reduce(COORDINATOR.evolve, before.facts, fresh)
+    for state, desk in ((fresh, before), (recovered, after)):
+        trial.begin(fresh, state)
+        for relived in desk.trail:
             trial.hear(relived)
     trial.end()
 
@@ -196,17 +198,15 @@ def test_two_trials_give_the_same_report() -> None:
 
 
 def test_timers_of_the_trial_come_up_in_their_time() -> None:
-    """A rule of the candidates asks for a time of its own; no recorded timer is of any use to it."""
-    waits = VOLATILITY_PAUSE.model_copy(
-        update={"id": "slow", "event": "market_data_update", "when": "volume > 1.2 * volume_mean_20", "true_for": "90s"}
-    )
+    """A candidate holds for a time on the hub's clock, of which no recorded letter tells."""
+    hold = VOLATILITY_PAUSE.hold[0].model_copy(update={"clock": Clock.HUB, "for_s": 90.0, "for_sessions": 0})
+    short = VOLATILITY_PAUSE.model_copy(update={"id": "short", "when": 'regime == "high"', "hold": (hold,)})
     desk = Recorder()
-    for number in range(1, 5):
+    for number in range(1, 6):
         desk.at += 60.0
-        desk.consider(number, event("ws3", number, "market_data_update", symbol="A", volume=3e6, volume_mean_20=1e6))
-        desk.answer_all()
+        events = (volatile(1, regime="high"),) if number == 1 else (model(number, improvement=0.0),)
+        desk.consider(number, *events, session=f"s{number}")
 
-    trial = tried(desk, *with_rule(MARKET_DATA_SYNC, enabled=False), waits)
+    report = shown(tried(desk, *SHIPPED, short))
 
-    assert trial.tried.fired["slow"]
-    assert trial.open_since
+    assert report["tried"]["minutes"]["ws4/trading"] == {"normal": pytest.approx(3.5), "paused": pytest.approx(1.5)}

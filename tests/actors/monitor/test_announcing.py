@@ -20,6 +20,7 @@ def version(n: int) -> Version:
 class Story:
     def __init__(self) -> None:
         self.state = monitor()
+        self.asks = 0
 
     def says(self, n: int, name: str = "prices", event: str = "") -> list[DatasetsTold]:
         turn = Turn(self.state, 1.0)
@@ -29,9 +30,10 @@ class Story:
         announcing.tell(turn)
         return self._told(turn)
 
-    def asked(self, heard: int) -> list[DatasetsTold]:
+    def asked(self, heard: int, number: int | None = None) -> list[DatasetsTold]:
         turn = Turn(self.state, 1.0)
-        announcing.asked(turn, heard)
+        self.asks += 1
+        announcing.asked(turn, self.asks if number is None else number, heard)
         return self._told(turn)
 
     def _told(self, turn: Turn) -> list[DatasetsTold]:
@@ -69,6 +71,14 @@ def test_a_word_that_was_lost_is_said_again_with_its_event() -> None:
 
     assert (again.serial, again.events) == (2, ("closed",))
     assert again.versions["prices"].by("ws9") == 1
+
+
+def test_a_question_that_comes_twice_is_answered_once() -> None:
+    story = Story()
+    story.says(1)
+    story.says(2)
+
+    assert [len(story.asked(1, number)) for number in (1, 1, 1)] == [1, 0, 0]
 
 
 def test_only_what_somebody_syncs_is_told() -> None:

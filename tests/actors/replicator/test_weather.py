@@ -47,7 +47,7 @@ def calm(one: World) -> None:
     one.loss = one.doubles = 0.0
     one.reorder = False
     one.crash_at = 0
-    one.advance(130)
+    one.advance(200)
 
 
 def applied_once(one: World) -> None:

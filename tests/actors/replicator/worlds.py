@@ -88,6 +88,7 @@ class Program:
     unsaid: set[str] = field(default_factory=set)
     events: set[str] = field(default_factory=set)
     asked: bool = True
+    asks: int = 0
     serial: int = 0
     last: DatasetsTold | None = None
     commands: int = 0
@@ -221,7 +222,7 @@ class World:
         for name, program in self.programs.items():
             self.post(name, ME, Present(workstream=name, presence=program.presence))
             program.unsaid = set(program.versions)
-            program.asked = True
+            program.asked, program.asks, program.last = True, 0, None
             self._tell(name)
 
     def death(self) -> None:
@@ -235,7 +236,10 @@ class World:
         if program.is_deaf:
             return
         match message:
-            case AskDatasets(heard=heard):
+            case AskDatasets(number=number) if number <= program.asks:
+                pass
+            case AskDatasets(number=number, heard=heard):
+                program.asks = number
                 if program.last is not None and heard != program.serial:
                     program.unsaid |= set(program.last.versions)
                     program.events |= set(program.last.events)

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from alluse_hub.actors.workstreams.carrying import Carrier
 from alluse_hub.actors.workstreams.datasets import ANSWERED_MAX, CONTENT_BYTES_MAX, Shelf
@@ -104,6 +106,18 @@ def test_a_copy_is_stored_once_and_an_old_one_never(runner: Runner) -> None:
 
     assert outcomes == ["applied", "have", "applied", "have", "diverged"]
     assert ask(runner, "read")["result"] == {"limits": {"max": 3}}
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=20))
+def test_in_whatever_order_and_however_often_versions_come_each_has_its_effect_at_most_once(numbers: list[int]) -> None:
+    taken: list[int] = []
+    shelf = Shelf("w")
+    for number in numbers:
+        held = shelf.store("d", Reading(offer({"n": number}, a=number)), lambda it: taken.append(it["n"]), is_own=False)
+        assert held["version"]["vector"] == {"a": max(taken)}
+
+    assert taken == sorted(set(taken))
+    assert shelf.copies["d"].content == {"n": max(numbers)}
 
 
 def test_an_offer_is_judged_without_its_content(runner: Runner) -> None:
