@@ -129,6 +129,7 @@ class Store:
                 refuse_newer(path, {migration.name for migration in MIGRATIONS.applied(database)})
                 warning = _set_journal(database)
                 _put_log_away(database)
+                _take_back_half_a_first_step(database)
                 pending = tuple(migration.name for migration in MIGRATIONS.pending(database))
                 MIGRATIONS.apply(database)
                 sync_directory(path.parent)
@@ -290,6 +291,17 @@ def refuse_newer(path: Path, applied: set[str]) -> None:
             f"{path} was written by a newer hub (it knows {', '.join(sorted(unknown))});"
             " install that version again, or bring back a backup from before the upgrade"
         )
+
+
+def _take_back_half_a_first_step(database: Database) -> None:
+    """A disk that failed in the middle of the first step may have ended its transaction, and what came after stand
+    there on its own: then no step is recorded, and all tables are empty."""
+    if MIGRATIONS.applied(database):
+        return
+    names = [name for name in database.table_names() if name != "_sqlite_migrations"]
+    if not any(database.table(name).count for name in names):
+        for name in names:
+            database.table(name).drop()
 
 
 def _put_log_away(database: Database) -> None:

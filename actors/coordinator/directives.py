@@ -77,10 +77,10 @@ def _loosens(ruling: Ruling, mode: Mode, rung: str, lease: Lease | None) -> bool
     return end(ruling.lease) < end(lease)
 
 
-def _issue(turn: Turn, ruling: Ruling, *, loosens: bool, above: int = 0) -> None:
+def _issue(turn: Turn, ruling: Ruling, *, loosens: bool) -> None:
     mode = ruling.mode
     told = turn.ledger.directives.get(mode.resource)
-    fence = max(told.issued.fence if told else 0, above) + 1
+    fence = (told.issued.fence if told else 0) + 1
     why = explained(ruling)
     issued = DirectiveIssued(
         resource=mode.resource,
@@ -208,8 +208,21 @@ def acknowledged(turn: Turn, ack: DirectiveAck) -> None:
             winner=COORDINATOR,
             closed=f"There is no other coordinator now: it is told again, with fence {ack.seen + 1}.",
         )
-        # Its memory reaches further than ours: go above it.
-        _issue(turn, turn.ruling(mode), loosens=directed.issued.loosens, above=ack.seen)
+        # Its memory reaches further than ours: go above it.  What has changed since is another directive.
+        _issue_above(turn, directed.issued, ack.seen)
+        settle(turn)
+
+
+def _issue_above(turn: Turn, issued: DirectiveIssued, seen: int) -> None:
+    """The same again, with a fence above one that was seen."""
+    fence = seen + 1
+    parameters = {**issued.parameters, "fence": fence}
+    turn.record(issued.model_copy(update={"fence": fence, "parameters": parameters, "round": turn.ledger.round}))
+    turn.forget(timer_of(issued.resource))
+    say(turn, issued.resource, committed=issued.loosens)
+    workstream = issued.resource.partition("/")[0]
+    if why_not := turn.unreachable(workstream, PATIENCE_S):
+        fail(turn, issued.resource, why_not)
 
 
 def refusal(turn: Turn, use: str) -> tuple[str, Ruling]:

@@ -30,6 +30,7 @@ def decide(state: Replicator, letter: Envelope) -> Decision[Replicator]:
     is_board_new, only = False, ""
     match letter.body:
         case Started():
+            diverging.close_undeclared(turn)
             comparing.plan(turn)
             is_board_new = True
         case Woken(timer=timer):

@@ -79,9 +79,10 @@ def expire(turn: Turn) -> None:
     for edge, state in list(turn.ledger.edges.items()):
         if not state.open:
             continue
-        if edge.partition(">")[0] not in turn.state.syncs:
+        name, _, target = edge.partition(">")
+        if name not in turn.state.syncs or target not in turn.state.syncs[name].targets:
             for serial in state.open:
-                turn.move(edge, serial, Stage.SUPERSEDED, why="the sync is no longer configured")
+                turn.move(edge, serial, Stage.SUPERSEDED, why="it is configured no more")
             continue
         sync = turn.sync_of(edge)
         deadline_s, goes_on = sync.deadline_s, turn.plays(sync.id) or turn.is_forced(sync.id)

@@ -95,6 +95,14 @@ def close(turn: Turn, edge: str, version: Version, winner: str, outcome: str, se
     turn.record(ConflictClosed(id=id_, outcome=outcome, winner=winner, sentence=sentence))
 
 
+def close_undeclared(turn: Turn) -> None:
+    """Conflicts of edges that are configured no more."""
+    declared = {edge for edges in turn.state.ends.values() for edge in edges}
+    for edge, state in list(turn.ledger.edges.items()):
+        if state.conflict and edge not in declared:
+            close(turn, edge, state.verified, "", "withdrawn", f"{edge.partition('>')[0]} goes there no more.")
+
+
 # --- carried ---------------------------------------------------------------------------------------------------------
 
 

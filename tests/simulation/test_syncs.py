@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from alluse_hub.actors.replicator.ledger import Ledger
+from alluse_hub.protocols.sync import ENDS, DeliveriesMoved
 from alluse_hub.testing import TestHub
 from tests.simulation.conftest import Calm, same_as_calm
 from tests.simulation.spans import LISTING, ROUGH, STORM, played
@@ -50,12 +51,11 @@ def test_in_rough_weather_they_converge_and_every_delivery_ends(seed: int) -> No
         hub.advance(200.0)
 
         assert is_whole(hub), f"seed {seed}"
-        begun = ended = 0
-        for fact in hub.facts("DeliveriesMoved"):
-            for move in fact.body["moves"]:  # type: ignore[union-attr]  # its shape
-                begun += move["version"] is not None  # type: ignore[index, call-overload]
-                ended += move["to"] in {"verified", "superseded", "refused", "diverged", "expired"}  # type: ignore[index, call-overload]
-        assert begun == ended > EDGES, f"seed {seed}"
+        moves = [
+            move for fact in hub.facts("DeliveriesMoved") for move in DeliveriesMoved.model_validate(fact.body).moves
+        ]
+        begun = sum(move.version is not None for move in moves)
+        assert begun == sum(move.to in ENDS for move in moves) > EDGES, f"seed {seed}"
 
 
 HELD = (

@@ -208,6 +208,20 @@ def make_newer(path: Path) -> None:
         )
 
 
+def test_half_a_first_step_that_a_failing_disk_left_is_taken_back(path: Path) -> None:
+    """Found by the sweep, with a rollback journal: the step's transaction was gone, and its first table stayed."""
+    path.parent.mkdir()
+    with Database(sqlite3.connect(path)) as broken:
+        MIGRATIONS.ensure_migrations_table(broken)
+        broken.table("entries").create({"leaf": int}, pk="leaf")
+
+    store = Store.open(path)
+
+    assert store.migrations[0] == "entries_and_spools"
+    store.commit([row(1)], {WS3: Place(100, 1)})
+    store.close()
+
+
 def test_a_store_of_a_newer_hub_is_refused_and_left_alone(path: Path) -> None:
     make_newer(path)
     before = path.read_bytes()

@@ -21,7 +21,7 @@ from alluse_hub.protocols.approvals import (
     SetLevel,
 )
 from alluse_hub.protocols.arbitration import ClaimResource, ReleaseClaim
-from alluse_hub.protocols.claims import Clock, Directive
+from alluse_hub.protocols.claims import Clock, Directive, DirectiveAck
 from alluse_hub.protocols.effects import Commit, Record, Send
 from alluse_hub.protocols.lifecycle import Woken
 from alluse_hub.protocols.rules import CommandIssued, CoordinatorSpec, Hold, RoundAbandoned, Rule, RuleActionRefused
@@ -104,6 +104,19 @@ def test_while_its_loosening_waits_a_resource_permits_no_more_than_before() -> N
 
     (refused,) = desk.all_facts(RuleActionRefused)
     assert refused.why == "ws4/trading stays paused until people agree, which permits only cancel"
+
+
+def test_a_higher_fence_that_was_seen_loosens_nothing_that_waits() -> None:
+    desk = Desk(spec(Level.MANUAL))
+    desk.consider(1, breach(1), session="s1")
+    desk.consider(2, session="s2")
+    desk.consider(3, cleared(2), session="s3")
+    assert desk.ledger.approvals.open
+
+    desk.tell(DirectiveAck(resource="ws4/trading", fence=1, outcome="stale", seen=7), "ws4")
+
+    assert [(message.rung, message.fence) for message in desk.said(Directive)] == [("paused", 8)]
+    assert desk.said(Directive)[0].parameters["fence"] == 8
 
 
 def test_rejected_it_is_not_asked_again_until_something_else_is_to_be_done() -> None:

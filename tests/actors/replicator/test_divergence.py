@@ -1,12 +1,14 @@
 """Two versions that have not seen each other: conflict C4, and what each policy makes of it."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from alluse_hub.actors.replicator.merging import Whole, mended
 from alluse_hub.protocols.claims import ConflictClass, ConflictClosed, ConflictOpened
-from alluse_hub.protocols.sync import Divergence, ForceSync, Reconciled, Stage, Sync, SyncOrderDone
+from alluse_hub.protocols.sync import Divergence, ForceSync, Reconciled, ReplicatorSpec, Stage, Sync, SyncOrderDone
 from alluse_hub.protocols.versions import HUB, Order, Version, digest_of, order_of
 from tests.actors.replicator.worlds import World, sharer
 
@@ -17,7 +19,7 @@ def world(policy: Divergence, *, takes: tuple[str, ...] = ("limits",), **more: o
     return World([sync], programs, **more)  # type: ignore[arg-type]  # of the world
 
 
-def diverged(policy: Divergence, **more: object) -> World:
+def diverged(policy: Divergence, **more: Any) -> World:
     """Both were equal; then both changed, without having seen each other."""
     one = world(policy, **more)
     one.share("a", "limits", {"x": 1, "y": 1, "z": 1}, session="2004-08-02")
@@ -124,6 +126,19 @@ def test_divergence_is_mended_in_any_weather(seed: int) -> None:
     assert one.is_equal(), f"seed {seed}"
     assert one.ledger.conflicts == {}, f"seed {seed}"
     one.lawful()
+
+
+def test_a_conflict_of_a_sync_that_is_configured_no_more_is_withdrawn() -> None:
+    one = diverged(Divergence.HUMAN)
+    one.share("a", "limits", {"x": 8})
+    one.spec = ReplicatorSpec(syncs=(Sync(id="limits", source="a", targets=("c",), pace_s=0.2),))
+    one.death()
+    one.advance(70)
+
+    assert one.ledger.conflicts == {}
+    assert one.of(ConflictClosed)[-1].outcome == "withdrawn"
+    assert one.content("c", "limits") == {"x": 8}
+    assert all(not edge.open for edge in one.ledger.edges.values())
 
 
 def test_a_source_that_was_set_back_is_restored_as_the_policy_says() -> None:
