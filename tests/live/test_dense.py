@@ -91,7 +91,7 @@ def test_a_killed_guardian_leaves_the_tree_to_the_next_which_takes_it_over(tmp_p
         programs, host = first.programs(), first.daemon.actor("hub")
         first.daemon.end(signal.SIGKILL)
         assert host is not None
-        assert first.ask("status")["hub"]["actors_up"] == 7 + len(WORKSTREAMS)
+        assert first.ask("status")["hub"]["actors_up"] == 8 + len(WORKSTREAMS)
         with serving(home, "--dense") as second:
             assert not processes.is_alive(host)
             assert second.programs() == programs

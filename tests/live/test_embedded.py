@@ -93,7 +93,7 @@ def test_a_home_that_a_hub_holds_is_refused_to_any_other(tmp_path: Path) -> None
 
         assert refused.value.code == daemon.status == failure.CONFLICT
         assert hub.is_running
-        assert hub.ask("status")["hub"]["actors_up"] == 12
+        assert hub.ask("status")["hub"]["actors_up"] == 13
 
 
 def test_a_hub_that_was_told_to_end_has_ended(tmp_path: Path) -> None:

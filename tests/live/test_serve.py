@@ -71,7 +71,7 @@ def test_the_tree_is_the_tree(hub: Hub) -> None:
     assert said.status == 0
     assert children == {
         "auditor": [],
-        "coordination": ["board", "coordinator", "router"],
+        "coordination": ["board", "coordinator", "router", "replicator"],
         "workstreams": list(WORKSTREAMS),
         "gateway": [],
     }

@@ -70,7 +70,7 @@ def test_what_an_order_would_do_is_told_and_nothing_is_changed(hub: Hub) -> None
 
     told = hub.run("restart", "coordination", "--dry-run", "--json").document
     assert (told["goes_down"], told["comes_back"]) == (["coordination"], ["coordination"])
-    assert told["below"] == ["board", "coordinator", "router"]
+    assert told["below"] == ["board", "coordinator", "router", "replicator"]
     assert told["failure"]["outcome"] in {"gives_up", "parked", "hub_ends"}
 
     said = hub.run("restart", "ws3", "--dry-run")
