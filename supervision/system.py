@@ -84,9 +84,7 @@ def logging_to(home: Path) -> dict[str, Any]:  # the form is logging.config's
     return {
         "version": 1,
         "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-        "handlers": {
-            "hub": {"class": HUB_LOG, "filename": str(home / "log" / "hub.log"), "formatter": "plain"}
-        },
+        "handlers": {"hub": {"class": HUB_LOG, "filename": str(home / "log" / "hub.log"), "formatter": "plain"}},
         "root": {"level": "WARNING", "handlers": ["hub"]},
         "disable_existing_loggers": False,
     }

@@ -84,7 +84,11 @@ AnyRuling = Ruling | PoolRuling | ValueRuling | DatasetRuling
 
 
 def decide(
-    resource: Declared, claims: Iterable[Claim], now: Now, granted: AbstractSet[str] = NOBODY, favoured: Favoured = NOBODY
+    resource: Declared,
+    claims: Iterable[Claim],
+    now: Now,
+    granted: AbstractSet[str] = NOBODY,
+    favoured: Favoured = NOBODY,
 ) -> AnyRuling:
     """The one decision on a resource of any kind.  ``granted``: claims that have been given what they take of a pool.
     Raises ValueError as ``in_force``."""

@@ -34,7 +34,8 @@ def _below(upper: Mode, lower: Mode) -> Iterator[str]:
     known = [rung.name for rung in lower.rungs]
     for rung in upper.rungs:
         if rung.name not in known:
-            yield f"is below {upper.resource} and has no rung {rung.name!r}; a claim up there reaches down to it, so add it"
+            wrong = f"is below {upper.resource} and has no rung {rung.name!r}"
+            yield f"{wrong}; a claim up there reaches down to it, so add it"
             return
     heights = [known.index(rung.name) for rung in upper.rungs]
     if heights != sorted(heights):

@@ -150,8 +150,12 @@ def _awaited(turn: Turn, source: str) -> frozenset[str]:
 def _judge(turn: Turn, edge: str, has: Version, cause: str) -> None:
     sync, state = turn.sync_of(edge), turn.edge(edge)
     known = turn.state.known.get(source_of(sync))
-    if known is None or state.open or not known.version.vector:
-        return  # a delivery under way shows it anyway
+    if known is None or not known.version.vector:
+        return
+    if state.open:  # a delivery under way shows what the target has; what it carries may not be the newest
+        if cause:
+            due(turn, edge, cause)
+        return
     expected = state.verified
     if is_same(has, known.version):
         diverging.mended(turn, edge)

@@ -61,7 +61,7 @@ def test_after_a_kill_one_question_tells_what_it_led_to(hub: Hub) -> None:
     hub.daemon.kill("coordination")
     eventually(lambda: incident(hub, "coordination")["trigger"]["name"] == "coordination", "its own incident")
     middle = incident(hub, "coordination")
-    assert set(middle["with_it"]) == {"board", "coordinator", "router"}
+    assert set(middle["with_it"]) == {"board", "coordinator", "replicator", "router"}
     assert middle["missing"] == []
 
 

@@ -50,7 +50,7 @@ def bodies(hub: TestHub, message: str) -> list[Any]:
     ("klass", "outcome", "words"),
     [
         ("C1", "longer wins", "The longer wins: ws4/trading stays paused"),
-        ("C2", "command waits", "Each is sent when there is enough, in the order of the claims. ws5/analysis has 2 of 2"),
+        ("C2", "command waits", "Each is sent when there is enough, in the order of the claims. ws5/analysis"),
         ("C3", "command refused", "Refused: ws4/trading is paused, which permits only cancel."),
     ],
 )

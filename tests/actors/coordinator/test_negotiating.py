@@ -306,7 +306,7 @@ class Adversary:
 
 
 SEEDS = 80
-DEEP = 1_000
+DEEP = 2_000
 
 
 @cache
