@@ -18,7 +18,7 @@ from enum import StrEnum
 from pydantic import PositiveInt
 
 from alluse_hub.protocols.lifecycle import ActorName, ChildKind, ChildSpec, Specification
-from alluse_hub.protocols.message import Fact, Json, Message
+from alluse_hub.protocols.message import Fact, Message
 
 # --- orders --------------------------------------------------------------------------------------------------------
 

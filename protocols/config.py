@@ -162,7 +162,9 @@ def _section(files: list[File], name: str, model: type[M]) -> M:
     return merged
 
 
-def table_of(files: list[File], name: str) -> list[Item[Any]]:  # Any: the models are of the class that belongs to `name`
+def table_of(
+    files: list[File], name: str
+) -> list[Item[Any]]:  # Any: the models are of the class that belongs to `name`
     """The tables ``name`` of all files, those of a later one in the place of those with the same id."""
     merged: dict[str, Item[Any]] = {}
     for file in files:

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, PositiveInt, StrictBool, model_validator
 
+from alluse_hub.protocols.declared import Secret
 from alluse_hub.protocols.ending import EndPlan
 from alluse_hub.protocols.liveness import Liveness
-from alluse_hub.protocols.declared import Secret
 from alluse_hub.protocols.masking import ENVIRONMENT
 from alluse_hub.protocols.message import Fact, Json, Message
 

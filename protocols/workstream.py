@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, NonNegativeFloat, NonNegativeInt, PositiveInt, TypeAdapter, model_validator
 
+from alluse_hub.protocols.declared import Secret
 from alluse_hub.protocols.detection import (
     DEVIATION_MIN_S,
     PAUSE_S,
@@ -24,7 +25,6 @@ from alluse_hub.protocols.detection import (
     Threshold,
     Window,
 )
-from alluse_hub.protocols.declared import Secret
 from alluse_hub.protocols.flow import Event
 from alluse_hub.protocols.lifecycle import ActorName, Intensity, RestartType
 from alluse_hub.protocols.message import Fact, Json, Message, built

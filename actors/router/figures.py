@@ -1,4 +1,4 @@
-"""What the router measures of its flows: events of the last hour, and time from an event's arrival to the target's answer."""
+"""What the router measures of its flows: events of the last hour, and the time from an arrival to the answer."""
 
 from alluse_hub.actors.router.state import Figures, Phase, Router, overall_digest
 from alluse_hub.protocols.effects import Decision, Effect, Send, Wake

@@ -92,7 +92,11 @@ def test_a_rule_that_is_there_is_not_added_again(
     [
         ('rung = "paused"', 'rung = "pausd"', "holds ws4/trading 'pausd', no rung of it; did you mean 'paused'?"),
         ("when = 'regime == \"high\"'", 'when = "regime ="', ":2: rule[volatility-pause] condition 'regime ='"),
-        ("for_sessions = 2", "for_session = 2", ":11: rule[volatility-pause].hold[ws4/trading].for_session is an unknown key"),
+        (
+            "for_sessions = 2",
+            "for_session = 2",
+            ":11: rule[volatility-pause].hold[ws4/trading].for_session is an unknown key",
+        ),
         ('id = "volatility-pause"', 'id = "Pause"', ":3: rule[Pause].id is"),
         ("[[rule]]", "[[rule]", "this is not TOML"),
     ],

@@ -133,6 +133,7 @@ def test_after_it_stood_down_no_directive_of_a_lower_epoch_is_done(seed: int) ->
     post = [*words, *rng.choices(words, k=4), *(StandDown(epoch=epoch) for epoch in range(1, 5))]
     rng.shuffle(post)
     for word in post:
+        assert isinstance(word, Directive | StandDown)
         epoch, before = bench.state.kept.epoch, len(bench.written())
         bench.tell(word, "coordinator")
         if word.epoch < epoch:
