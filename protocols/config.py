@@ -259,6 +259,8 @@ def _say(detail: Any, spot: Path, model: type[Message], above: Path) -> tuple[st
         return f"is {shown}", _pattern(detail["ctx"]["pattern"])
     if kind.startswith("date"):
         return f"is {shown}", "must be a date such as 2004-08-02"
+    if kind.startswith("bool"):
+        return f"is {shown}", "must be true or false"
     what = detail["msg"].removeprefix("Input ").removeprefix("Value error, ")
     return f"is {shown}", what.replace("should be", "must be").replace("should", "must")
 

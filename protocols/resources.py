@@ -101,10 +101,6 @@ def taken(take: str) -> tuple[str, PositiveInt]:
     return resource, int(amount or 1)
 
 
-Versions = Annotated[dict[str, int], Field(max_length=200)]
-"""A version vector: the number that each writer has come to."""
-
-
 def covers(one: Json | dict[str, int], other: Json | dict[str, int]) -> bool:
     """Whether the first version vector has seen all that the second has."""
     return all(_count(one, writer) >= _count(other, writer) for writer in other)

@@ -134,4 +134,4 @@ def too_short(retention: Retention, days: int) -> str:
     least = DAYS_MIN[retention]
     if days >= least:
         return ""
-    return f"is {days}, but entries of the class {retention} are kept for {least} days at least"
+    return f"must be more: entries of the class {retention} are kept for {least} days at least"

@@ -7,7 +7,9 @@
 | `subjects/<pseudonym>.key` | the data key of a subject, wrapped |
 | `subjects/pseudonyms.key` | the key of the pseudonyms, wrapped |
 | `subjects/erased` | a line for each subject that was erased |
+| `subjects/saved` | when the keys were last copied |
 | `subjects/lock` | held for as long as a key is made or destroyed |
+| `errand`, `subjects/errands.lock` | the erasure or rotation under way, and held for as long as it is |
 
 A data key seals with AES-256-GCM (NIST SP 800-38D) under random nonces, of which 2**32 are safe with one key.  Files
 are made beside, synced and renamed, so that each is whole or not there; a key is on disk before anything is sealed with

@@ -327,13 +327,16 @@ def saved_at(ring: Keyring) -> float | None:
 
 
 def bring_back(home: Path, folder: Path, who: str) -> KeysBroughtBack:
-    """Add keys that are not here; those of erased subjects are refused.  Raises CallerError, TrailError, OSError."""
+    """Add keys that are not here; those of erased subjects are refused.  What nothing here unwraps is left where it is,
+    since nobody could seal or start with it, and then CallerError is raised in the end.  Raises TrailError, OSError."""
     found = sorted(folder.glob("*.key"))
     if not found:
         raise CallerError(f"{folder} has no keys; name what `trail keys backup` made")
     ring = Keyring(home)
     taken = refused = 0
+    lacking: set[str] = set()
     with ring.locked():
+        here = ring.keks()
         erased = _all_erased(home, ring)
         _put_erased(ring, erased)
         gone = {(each.subject, key) for each in erased for key in each.keys}
@@ -344,10 +347,19 @@ def bring_back(home: Path, folder: Path, who: str) -> KeysBroughtBack:
             if (record.subject, record.key) in gone:
                 refused += 1
                 continue
+            if record.kek not in here:
+                lacking.add(record.kek)
+                continue
             write_record(ring.path_of(record.subject), record._replace(not_for=ring.not_for(record.subject)))
             taken += 1
     fact = KeysBroughtBack(keys=taken, refused=refused, by=who)
     say(home, fact)
+    if lacking:
+        raise CallerError(
+            f"{taken} keys were brought back; others in {folder} are wrapped by the key-encryption key"
+            f" {', '.join(sorted(lacking))}, which is not here: bring home/keys/kek back, or give the credential"
+            f" {CREDENTIAL}, and restore again; if a rotation destroyed it, they are lost"
+        )
     return fact
 
 
@@ -376,13 +388,14 @@ def _say_once(home: Path, fact: Fact, errand: str) -> None:
         say(home, fact)
 
 
-def say(home: Path, fact: Fact) -> None:
-    """Power-safe when it returns."""
+def say(home: Path, fact: Fact) -> str:
+    """Power-safe when it returns; the entry's id."""
     spool = Spool.open(spools_of(home), KEEPER)
     try:
         clock = anchored(home)
         frame = Frame(EntryKind.FACT, wire.kind_of(fact), wire.encode(fact), power=True)
-        spool.write([frame], clock.now(), clock.wall())
+        n = spool.write([frame], clock.now(), clock.wall())
         spool.sync()
+        return f"{KEEPER}/{spool.incarnation}/{n}"
     finally:
         spool.close()

@@ -66,11 +66,6 @@ def covers(placed: HoldPlaced, entry: Header) -> bool:
     return not placed.text or placed.text.casefold() in entry.body.casefold()
 
 
-def wants_body(holds: Iterable[Hold]) -> bool:
-    """Whether any of them looks into bodies."""
-    return any(hold.placed.text for hold in holds)
-
-
 def overlaps(placed: HoldPlaced, written_from: float, written_until: float) -> bool:
     """Whether it can cover anything written between these times, both included."""
     return (placed.since is None or placed.since <= written_until) and (

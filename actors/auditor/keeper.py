@@ -18,6 +18,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from alluse_hub.actors.auditor.bundles import BundleError
 from alluse_hub.actors.auditor.errands import say
 from alluse_hub.actors.auditor.holds import Header, Hold, covers, overlaps, refuse_boundless, standing
 from alluse_hub.actors.auditor.indexer import index_of, remove
@@ -100,8 +101,8 @@ def holds_in(home: Path) -> tuple[Hold, ...]:
 def place(home: Path, placed: HoldPlaced) -> Hold:
     """On disk when it returns.  Raises CallerError, TrailError."""
     refuse_boundless(placed)
-    say(home, placed)
-    return holds_in(home)[-1]
+    own = say(home, placed)
+    return next(hold for hold in holds_in(home) if hold.id == own)
 
 
 def lift(home: Path, hold: str, who: str, reason: str) -> Hold:
@@ -156,6 +157,15 @@ def _held(trail: Moment, source: Source, retention: Retention, holds: Collection
     return ""
 
 
+def _held_by_now(home: Path, candidate: Candidate) -> str:
+    holds, segment = holds_in(home), candidate.segment
+    with moment(home) as trail:
+        if trail is None or not holds:
+            return ""
+        sources = trail.sources(segment.first - 1, segment.last, {segment.first})
+        return next((found for each in sources if (found := _held(trail, each, candidate.retention, holds))), "")
+
+
 def _needed(trail: Moment, source: Source, retention: Retention, durable: Collection[str]) -> str:
     """The first actor that would not start as it should without them, in words."""
     sql = (
@@ -182,13 +192,19 @@ def expire(
     reason: str,
     breathe: Breathe = unhurried,
 ) -> int:
-    """How many entries.  The caller shows what stays, and why.  Raises CallerError, TrailError, OSError."""
+    """How many entries.  The caller shows what stays, and why.  Raises CallerError, also for a hold that has come since
+    they were looked for, TrailError, OSError."""
     gone = 0
     with sealing(home, WAIT_S) as store:
         for candidate in found:
             if candidate.kept_by:
                 continue
             segment = candidate.segment
+            if kept_by := _held_by_now(home, candidate):
+                raise CallerError(
+                    f"{candidate.retention} of {segment.name} is kept by {kept_by}, which was placed meanwhile; look"
+                    " with --dry-run what is left to expire"
+                )
             fact = Expired(
                 first=segment.first,
                 last=segment.last,
@@ -218,13 +234,24 @@ def finish(home: Path, store: Connection, breathe: Breathe = unhurried) -> None:
 
 
 def _take_out(home: Path, store: Connection, segment: Segment, retention: Retention, breathe: Breathe) -> None:
-    folder = segments_dir(home) / segment.name
-    build_index(folder, read_manifest(folder), tree_of(store), breathe, without=retention)
+    folder = _indexed(home, store, segment, breathe, without=retention)
     breathe("taken out of the index")
     remove(index_of(home))  # it has words of what goes; the hub makes it anew
     (folder / bundles_of(retention)).unlink()
     sync_directory(folder)
     breathe("deleted")
+
+
+def _indexed(home: Path, store: Connection, segment: Segment, breathe: Breathe, without: str = "") -> Path:
+    """Its folder, with an index made anew.  Raises TrailError."""
+    folder = segments_dir(home) / segment.name
+    try:
+        build_index(folder, read_manifest(folder), tree_of(store), breathe, without=without)
+    except BundleError as error:
+        raise TrailError(
+            f"{folder} is damaged: {error}; look with `trail verify`, and bring it back from a backup"
+        ) from error
+    return folder
 
 
 # --- what is said of segments -----------------------------------------------------------------------------------------
@@ -250,8 +277,7 @@ def mend(home: Path, progress: Callable[[str], object]) -> int:
     with sealing(home, WAIT_S) as store:
         segments = segments_in(store)
         for segment in segments:
-            folder = segments_dir(home) / segment.name
-            build_index(folder, read_manifest(folder), tree_of(store), unhurried)
+            _indexed(home, store, segment, unhurried)
             progress(segment.name)
     return len(segments)
 

@@ -30,7 +30,7 @@ class Account(NamedTuple):
 
 
 class Receipts:
-    """``open``: by incarnation of the sender.  ``changed``: since ``kept`` was called."""
+    """``open``: by incarnation of the sender.  ``changed``: since they were stored."""
 
     def __init__(self, accounts: Mapping[SpoolName, Account], said: Iterable[SpoolName] = ()) -> None:
         self.open = dict(accounts)

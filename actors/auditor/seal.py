@@ -4,7 +4,7 @@
 |---|---|
 | bundles, numbers, tiles and manifest are written beside | a folder ``.partial``, which the next one removes |
 | all of it is read back from the disk and compared with the tree, and the index is made of it | the same |
-| the folder gets its name | a folder that the store does not know: removed, since the database has it all |
+| the folder gets its name | a folder that the store does not know: removed, if the database has it all |
 | one transaction: the store knows the segment | rows that count for nothing any more |
 | those rows are taken away, some at a time, so that no commit waits | fewer of them; the next one goes on |
 
@@ -31,7 +31,16 @@ from alluse_hub.actors.auditor.leaves import ENTRY_COLUMNS, leaf_hashes
 from alluse_hub.actors.auditor.merkle import HASH_BYTES, TILE_WIDTH, root_at
 from alluse_hub.actors.auditor.notes import Checkpoint, Note, NoteError, Signer
 from alluse_hub.actors.auditor.reader import IS_LIFE, LIFE_OF, store_of
-from alluse_hub.actors.auditor.sealed import LOCK, SCHEMA, Bundles, connect, segments_dir, segments_in, segments_kept
+from alluse_hub.actors.auditor.sealed import (
+    LOCK,
+    SCHEMA,
+    Bundles,
+    connect,
+    read_manifest,
+    segments_dir,
+    segments_in,
+    segments_kept,
+)
 from alluse_hub.actors.auditor.segments import (
     CLASSES,
     INDEX,
@@ -103,11 +112,21 @@ def go_on(home: Path, store: Connection, breathe: Breathe = unhurried) -> None:
     for path in sorted(segments_dir(home).iterdir()):
         if path.name in known or path.name == LOCK:
             continue
-        first = path.name.removesuffix(PARTIAL).partition("-")[0]
-        if not path.name.endswith(PARTIAL) and (not first.isdecimal() or lowest is None or int(first) < lowest):
+        if not path.name.endswith(PARTIAL) and (lowest is None or not _is_in_database(store, path, lowest)):
             raise TrailError(f"{path} is no segment that the store knows; move it aside, and look with `trail verify`")
         shutil.rmtree(path)
     drop(store, breathe)
+
+
+def _is_in_database(store: Connection, folder: Path, lowest: int) -> bool:
+    """Whether all that is in a folder is still there as well: else somebody put an older database in its place, or
+    began a new one, and the folder has what nobody else has."""
+    try:
+        manifest = read_manifest(folder)
+    except TrailError:
+        return False
+    (highest,) = store.execute("SELECT max(leaf) FROM entries").fetchone()
+    return lowest <= manifest.first and manifest.last <= highest and tree_root(store, manifest.last) == manifest.root
 
 
 def seal(

@@ -85,7 +85,6 @@ class Sealer:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)  # on Linux: of this thread alone
         is_first = True
         while not self._stopped.is_set():
-            self._wanted.clear()
             with contextlib.suppress(_EndedError):
                 try:
                     if is_first:
@@ -98,6 +97,7 @@ class Sealer:
                 except (TrailError, OSError, sqlite3.Error) as error:
                     log.warning("not sealed: %s; tried again in %g s", error, LOOK_S)
             self._wanted.wait(LOOK_S)
+            self._wanted.clear()  # before the look at ``_stopped``, so that no end is slept through
 
     def _breathe(self, step: str) -> None:
         if self._stopped.wait(PAUSES_S.get(step, 0.0)):

@@ -108,7 +108,9 @@ def meet(turn: Turn) -> None:
     """The timer woke."""
     turn.state = replace(turn.state, approval_at=None)
     for fact in tuple(due(turn.ledger.approvals, turn.at)):
-        proposal = turn.ledger.approvals.open[fact.id]
+        proposal = turn.ledger.approvals.open.get(fact.id)
+        if proposal is None:
+            continue  # what was done for one before it has made it void
         turn.record(fact)
         if fact.id in turn.ledger.approvals.passed:
             _carry_out(turn, proposal)

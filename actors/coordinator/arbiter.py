@@ -134,13 +134,15 @@ def in_force(mode: Mode, claims: Iterable[Claim], now: Now, favoured: Favoured =
 
 
 def _lowered(live: list[Claim], heights: dict[str, int]) -> dict[str, int]:
-    """How high the safety claims still reach that are overridden: as high as the most restrictive override says."""
+    """How high the safety claims still reach that are overridden: as high as the most restrictive override says.  One
+    placed after an override is another claim, though it has the id of one before it."""
+    claims = {claim.id: claim for claim in live}
     lowered: dict[str, int] = {}
     for override in live:
         for id_ in override.overrides:
-            lowered[id_] = max(lowered.get(id_, 0), heights[override.want])
-    wants = {claim.id: heights[claim.want] for claim in live}
-    return {id_: min(height, wants[id_]) for id_, height in lowered.items() if id_ in wants}
+            if id_ in claims and claims[id_].placed <= override.placed:
+                lowered[id_] = max(lowered.get(id_, 0), heights[override.want])
+    return {id_: min(height, heights[claims[id_].want]) for id_, height in lowered.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 Every command and directive is known to be led to by a chain of rules, one by the other: a program names the command
 that caused an event, so an event's chain is that of its cause.  A rule that stands in it already, or would make it
 longer than ``DEPTH_MAX``, is stopped: of all it does only its holds for safety are placed, since holding is safe.  So
-whatever the rules are, one event from outside leads to at most so many firings as there are rules, times ``DEPTH_MAX``.
+one event from outside leads to at most so many firings as there are rules, times ``DEPTH_MAX``, as long as no more than
+``ledger.CHAINS_MAX`` chains have to be remembered at a time.
 
 What comes round through the world outside, without a cause that is named, is curbed by other means: a rung that flaps
 is latched (``flapping``), and each rule acts on so many events of a round and no more (``rounds``).
@@ -31,8 +32,9 @@ def chain_of(turn: Turn, cause: str) -> tuple[str, ...]:
     if head != COMMAND or not about:
         return ()
     before = turn.ledger.chains.get(cause, ())
-    kind = about.partition("/")[0]
-    return before if kind == DIRECTIVE else (*before, kind)
+    kind, _, of = about.partition("/")
+    is_directive = kind == DIRECTIVE and "/" in of  # else it is a command of a rule of that name
+    return before if is_directive else (*before, kind)
 
 
 def stops(turn: Turn, match: Match) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ def settle(turn: Turn) -> None:
 
 def _windows(turn: Turn) -> None:
     tables, feeds = turn.ledger.timing.tables, turn.state.book.watch.feeds
-    for id_ in tables.keys() - feeds.keys():
+    for id_ in [id_ for id_ in tables if id_ not in feeds]:
         turn.record(WindowClosed(window=id_))
     for id_, feed in feeds.items():
         if id_ not in tables:

@@ -7,7 +7,7 @@ never given up, and meanwhile the resource counts as being at its fail-safe rung
 """
 
 from alluse_hub.actors.coordinator import conflicts, flapping, gating
-from alluse_hub.actors.coordinator.arbiter import Ruling, explained, permits
+from alluse_hub.actors.coordinator.arbiter import Ruling, explained, in_force, permits
 from alluse_hub.actors.coordinator.leases import as_text, end
 from alluse_hub.actors.coordinator.state import Turn
 from alluse_hub.protocols.claims import (
@@ -65,6 +65,19 @@ def settle(turn: Turn) -> None:
         if gating.may_direct(turn, ruling, loosens=loosens):
             _issue(turn, ruling, loosens=loosens)
             gating.directed(turn, mode.resource)
+        elif (safe := _for_safety(turn, ruling, rung)) is not None:
+            _issue(turn, safe, loosens=False)
+
+
+def _for_safety(turn: Turn, ruling: Ruling, rung: str) -> Ruling | None:
+    """What is held for safety waits for nobody, though people are asked about more than that; None if the rung told
+    is as restrictive already."""
+    mode = ruling.mode
+    lower = {known.name for known in mode.rungs[: mode.height(ruling.floor)]}
+    if rung not in lower:
+        return None
+    claims = [claim for claim in turn.ledger.claims.values() if claim.safety or claim.overrides]
+    return in_force(mode, claims, turn.now)
 
 
 def _loosens(ruling: Ruling, mode: Mode, rung: str, lease: Lease | None) -> bool:

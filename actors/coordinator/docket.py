@@ -100,8 +100,7 @@ def folded(docket: Docket, fact: Fact) -> Docket:
         case TermBegun(epoch=epoch):
             return replace(docket, epoch=epoch)
         case ConflictDecided(resource=resource, winner=winner):
-            before = tuple(other for other in docket.favoured.get(resource, ()) if other != winner)
-            return replace(docket, favoured={**docket.favoured, resource: (winner, *before)[:1]})
+            return replace(docket, favoured={**docket.favoured, resource: (winner,)})
         case YieldAsked(conflict=conflict):
             return replace(docket, yielding={**docket.yielding, conflict: Yielding(fact)})
         case YieldOffered(conflict=conflict):

@@ -54,8 +54,8 @@ def _latch(turn: Turn, mode: Mode, worst: str, turns: int) -> None:
         reason=f"it would have turned {turns} times in short",
         placed=turn.ledger.placed + 1,
     )
-    turn.record(FlapLatched(resource=mode.resource, rung=worst, turns=turns))
     turn.record(ClaimPlaced(claim=claim))
+    turn.record(FlapLatched(resource=mode.resource, rung=worst, turns=turns))
     id_ = conflicts.open_(
         turn,
         ConflictClass.CYCLE,

@@ -121,7 +121,7 @@ def _ask(turn: Turn, after: Said, name: str, now: str) -> None:
     holder = after.holder
     assert holder is not None, "there are claims, so one holds"
     first = next(fate.claim for fate in after.fates if not fate.claim.safety and fate.claim.want != holder.want)
-    if policy is Policy.NEGOTIATE and holder.at:
+    if policy is Policy.NEGOTIATE and holder.at and not holder.safety:
         negotiating.ask(turn, id_, name, holder, first, must=False)
     else:
         choices = tuple(other.id for other in _others(after))

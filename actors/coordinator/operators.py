@@ -100,6 +100,9 @@ def _wrong(turn: Turn, claim: Claim, resource: Declared | None) -> str:
         return "an override, or a latch, is no claim that anybody can place alone"
     if not is_live(claim.lease, turn.now):
         return "its lease is over already; give a later end"
+    old = turn.ledger.claims.get(claim.id)
+    if old is not None and old.holder != claim.holder:
+        return f"{claim.id} is a claim of {old.holder}; take an id of your own"
     if claim.id in turn.ledger.docket.spent:
         return "others wait for it and it did not yield, so it is not made longer"
     if claim.id not in turn.ledger.claims and len(turn.ledger.claims) >= claiming.CLAIMS_MAX:
@@ -164,6 +167,10 @@ def withdraw(turn: Turn, sender: str, asked: WithdrawClaim) -> None:
         return
     if claim.latched or (claim.safety and claim.tier is Tier.RULE):
         why = f"{claim.id} is a safety hold of a rule; no single person lifts it, only what it was placed for"
+        turn.answer(sender, ClaimVerdict(id=asked.id, outcome="refused", why=why))
+        return
+    if claim.safety and claim.holder != asked.by:
+        why = f"{claim.id} is a safety hold of {claim.holder}; nobody else lifts it alone"
         turn.answer(sender, ClaimVerdict(id=asked.id, outcome="refused", why=why))
         return
     claiming.lapse(turn)

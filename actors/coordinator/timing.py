@@ -117,7 +117,8 @@ class Standings:
         self._dropped: dict[str, list[str]] = {}
 
     def of(self, rule: str) -> Mapping[str, RuleTimed]:
-        return self._own.get(rule) or self._before.get(rule, {})
+        own = self._own.get(rule)
+        return self._before.get(rule, {}) if own is None else own
 
     def put(self, after: RuleTimed, before: RuleTimed | None) -> None:
         if after == before or (before is None and is_nothing(after)):

@@ -14,7 +14,7 @@ Pure.  ``Filling`` is a table in the making: it is thrown away with the turn.
 import json
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from operator import itemgetter
 
@@ -289,6 +289,3 @@ def is_complete(table: "Table | Filling", key: str, now: float) -> bool:
         return True
     series = table.keys.get(key)
     return series is not None and series.born < table.lost_at
-
-
-Tables = Mapping[str, Table]

@@ -50,6 +50,8 @@ PERSON_MAX = 80
 ABOUT_MAX = 200
 """Characters of what an order is about."""
 
+HELP = "the command with `--help` says what it takes"
+
 
 def order(ask: str, args: Json, user: str, request: str) -> Order | Refusal:
     """``who`` in ``args`` names the person where several share a user; the hub takes their word for it, and the trail
@@ -69,7 +71,8 @@ def order(ask: str, args: Json, user: str, request: str) -> Order | Refusal:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(step) for step in first["loc"])
-        return Refusal(Code.USAGE, f"{place}: {first['msg']}", f"see the arguments of {ask!r}")
+        wrong = first["msg"].replace("Input should be", "must be")
+        return Refusal(Code.USAGE, f"{place} {wrong}" if wrong != first["msg"] else f"{place}: {wrong}", HELP)
     return Order(COORDINATOR, message, about, wanted.loosens, timeout_s=timeout_s, is_foresight=wanted.is_question)
 
 

@@ -203,7 +203,8 @@ def replied(turn: Turn, reply: Reply) -> None:
         return
     written_at = turn.state.written.get(reply.id)
     latency_s = 0.0 if written_at is None else max(0.0, turn.at - written_at)
-    turn.count(errors=0 if reply.ok else 1, latency_ms=None if written_at is None else latency_s * 1000)
+    is_good = reply.ok or opened.asked_by == REPLICATOR  # who knows nothing of data sets says no to each question, rightly
+    turn.count(errors=0 if is_good else 1, latency_ms=None if written_at is None else latency_s * 1000)
     error = "" if reply.ok else reply.error or "it gave no reason"
     _close(turn, opened, ok=reply.ok, error=error)
     ws, through = turn.state.ws, turn.kept.heard

@@ -7,7 +7,16 @@ harm; and it is verified only by the digest of what it stored.
 
 from alluse_hub.protocols.message import Json
 from alluse_hub.protocols.sync import Divergence, Stage, SyncMode
-from alluse_hub.protocols.versions import Held, Order, Version, digest_of, is_same, order_of
+from alluse_hub.protocols.versions import (
+    CANONICAL,
+    DATASET_BYTES_MAX,
+    Held,
+    Order,
+    Version,
+    digest_of,
+    is_same,
+    order_of,
+)
 from alluse_hub.protocols.workstream import CommandReply
 
 from .exchanges import APPLY, CONTENT_BYTES_MAX, GET, ITEMS_MAX, OFFER, ask, held_in, in_hand, is_free
@@ -254,10 +263,21 @@ def fetched(turn: Turn, exchange: Exchange, reply: CommandReply) -> None:
     left = turn.state.wanted.get(workstream, frozenset()) - answers.keys()
     turn.set(wanted={**turn.state.wanted, workstream: left})
     for dataset, held in answers.items():
-        if held.version.digest and (held.data is None or digest_of(held.data) != held.version.digest):
-            hold_off(turn, workstream, f"its content of {dataset} has another digest than it says")
+        if wrong := _wrong_with(dataset, held):
+            hold_off(turn, workstream, wrong)
         else:
             _has_come(turn, workstream, dataset, held, exchange.first_at)
+
+
+def _wrong_with(dataset: str, held: Held) -> str:
+    """Why that cannot be a program's content; empty if it can, or if it has none."""
+    if held.outcome == "refused":
+        return held.why
+    size = 0 if held.data is None else len(CANONICAL.encode(held.data))
+    if size > DATASET_BYTES_MAX:
+        return f"its content of {dataset} has {size} bytes; a data set has at most {DATASET_BYTES_MAX}"
+    digest = "" if held.data is None else digest_of(held.data)
+    return "" if digest == held.version.digest else f"its content of {dataset} has another digest than it says"
 
 
 def _has_come(turn: Turn, workstream: str, dataset: str, held: Held, asked_at: float) -> None:

@@ -43,6 +43,7 @@ def begin(turn: Turn, edge: str, has: Version) -> None:
         )
     )
     turn.record(Diverged(sync=sync.id, target=target, conflict=id_, source_has=known.version, target_has=has))
+    turn.set(unmended={other: why for other, why in turn.state.unmended.items() if other != edge})
     for serial in list(turn.edge(edge).open):
         turn.move(edge, serial, Stage.SUPERSEDED, why=f"waits for {id_}")
     again(turn, edge, has)
@@ -107,12 +108,16 @@ def close_undeclared(turn: Turn) -> None:
 
 
 def pump(turn: Turn) -> None:
-    for key, mending in list(turn.state.mending.items()):
+    for key, kept in list(turn.state.mending.items()):
+        mending = kept
         source, _, dataset = key.partition("/")
         target = mending.edge.partition(">")[2]
         ours, theirs = turn.newest(key), turn.newest(at(target, dataset))
-        if mending.version.vector or not is_free(turn, MEND, source):
+        if not is_free(turn, MEND, source):
             continue
+        if kept.version.vector:  # it was on its way, and let go without an answer: both may be others by now
+            mending = Mending(kept.edge, kept.policy, turn.now, tries=kept.tries)
+            turn.set(mending={**turn.state.mending, key: mending})
         is_fresh = [payload is not None and payload.at >= mending.began for payload in (ours, theirs)]
         for workstream, there in zip((source, target), is_fresh, strict=True):
             if not there:
@@ -159,10 +164,7 @@ def stored(turn: Turn, exchange: Exchange, reply: CommandReply) -> None:
             why = held.why or reply.error or held.outcome
             turn.set(unmended={**turn.state.unmended, mending.edge: f"{reply.workstream}: {why}"}, is_shown=False)
         return
-    turn.set(
-        known={**turn.state.known, key: Known(mending.version, turn.now, turn.now)},
-        unmended={edge: why for edge, why in turn.state.unmended.items() if edge != mending.edge},
-    )
+    turn.set(known={**turn.state.known, key: Known(mending.version, turn.now, turn.now)})
     turn.keep(key, Payload(mending.version, mending.data, turn.now))
     outcome = mending.policy.value.replace("_", " ")
     sentence = f"{mending.sentence[:1].upper()}{mending.sentence[1:]}, as {mending.version.label}."

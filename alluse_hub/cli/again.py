@@ -82,7 +82,8 @@ def state(arguments: argparse.Namespace) -> int:
             raise Failure(NOT_FOUND, str(error)) from error
         record(home.find(arguments.home), arguments, history.reads.opened)
     if arguments.json:
-        put_json("state", past._asdict())
+        doc = past._asdict()
+        put_json("state", {"recorded_by": doc.pop("version"), **doc})
     else:
         import json
 

@@ -3,12 +3,13 @@
 import argparse
 from typing import Any
 
-from alluse_hub.cli import failure, home
+from alluse_hub.cli import failure, home, rules_parser
 from alluse_hub.cli.client import Answer, Client, timeout_beyond
 from alluse_hub.cli.commands import READ_TIMEOUT_S, style_of
 from alluse_hub.cli.documents import put_json
 from alluse_hub.cli.failure import Failure
 from alluse_hub.cli.render import Style, clean, duration, say, table, wrap
+from alluse_hub.cli.rules import said
 from alluse_hub.cli.show import brief
 
 LEVELS = ("autonomous", "supervised", "manual")
@@ -31,17 +32,11 @@ def add(verb: Any, verbs: Any, kind: type[argparse.ArgumentParser]) -> None:  # 
         made.set_defaults(approve=name == "approve")
         made.add_argument("id", metavar="ID", help="such as approval-3")
         made.add_argument("--digest", default="", metavar="HEX", help="of what you have seen; refused if it is another")
-        _said(made, is_reason_needed=True)
+        rules_parser.said(made, is_reason_needed=True)
     made = verb("level", level, "how far a workstream is left to the rules", words)
     made.add_argument("name", metavar="NAME")
     made.add_argument("to", choices=LEVELS)
-    _said(made, is_reason_needed=False)
-
-
-def _said(made: argparse.ArgumentParser, *, is_reason_needed: bool) -> None:
-    made.add_argument("--reason", default="", required=is_reason_needed, metavar="TEXT", help="goes into the trail")
-    made.add_argument("--who", default="", metavar="NAME", help="the person, where several share a user")
-    made.add_argument("--timeout", type=float, default=60.0, metavar="S", help="how long to wait (%(default)g s)")
+    rules_parser.said(made)
 
 
 def _asked(arguments: argparse.Namespace) -> Answer:
@@ -115,9 +110,8 @@ def level(arguments: argparse.Namespace) -> int:
 
 
 def _order(arguments: argparse.Namespace, ask: str, args: Answer) -> int:
-    args |= {"reason": arguments.reason, "who": arguments.who, "timeout_s": arguments.timeout}
     with Client(home.find(arguments.home)) as client:
-        result = client.ask(ask, args, timeout_beyond(arguments.timeout))
+        result = client.ask(ask, args | said(arguments), timeout_beyond(arguments.timeout))
     if arguments.json:
         put_json("approval-answered", result)
     else:

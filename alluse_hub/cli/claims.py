@@ -12,7 +12,7 @@ from alluse_hub.cli.render import clean, say, wrap
 from alluse_hub.cli.rules import said
 
 HISTORY_MAX = 1_000
-"""Facts of conflicts that are looked through for those of one."""
+"""Facts of each kind that are looked through for those of one conflict."""
 
 ABOUT_CONFLICTS = ("ConflictOpened", "YieldAsked", "YieldOffered", "Escalated", "ConflictDecided", "ConflictClosed")
 
@@ -58,9 +58,12 @@ def _conflict(arguments: argparse.Namespace) -> int:
     if not id_:
         raise Failure(failure.USAGE, "conflicts show needs an ID", "`conflicts` lists the latest")
     with Client(home.find(arguments.home)) as client:
-        args: Answer = {"messages": list(ABOUT_CONFLICTS), "kind": "fact", "limit": HISTORY_MAX}
-        entries = client.ask("trail", args, READ_TIMEOUT_S)["entries"]
+        entries: list[Answer] = []
+        for message in ABOUT_CONFLICTS:  # one at a time: those the trail has an index for, and so reads far back
+            args: Answer = {"messages": [message], "kind": "fact", "limit": HISTORY_MAX}
+            entries += client.ask("trail", args, READ_TIMEOUT_S)["entries"]
     mine = [entry for entry in entries if id_ in {entry["body"].get("id"), entry["body"].get("conflict")}]
+    mine.sort(key=lambda entry: tuple(int(part) for part in entry["id"].split("/")[1:]))
     if not mine:
         raise Failure(failure.NOT_FOUND, f"{id_!r} is none of the latest conflicts", "`trail search` finds older ones")
     if arguments.json:

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 
 from alluse_hub.cli import claims
+from alluse_hub.cli.rules_parser import said
 
 Verb = Callable[..., argparse.ArgumentParser]
 
@@ -28,22 +29,16 @@ def add_orders(verb: Verb) -> None:
         "--for", dest="for_s", type=float, default=0.0, metavar="S", help="seconds; default: until released"
     )
     made.add_argument("--safety", action="store_true", help="a floor: of others it takes two to release it")
-    _said(made)
+    said(made, is_reason_needed=True)
     made = verb("release", claims.release, "end a claim: one's own, or with a second person what is held for safety")
     made.add_argument("claim", metavar="CLAIM", help="its id, or of one's own the resource")
-    _said(made)
+    said(made, is_reason_needed=True)
     made = verb("override", claims.override, "with a second person, lower what is held for safety for a time")
     made.add_argument("resource", metavar="RESOURCE", help="such as ws4/trading")
     made.add_argument("rung", metavar="RUNG", help="how far")
     made.add_argument("--for", dest="for_s", type=float, required=True, metavar="S", help="seconds, an hour at most")
-    _said(made)
+    said(made, is_reason_needed=True)
     made = verb("decide", claims.decide, "decide a conflict that people are asked about")
     made.add_argument("conflict", metavar="CONFLICT", help="its id")
     made.add_argument("claim", metavar="CLAIM", help="the id of the claim that is to go first")
-    _said(made)
-
-
-def _said(made: argparse.ArgumentParser) -> None:
-    made.add_argument("--reason", required=True, metavar="TEXT", help="goes into the trail")
-    made.add_argument("--who", default="", metavar="NAME", help="the person, where several share a user")
-    made.add_argument("--timeout", type=float, default=60.0, metavar="S", help="how long to wait (%(default)g s)")
+    said(made, is_reason_needed=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from alluse_hub.cli.again import history_of, place_of
 from alluse_hub.cli.commands import style_of
 from alluse_hub.cli.documents import put_json
-from alluse_hub.cli.failure import DONE, NOT_FOUND, Failure
+from alluse_hub.cli.failure import DONE, NOT_FOUND, USAGE, Failure
 from alluse_hub.cli.render import clean, moment, number, say, wrap
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from alluse_hub.protocols.message import Fact
 
 COORDINATOR = "coordinator"
+EVENTS_MAX = 1_000
 ROUNDS_MAX = 2_000
 """Rounds before the moment that are looked through for an event that the rule listens to."""
 
@@ -22,6 +23,8 @@ Doc = dict[str, Any]  # Any: JSON
 
 
 def explain(arguments: argparse.Namespace) -> int:
+    if not 1 <= arguments.events <= EVENTS_MAX:
+        raise Failure(USAGE, f"--events is {arguments.events}", f"give 1 to {EVENTS_MAX}")
     with history_of(arguments) as history:
         doc = _explained(history, arguments)
     if arguments.json:

@@ -128,7 +128,7 @@ def expire(arguments: argparse.Namespace) -> int:
     from alluse_hub.actors.auditor.seal import go_on, sealing
     from alluse_hub.actors.auditor.shapes import held
 
-    folder = _home(arguments)
+    folder = _home(arguments, writes=not arguments.dry_run)
     if not arguments.dry_run:
         for text, what in ((arguments.who, "--who"), (arguments.reason, "--reason")):
             if not text.strip():
@@ -181,6 +181,7 @@ def place(arguments: argparse.Namespace) -> int:
     _refuse_empty(arguments.owner, "--owner")
     _refuse_empty(arguments.reason, "--reason")
     with _told():
+        strange = _strange(folder, arguments)
         hold = keeper.place(
             folder,
             HoldPlaced(
@@ -195,8 +196,19 @@ def place(arguments: argparse.Namespace) -> int:
                 text=arguments.text,
             ),
         )
-    _show(arguments, "hold", _hold(hold), [f"placed: {hold.id}"])
+    notes = [f"note: {value!r} is on no record so far; if it is mistyped, lift {hold.id}" for value in strange]
+    _show(arguments, "hold", _hold(hold), [f"placed: {hold.id}", *notes])
     return DONE
+
+
+def _strange(folder: Path, arguments: argparse.Namespace) -> list[str]:
+    """Names that a hold is on and that nothing on record has: of what is to come, or mistyped."""
+    from alluse_hub.actors.auditor.query import counts
+
+    found = counts(folder)
+    actors, messages = {count.actor for count in found}, {count.message for count in found}
+    asked = ((arguments.workstream, actors), (arguments.actor, actors), (arguments.message, messages))
+    return [value for value, known in asked if value and value not in known]
 
 
 def lift(arguments: argparse.Namespace) -> int:
@@ -215,7 +227,7 @@ def lift(arguments: argparse.Namespace) -> int:
 def holds(arguments: argparse.Namespace) -> int:
     from alluse_hub.actors.auditor import keeper
 
-    folder = _home(arguments)
+    folder = _home(arguments, writes=False)
     with _told():
         found = keeper.holds_in(folder)
     lines = [_said_of(hold, utc=arguments.utc) for hold in found] or ["no hold is in force"]
@@ -245,10 +257,12 @@ def _hold(hold: "Hold") -> dict[str, Any]:  # Any: JSON
 # --- all of them ------------------------------------------------------------------------------------------------------
 
 
-def _home(arguments: argparse.Namespace) -> Path:
+def _home(arguments: argparse.Namespace, *, writes: bool = True) -> Path:
     folder = home.find(arguments.home)
     if not home.has_trail(folder):
         raise Failure(NOT_FOUND, f"{folder} has no trail yet", "start the hub once")
+    if writes:
+        home.act_as_owner(folder)
     return folder
 
 

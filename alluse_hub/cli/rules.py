@@ -30,9 +30,12 @@ VERSIONS_MAX = 1_000
 def listed(arguments: argparse.Namespace) -> int:
     with Client(home.find(arguments.home)) as client:
         result = client.ask("rules")
+    count = len(result["rules"])
     result["rules"] = [rule for rule in result["rules"] if _is_wanted(rule, arguments)]
     if arguments.json:
         put_json("rules", result)
+    elif count and not result["rules"]:
+        say([f"none of the {count} rules fits; `rules list` has them all"])
     else:
         say(ruling.rules(style_of(arguments), result))
     return failure.DONE
@@ -77,19 +80,19 @@ def export(arguments: argparse.Namespace) -> int:
     with Client(home.find(arguments.home)) as client:
         known = client.ask("rules-set", {}, READ_TIMEOUT_S)
     rules = _rules(known)
+    text = rules_as_toml(rules)
+    if arguments.file:
+        try:
+            with Path(arguments.file).open("x", encoding="utf-8") as file:
+                file.write(text)
+        except FileExistsError as error:
+            raise Failure(failure.CONFLICT, f"{arguments.file} is there already", "give a new name") from error
     if arguments.json:
         put_json("rules-export", {"revision": known["revision"], "rules": known["rules"]})
-        return failure.DONE
-    text = rules_as_toml(rules)
-    if not arguments.file:
+    elif arguments.file:
+        say([f"{len(rules)} rules of revision {known['revision']} are in {arguments.file}"])
+    else:
         say(text.splitlines())
-        return failure.DONE
-    try:
-        with Path(arguments.file).open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError as error:
-        raise Failure(failure.CONFLICT, f"{arguments.file} is there already", "give a new name") from error
-    say([f"{len(rules)} rules of revision {known['revision']} are in {arguments.file}"])
     return failure.DONE
 
 

@@ -34,10 +34,10 @@ def add(verb: Verb, verbs: Any, kind: type[argparse.ArgumentParser]) -> None:  #
     ):
         made = named(name, run, what)
         made.add_argument("file", metavar="FILE", help="TOML with [[rule]] tables")
-        _said(made)
+        said(made)
     made = named("reload", rules.reload, "the whole set anew from its file, checked first; a bad one changes nothing")
     made.add_argument("file", nargs="?", metavar="FILE", help="default: hub.toml in the home, over the shipped rules")
-    _said(made)
+    said(made)
     made = named("change", rules.change, "keys of one rule")
     _id(made)
     made.add_argument(
@@ -47,7 +47,7 @@ def add(verb: Verb, verbs: Any, kind: type[argparse.ArgumentParser]) -> None:  #
         metavar="KEY=VALUE",
         help="such as priority=high or hold.0.for_s=600; may be given again",
     )
-    _said(made)
+    said(made)
 
     for name, run, what in (
         ("remove", rules.remove, "take a rule out of the set"),
@@ -57,15 +57,15 @@ def add(verb: Verb, verbs: Any, kind: type[argparse.ArgumentParser]) -> None:  #
         made = named(name, run, what)
         made.set_defaults(on=name == "enable")
         _id(made)
-        _said(made)
+        said(made)
     made = named("run", rules.run, "do by hand what a rule does; its condition is not asked")
     _id(made)
     made.add_argument("--payload", metavar="JSON", default="", help="fields that it takes from an event")
     made.add_argument("--event", metavar="ID", default="", help="the event that it takes them from, such as ws3#17")
-    _said(made)
+    said(made)
     made = named("auto", rules.auto, "whether any rule fires; while off, events are only recorded and carried")
     made.add_argument("to", choices=("on", "off"))
-    _said(made)
+    said(made)
 
     made = named("export", rules.export, "the set as TOML, which `reload` makes the same set from again")
     made.add_argument("file", nargs="?", metavar="FILE", help="a file that is not there yet; default: on stdout")
@@ -77,7 +77,8 @@ def _id(made: argparse.ArgumentParser) -> None:
     made.add_argument("id", metavar="ID", help="of the rule, such as volatility-pause")
 
 
-def _said(made: argparse.ArgumentParser) -> None:
-    made.add_argument("--reason", default="", metavar="TEXT", help="goes into the trail")
+def said(made: argparse.ArgumentParser, *, is_reason_needed: bool = False) -> None:
+    """The flags of whatever a person orders of the coordinator; ``rules.said`` sends them."""
+    made.add_argument("--reason", default="", required=is_reason_needed, metavar="TEXT", help="goes into the trail")
     made.add_argument("--who", default="", metavar="NAME", help="the person, where several share a user")
     made.add_argument("--timeout", type=float, default=60.0, metavar="S", help="how long to wait (%(default)g s)")

@@ -75,7 +75,7 @@ def erase(arguments: argparse.Namespace) -> int:
     if arguments.json:
         put_json("erase", _document(meant, found) | {"erased": True, **fact.model_dump(mode="json")})
     else:
-        say(_lines(arguments, meant, found))
+        say([_line(meant, found)])
         if fact.saved is not None:
             copied = moment(fact.saved, utc=arguments.utc)
             say([f"the key store was copied {copied}: destroy that copy and older ones, the key may be in them"])
@@ -109,16 +109,15 @@ def _refusal(subject: str, found: "Obstacles") -> tuple[str, str]:
 
 
 def _document(meant: "Erasable", found: "Obstacles") -> dict[str, Any]:  # Any: JSON
-    here = found
     return {
         "subject": meant.subject,
         "key": meant.key,
-        "entries": here.entries,
-        "fields": here.fields,
-        "holds": [hold.id for hold in here.holds],
-        "until": None if not here.until or here.until == float("inf") else here.until,
-        "duties": dict(here.duties),
-        "possible": not here.any,
+        "entries": found.entries,
+        "fields": found.fields,
+        "holds": [hold.id for hold in found.holds],
+        "until": None if not found.until or found.until == float("inf") else found.until,
+        "duties": dict(found.duties),
+        "possible": not found.any,
     }
 
 
@@ -126,12 +125,11 @@ def _show(arguments: argparse.Namespace, meant: "Erasable", found: "Obstacles") 
     if arguments.json:
         put_json("erase", _document(meant, found) | {"erased": False})
     else:
-        say([*_lines(arguments, meant, found), "dry run: nothing was changed"])
+        say([_line(meant, found), "dry run: nothing was changed"])
 
 
-def _lines(_arguments: argparse.Namespace, meant: "Erasable", found: "Obstacles") -> list[str]:
-    here = found
-    return [f"subject {meant.subject}, key {meant.key}: {number(here.fields)} fields in {number(here.entries)} entries"]
+def _line(meant: "Erasable", found: "Obstacles") -> str:
+    return f"subject {meant.subject}, key {meant.key}: {number(found.fields)} fields in {number(found.entries)} entries"
 
 
 # --- keys ------------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import Any
 from alluse_hub.cli import commands, failure, home
 from alluse_hub.cli.client import Client, timeout_beyond
 from alluse_hub.cli.documents import put_json
+from alluse_hub.cli.failure import Failure
 from alluse_hub.cli.render import Style, clean, duration, number, say, table
 
 Doc = dict[str, Any]  # Any: JSON as the daemon gives it
@@ -50,7 +51,12 @@ def listed(arguments: argparse.Namespace) -> int:
 
 def shown(arguments: argparse.Namespace) -> int:
     with Client(home.find(arguments.home)) as client:
-        result = client.ask("syncs", {"name": arguments.name})
+        try:
+            result = client.ask("syncs", {"name": arguments.name})
+        except Failure as error:
+            if error.code != failure.NOT_FOUND:
+                raise
+            raise Failure(failure.NOT_FOUND, f"{arguments.name!r} is no sync", "`sync list` lists them") from error
     if arguments.json:
         put_json("sync", result)
     else:
@@ -65,7 +71,7 @@ def order(arguments: argparse.Namespace) -> int:
     with Client(home.find(arguments.home)) as client:
         result = client.ask("sync", args, timeout_beyond(arguments.timeout))
     if arguments.json:
-        put_json("sync", result)
+        put_json("sync-answered", result)
     else:
         say([str(result["text"])])
     return failure.DONE

@@ -19,7 +19,7 @@ def verify(arguments: argparse.Namespace) -> int:
     try:
         report = hub_verify.run(arguments, folder)
     except hub_verify.UsageError as error:
-        raise Failure(USAGE, str(error)) from error
+        raise Failure(USAGE, str(error), "see `run.py trail verify --help`") from error
     except (hub_verify.CannotVerifyError, sqlite3.Error) as error:
         raise Failure(FAILED, str(error)) from error
     if arguments.json:

@@ -1,6 +1,7 @@
 """``resources``, ``conflicts``, and what people claim, release, override and decide."""
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -47,6 +48,16 @@ OPEN: dict[str, Any] = {
 
 def fact(message: str, n: int, **body: Any) -> dict[str, Any]:
     return {"id": f"coordinator/1/{n}", "message": message, "body": body}
+
+
+def recorded(facts: list[dict[str, Any]]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A trail that reads far back for one kind of message, and only a little for several."""
+
+    def page(request: dict[str, Any]) -> dict[str, Any]:
+        (kind,) = request["args"]["messages"]
+        return {"entries": [one for one in facts if one["message"] == kind], "leaf": 9}
+
+    return page
 
 
 @pytest.fixture
@@ -103,8 +114,8 @@ def test_an_open_conflict_is_listed_with_its_class_and_what_people_are_asked(
 
 
 def test_one_conflict_is_told_step_by_step(stage: "Daemon", capsys: pytest.CaptureFixture[str]) -> None:
-    stage.replies["trail"] = {
-        "entries": [
+    stage.replies["trail"] = recorded(
+        [
             fact("ConflictOpened", 1, id="conflict-4", klass="C2", resource="ws4/broker", sentence="high takes 2."),
             fact("ConflictOpened", 2, id="conflict-5", klass="C1", resource="x/y", sentence="another one."),
             fact("YieldAsked", 3, conflict="conflict-4", workstream="ws5", claim="low", to="high", must=False),
@@ -112,9 +123,8 @@ def test_one_conflict_is_told_step_by_step(stage: "Daemon", capsys: pytest.Captu
             fact("Escalated", 5, conflict="conflict-4", grade=1, question="Who?", choices=["low", "high"]),
             fact("ConflictDecided", 6, conflict="conflict-4", by="alice", winner="high", reason="it is"),
             fact("ConflictClosed", 7, id="conflict-4", outcome="decided", sentence="alice has decided."),
-        ],
-        "leaf": 9,
-    }
+        ]
+    )
 
     assert main(["conflicts", "show", "conflict-4"]) == 0
 
@@ -129,7 +139,7 @@ def test_one_conflict_is_told_step_by_step(stage: "Daemon", capsys: pytest.Captu
 
 
 def test_as_json_the_facts_of_a_conflict_are_one_document(stage: "Daemon", capsys: pytest.CaptureFixture[str]) -> None:
-    stage.replies["trail"] = {"entries": [fact("ConflictOpened", 1, id="conflict-4")], "leaf": 9}
+    stage.replies["trail"] = recorded([fact("ConflictOpened", 1, id="conflict-4")])
 
     assert main(["conflicts", "show", "conflict-4", "--json"]) == 0
 

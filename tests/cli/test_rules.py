@@ -152,6 +152,8 @@ def test_what_is_exported_gives_the_same_rules_again(hub: "Daemon", tmp_path: Pa
     assert document["hub"] == {"reference": False}
     assert tuple(Rule.model_validate(rule) for rule in document["rule"]) == CONFIG.rules
     assert hub.requests
+    assert main(["rules", "export", str(tmp_path / "beside.toml"), "--json"]) == 0
+    assert (tmp_path / "beside.toml").read_bytes() == file.read_bytes()
 
 
 def test_a_rule_is_run_by_hand_with_what_it_takes_from_an_event(hub: "Daemon") -> None:
@@ -174,6 +176,10 @@ def test_the_list_can_be_searched_and_filtered(hub: "Daemon", capsys: pytest.Cap
         hub.replies["rules"] = {"rules": [rule, other], "revision": 1, "auto": True}
         assert main(["rules", "list", *words, "--json"]) == 0
         assert [one["id"] for one in json.loads(capsys.readouterr().out)["rules"]] == expected
+
+    hub.replies["rules"] = {"rules": [rule, other], "revision": 1, "auto": True}
+    assert main(["rules", "list", "--workstream", "ws9"]) == 0
+    assert capsys.readouterr().out == "none of the 2 rules fits; `rules list` has them all\n"
 
 
 def test_versions_of_a_rule_are_told_from_the_changes_of_the_set() -> None:

@@ -67,6 +67,14 @@ def test_orders_are_sent_with_what_they_are_to_do(daemon: Daemon, capsys: pytest
     ]
 
 
+def test_a_sync_that_is_not_there_is_called_so(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
+    daemon.replies["syncs"] = {"ok": False, "code": 6, "message": "'price' is not known here", "hint": "`tree`"}
+
+    assert main(["sync", "show", "price"]) == 6
+
+    assert capsys.readouterr().err == "error: 'price' is no sync\nhint: `sync list` lists them\n"
+
+
 def test_list_and_show_ask_for_the_view(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sync", "list"]) == 0
     assert main(["sync", "show", "prices"]) == 0

@@ -158,6 +158,7 @@ def test_why_a_rule_did_not_fire_is_told_for_the_latest_events_up_to_a_moment(
         "its condition was false: volume"
     )
     assert main(["explain", "--not-fired", "nobody", "--home", str(home)]) == failure.NOT_FOUND
+    assert main(["explain", "--not-fired", "volatility-pause", "--events", "0", "--home", str(home)]) == failure.USAGE
 
 
 def test_what_was_heard_is_found_however_far_back_it_is(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -151,7 +151,7 @@ ERRORS = {
     "wrong type": ('[replay]\nspeed = "fast"\n', ['hub.toml:2: replay.speed is "fast"; must be a valid number']),
     "no conversion": (
         '[hub]\nreference = "false"\n',
-        ['hub.toml:2: hub.reference is "false"; must be a valid boolean'],
+        ['hub.toml:2: hub.reference is "false"; must be true or false'],
     ),
     "out of range": ("[replay]\nspeed = -1\n", ["hub.toml:2: replay.speed is -1; must be greater than or equal to 0"]),
     "no number": ("[replay]\nspeed = nan\n", ["hub.toml:2: replay.speed is NaN; must be"]),

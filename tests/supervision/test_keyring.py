@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from alluse_hub.protocols.errors import TrailError
-from alluse_hub.supervision.keyfiles import CREDENTIAL, destroy, kek_id, parse_record, unwrap, wrap, write_kek
+from alluse_hub.supervision.keyfiles import (
+    CREDENTIAL,
+    destroy,
+    kek_id,
+    parse_record,
+    unwrap,
+    wrap,
+    write_kek,
+    write_whole,
+)
 from alluse_hub.supervision.keyring import Keyring
 
 SUBJECT = "0123456789abcdef"
@@ -124,6 +133,15 @@ def test_every_key_encryption_key_can_be_read_back(tmp_path: Path) -> None:
     for n in range(64):
         made = write_kek(tmp_path / "keys" / "kek", bytes([n * 4 + 2, 255 - n]) * 16)
         assert Keyring(tmp_path).keks() == {made.id: made}
+
+
+def test_a_file_that_the_system_takes_in_parts_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:7]))
+
+    write_whole(tmp_path / "erased", bytes(range(100)))
+
+    assert (tmp_path / "erased").read_bytes() == bytes(range(100))
 
 
 def test_a_key_altered_or_put_in_the_place_of_another_is_refused(ring: Keyring) -> None:

@@ -238,6 +238,17 @@ def test_a_hold_that_was_lifted_keeps_nothing_and_both_are_on_record(home: Path)
         keeper.lift(home, hold.id, "Noor", "settled")
 
 
+def test_a_hold_that_comes_after_the_look_keeps_what_would_have_expired(home: Path) -> None:
+    found = candidates(home, DAYS_MIN, DURABLE, OLD + 10**9)
+    hold = keeper.place(home, HoldPlaced(owner="Legal", reason="case 7", since=OLD))
+
+    with pytest.raises(CallerError, match=f"is kept by the hold {hold.id} of Legal"):
+        keeper.expire(home, found, DAYS_MIN, "Mira", "past their duty")
+
+    assert keeper.said(home, KEEPER, (Expired,)) == []
+    assert said_by(home) == ""
+
+
 def test_a_hold_on_everything_is_refused(home: Path) -> None:
     with pytest.raises(CallerError, match="names nothing"):
         keeper.place(home, HoldPlaced(owner="Legal", reason="case 7"))
@@ -361,3 +372,10 @@ def test_a_lost_index_is_made_anew_from_the_bundles(home: Path) -> None:
 
     assert said_by(home) == ""
     assert query.tail(home, limit=2_000).entries == before
+
+
+def test_no_index_is_made_of_bundles_that_were_altered_and_that_is_told(home: Path) -> None:
+    edit_bundle(home)
+
+    with pytest.raises(TrailError, match="is damaged: the entry at place"):
+        keeper.mend(home, lambda _: None)

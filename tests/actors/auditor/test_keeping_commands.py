@@ -1,6 +1,7 @@
 """`trail seal`, `trail expire` and `trail hold`, and what backup and restore make of segments."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,17 @@ def test_a_hold_is_placed_listed_and_lifted_and_keeps_what_it_covers(home: Path,
     assert "names nothing" in run(capsys, home, "hold", "place", *owner, status=failure.CONFLICT)["message"]
 
 
+@pytest.mark.parametrize(("message", "notes"), [("EventsTaken", 0), ("EventTaken", 1)])
+def test_a_hold_on_what_nobody_has_ever_said_is_placed_with_a_note(
+    home: Path, capsys: Capture, message: str, notes: int
+) -> None:
+    words = ("trail", "hold", "place", "--owner", "Legal", "--reason", "case 7", "--message", message)
+
+    assert main([*words, "--home", str(home)]) == failure.DONE
+
+    assert capsys.readouterr().out.count(f"note: '{message}' is on no record so far") == notes
+
+
 def test_a_backup_has_the_segments_as_they_are_and_a_restore_brings_them_back(
     home: Path, tmp_path: Path, capsys: Capture
 ) -> None:
@@ -142,3 +154,25 @@ def test_lost_indexes_are_made_anew(home: Path, capsys: Capture) -> None:
     assert "trail seal --mend" in refused["message"]
     assert run(capsys, home, "seal", "--mend")["segments"] == 1
     assert run(capsys, home, "show", "ws3/1/1")["wall"] == OLD + 1_001
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_what_root_writes_into_a_home_is_its_owners(
+    home: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acted: list[int] = []
+    monkeypatch.setattr(os, "setegid", acted.append)
+    monkeypatch.setattr(os, "seteuid", acted.append)
+    os.chown(home, 65_534, 65_533)
+
+    for words in (
+        ("seal",),
+        ("hold", "place", "--owner", "Legal", "--reason", "case 7", "--actor", "router"),
+        ("expire", *WHO),
+    ):
+        run(capsys, home, *words)
+        assert acted == [65_533, 65_534], words
+        acted.clear()
+    run(capsys, home, "hold", "list")
+    run(capsys, home, "expire", "--dry-run")
+    assert acted == []

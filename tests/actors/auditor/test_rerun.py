@@ -192,7 +192,7 @@ def test_a_state_is_told_with_the_entry_it_is_complete_through(
 ) -> None:
     status, doc = say(home, capsys, "trail", "state", "coordinator")
 
-    assert (status, doc["schema"]) == (failure.DONE, "alluse-hub/state")
+    assert (status, doc["schema"], doc["version"]) == (failure.DONE, "alluse-hub/state", 1)
     assert doc["through"] == [entry for entry in run if entry.actor == "coordinator"][-1].id
     assert main(["trail", "state", "ws3", "--home", str(home)]) == failure.DONE
     assert "facts since the beginning" in capsys.readouterr().out

@@ -143,6 +143,22 @@ def test_a_copy_of_the_keys_brings_back_what_was_lost_and_nobody_who_was_erased(
     assert ring_of(sealing.home).not_for(sealing.ada) == {"ws4": 5}
 
 
+def test_a_copy_of_before_a_rotation_brings_back_no_key_that_nothing_unwraps(
+    sealing: Sealing, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    copy = tmp_path_factory.mktemp("copy") / "keys"
+    errands.save(sealing.home, copy, "Eve", 3.0)
+    errands.rotate(sealing.home, "Eve", 5.0)
+    ring_of(sealing.home).path_of(sealing.ada).unlink()
+
+    with pytest.raises(CallerError, match="if a rotation destroyed it, they are lost"):
+        errands.bring_back(sealing.home, copy, "Eve")
+
+    admit_keys(sealing.home, is_declared=True)
+    sealing.say(ADA)
+    assert sealing.accounts()[-1] == ADA
+
+
 def test_keys_are_not_copied_into_the_home(sealing: Sealing) -> None:
     with pytest.raises(CallerError, match="in the home"):
         errands.save(sealing.home, sealing.home / "keys-copy", "Eve", 3.0)

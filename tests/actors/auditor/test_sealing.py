@@ -340,3 +340,18 @@ def test_a_folder_that_nobody_knows_is_not_deleted_if_it_alone_has_the_entries(h
         seal_through(home, 800)
 
     assert stray.exists()
+
+
+def test_a_segment_of_which_the_database_has_nothing_is_not_deleted(home: Path, hub: SmallHub) -> None:
+    """Somebody put another database in the place of the one that was lost."""
+    seal_through(home, 300)
+    hub.say("ws3", *[Frame(EntryKind.DID, "Other", b"{}")] * 600)
+    hub.drain()
+    for suffix in ("-wal", "-shm"):
+        store_of(home).with_name(f"trail.db{suffix}").unlink(missing_ok=True)
+    shutil.copyfile(hub.db, store_of(home))
+
+    with pytest.raises(TrailError, match="is no segment that the store knows"):
+        seal_through(home, 800)
+
+    assert [path.name for path in folders(home)] == ["1-256"]

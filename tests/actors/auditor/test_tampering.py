@@ -232,3 +232,16 @@ def test_a_checkpoint_whose_signature_was_altered_is_named(home: Path) -> None:
     )
 
     assert "has a signature that is not of its text" in said_by(verify(home))
+
+
+def test_an_entry_without_a_kind_is_not_taken_for_one_that_has_expired(home: Path) -> None:
+    """The table is made anew without its constraints: then a kind may be missing."""
+    attack(
+        home,
+        "CREATE TABLE others AS SELECT * FROM entries",
+        "DROP TABLE entries",
+        "ALTER TABLE others RENAME TO entries",
+        "UPDATE entries SET message = NULL, body = '{}' WHERE leaf = 201",
+    )
+
+    assert "the entry at place 201, ws" in said_by(verify(home))

@@ -7,14 +7,15 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from alluse_hub import hub_verify
-from alluse_hub.actors.auditor import keys
+from alluse_hub.actors.auditor import bindings, keys
 from alluse_hub.actors.auditor.store import Place, Row, Store
 from alluse_hub.actors.auditor.worker import AuditorWorker
 from alluse_hub.hub_verify import BROKEN, UNVERIFIED, USAGE, WHOLE, CannotVerifyError, Report, verify
@@ -22,6 +23,7 @@ from alluse_hub.protocols.errors import TrailError
 from alluse_hub.protocols.trail import AuditorSpec, EntryKind, TailSpools
 from alluse_hub.supervision.spool import Frame, SpoolName
 from alluse_hub.supervision.workshop import Context
+from tests.actors.auditor.classed import seal_through
 from tests.actors.auditor.words import SAID, until
 
 if TYPE_CHECKING:
@@ -127,6 +129,59 @@ def test_an_end_that_is_not_where_it_was_recorded_is_named(hub: "SmallHub") -> N
     hub.sign()
 
     assert "ws3/1 ended with its entry 5 on record, but its last one here is 1" in said_by(verify(hub.home))
+
+
+@pytest.fixture
+def meanwhile(hub: "SmallHub", monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Callable[[], object]]]:
+    """What is put here happens while a trail is verified: after the store was read, and before the spools are.  All by
+    one library of SQLite, since two on one file in one process undo each other's locks."""
+    happening: list[Callable[[], object]] = []
+    verify_spools = hub_verify.verify_spools
+
+    def later(*args: Any) -> int:  # Any: whatever it takes
+        for happen in happening:
+            happen()
+        return verify_spools(*args)
+
+    hub.say("ws4", SAID)
+    hub.drain()
+    hub.sign()
+    monkeypatch.setattr(hub_verify, "sqlite3", bindings.sqlite3)
+    monkeypatch.setattr(hub_verify, "verify_spools", later)
+    with closing(Store.open(hub.db)):  # held open, as by an auditor
+        yield happening
+
+
+def test_a_letter_that_is_sealed_while_the_trail_is_verified_has_been_sent(
+    hub: "SmallHub", meanwhile: list[Callable[[], object]]
+) -> None:
+    def happen() -> None:
+        hub.say("ws3", *[Frame(EntryKind.SENT, "Said", b"{}", "ws4")] * 600)
+        hub.ingest(lambda _: None)
+        hub.sign()
+        assert seal_through(hub.home, 512) is not None
+        hub.say("ws4", Frame(EntryKind.HEARD, "Said", b"", "ws3", letter="ws3/1/100"))
+
+    meanwhile.append(happen)
+
+    assert verify(hub.home).findings == []
+
+
+@pytest.mark.parametrize(("recorded", "is_found"), [(1, False), (2, True)])
+def test_what_begins_and_ends_while_the_trail_is_verified_is_judged_by_what_was_stored(
+    hub: "SmallHub", meanwhile: list[Callable[[], object]], *, recorded: int, is_found: bool
+) -> None:
+    closed = json.dumps({"actor": "keeper", "incarnation": 1, "n": recorded, "torn_bytes": 0}).encode()
+    hub.say("auditor", SAID)  # its spool is listed, and the one of the keeper is not
+
+    def happen() -> None:
+        hub.say("keeper", SAID)
+        hub.ingest(lambda _: None)
+        hub.say("auditor", Frame(EntryKind.FACT, "Closed", closed))
+
+    meanwhile.append(happen)
+
+    assert ("keeper/1 ended with its entry" in said_by(verify(hub.home))) == is_found
 
 
 # --- logs of another time ------------------------------------------------------------------------------------------

@@ -205,3 +205,12 @@ def test_the_same_turns_in_sessions_of_their_own_are_no_flapping() -> None:
         desk.answer_all()
 
     assert latch_id("ws4/trading") not in desk.ledger.claims
+
+
+def test_a_rule_may_be_called_as_a_part_of_a_key() -> None:
+    """A chain tells its commands from directives all the same."""
+    echo = Echo(CoordinatorSpec(rules=(rule("directive", "ws1.again", "ws1.again"),), workstreams=WORKSTREAMS))
+
+    echo.play(echo.event("ws1", "again"))
+
+    assert [fact.chain for fact in echo.desk.all_facts(RuleStopped)] == [("directive",)]

@@ -67,6 +67,15 @@ def test_a_holder_that_lets_go_is_told_to_and_the_other_has_it_when_it_has(desk:
     assert list(desk.ledger.docket.granted) == ["high"]
 
 
+def test_a_hold_for_safety_is_nothing_that_a_program_is_asked_to_let_go(desk: People) -> None:
+    desk.place("safe", "ws4/venue", "paused", safety=True, at="ws4")
+    desk.place("one", "ws4/venue", "reduce_only", at="ws4")
+    desk.place("other", "ws4/venue", "normal")
+
+    assert desk.said(AskYield) == []
+    assert [fact.choices for fact in desk.said(Escalated)] == [("one", "other")]
+
+
 def test_the_answer_of_a_program_to_its_command_counts_as_well(desk: People) -> None:
     contest(desk, yields="flush")
     offer(desk, Option.RELEASE)

@@ -147,3 +147,19 @@ def test_no_single_person_lifts_a_safety_hold_of_a_rule(desk: Desk) -> None:
     assert answer.outcome == "refused"
     assert "no single person lifts it" in answer.why
     assert desk.rung == "paused"
+
+
+def test_a_hold_for_safety_is_lifted_by_nobody_else_alone(desk: Desk) -> None:
+    place(desk, id="operator:bob", holder="bob", safety=True)
+
+    assert withdraw(desk, "operator:bob").why == "operator:bob is a safety hold of bob; nobody else lifts it alone"
+    assert desk.rung == "paused"
+
+
+def test_nobody_takes_the_place_of_somebody_elses_claim(desk: Desk) -> None:
+    place(desk, id="operator:bob", holder="bob", safety=True)
+
+    answer = place(desk, "normal", id="operator:bob")
+
+    assert (answer.outcome, desk.rung) == ("refused", "paused")
+    assert answer.why == "operator:bob is a claim of bob; take an id of your own"

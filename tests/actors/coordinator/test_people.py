@@ -210,6 +210,17 @@ def test_an_override_lowers_what_there_was_and_nothing_that_comes_later(held: Pe
     assert held.rung == "paused"
 
 
+def test_an_override_says_nothing_of_a_hold_that_is_placed_anew_under_the_same_id(held: People) -> None:
+    held.override("alice")
+    held.override("bob")
+    held.answer_all()
+    held.consider(3, cleared(2), session="s2")
+    held.answer_all()
+    held.consider(4, breach(3), session="s3")
+
+    assert held.rung == "paused"
+
+
 def test_an_override_is_ended_by_one_person(held: People) -> None:
     held.override("alice")
     held.override("bob")

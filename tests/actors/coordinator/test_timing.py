@@ -28,6 +28,24 @@ def test_once_per_value_it_fires_and_not_again_before_it_was_over() -> None:
     assert [desk.risk(4, 0.1), desk.risk(5, 0.9), desk.risk(6, 0.9, "rev")] == [0, 1, 0]
 
 
+def low_and_high_again(n: int) -> tuple[Event, Event]:
+    return event("ws2", n, "risk", scope="gen", level=0.1), event("ws2", n + 1, "risk", scope="gen", level=0.9)
+
+
+def test_what_was_over_within_a_round_fires_again_in_it() -> None:
+    desk = Timed(rule())
+
+    assert [desk.risk(1, 0.9), desk.hear(2, *low_and_high_again(2))] == [1, 1]
+
+
+def test_a_break_within_a_round_begins_the_time_anew() -> None:
+    desk = Timed(rule(true_for="5s"))
+    desk.risk(0, 0.9)
+    desk.hear(3, *low_and_high_again(2))
+
+    assert [desk.wake(5), desk.wake(8)] == [0, 1]
+
+
 def test_unknown_does_not_count_as_over() -> None:
     desk = Timed(rule())
 
@@ -234,6 +252,16 @@ def test_a_changed_set_opens_and_closes_windows_and_drops_what_nobody_awaits() -
     assert len(desk.said(WindowClosed)) == 1
     assert desk.said(RulesTimed)[0].dropped[0].rule == "high"
     assert desk.ledger.timing.tables == {} == desk.ledger.timing.standings
+
+
+def test_windows_are_closed_in_the_order_in_which_they_were_opened() -> None:
+    """The same facts in every life: the order of a set is another in each process."""
+    desk = Timed(*(rule(id=f"many{n}", when=f'count(ws2.risk, "{n}s") > 2', once_per="") for n in range(9, 1, -1)))
+    opened = [fact.window for fact in desk.all_facts(WindowOpened)]
+    desk.tell(ChangeRules(about="o1", how="reload", by="alice", put=(rule(),), is_whole=True))
+
+    assert [fact.window for fact in desk.said(WindowClosed)] == opened
+    assert len(opened) == 8
 
 
 def test_while_automatic_coordination_is_off_no_deadline_is_met_and_windows_go_on() -> None:

@@ -99,7 +99,7 @@ def test_a_question_changes_nothing_and_is_not_recorded_as_an_order() -> None:
         ("rules-auto", {"on": True, "timeout_s": 0}, "timeout_s is a number of seconds above 0"),
         ("approve", {"id": "approval-1", "approve": True}, "reason: Field required"),
         ("approve", {"approve": True, "reason": "r"}, "id: Field required"),
-        ("level", {"workstream": "ws1", "level": "wild"}, "level: Input should be"),
+        ("level", {"workstream": "ws1", "level": "wild"}, "level must be 'autonomous', 'supervised' or 'manual'"),
     ],
 )
 def test_what_cannot_be_asked_so_is_refused_with_the_field(what: str, args: dict[str, Any], said: str) -> None:

@@ -1,8 +1,12 @@
 """A delivery, step by step, in good weather and in bad."""
 
+import json
+from typing import Any
+
 import pytest
 
 from alluse_hub.protocols.sync import DriftFound, Stage, Sync, SyncMode
+from alluse_hub.protocols.versions import DATASET_BYTES_MAX
 from tests.actors.replicator.worlds import World, counts, sharer
 
 
@@ -54,6 +58,51 @@ def _spoiled(target: object) -> dict[str, object]:
     shelf = target.shelf  # type: ignore[attr-defined]
     shelf.copies["prices"] = shelf.copies["prices"]._replace(text='{"x":2}')
     return {"version": shelf.version("prices")}
+
+
+def test_a_source_that_names_no_digest_has_nothing_verified() -> None:
+    one = world()
+    source, target = one.programs["a"].shelf, one.programs["b"].shelf
+    version, store = source.version, target.store
+
+    def believing(name: str, offer: Any, *rest: Any, **more: Any) -> dict[str, Any]:
+        told: dict[str, Any] = store(name, offer, *rest, **more)
+        return {
+            "outcome": "applied",
+            "version": {**told["version"], "vector": {"a": 1}, "digest": offer.text("digest")},
+        }
+
+    source.version = lambda name: {**version(name), "digest": ""}
+    target.store = believing
+    one.share("a", "prices", {"x": 1})
+    one.advance(100)
+
+    assert one.ends(Stage.VERIFIED) == 0
+    assert all("another digest than it says" in move.why for move in one.moves if move.to is Stage.EXPIRED)
+
+
+def test_what_is_longer_than_a_data_set_may_be_is_not_carried() -> None:
+    one = world()
+    text = json.dumps({"x": "y" * DATASET_BYTES_MAX}, separators=(",", ":"))
+    one.programs["a"].shelf.restore({"prices": [{"a": 1}, text, 1, ""]})
+    one.advance(100)
+
+    expired = [move.why for move in one.moves if move.to is Stage.EXPIRED]
+    assert expired
+    assert all(f"a data set has at most {DATASET_BYTES_MAX}" in why for why in expired)
+    assert one.content("b", "prices") is None
+
+
+def test_an_answer_that_is_not_understood_is_no_word_that_there_is_nothing() -> None:
+    one = world()
+    questions = one.programs["a"].runner._questions
+    shown, answers = questions["get_datasets"], iter([{"prices": {"version": "garbage"}}])
+    questions["get_datasets"] = lambda names: next(answers, None) or shown(names)
+    one.share("a", "prices", {"x": 1})
+    one.advance(30)
+
+    assert not any("has no prices any more" in move.why for move in one.moves)
+    assert one.is_equal()
 
 
 def test_content_goes_only_to_those_who_want_it() -> None:
@@ -116,7 +165,8 @@ def test_what_is_not_verified_in_time_has_expired_and_goes_again_with_the_next_c
     one.share("a", "prices", {"x": 1})
     one.advance(40)
     assert counts(one.ledger.edge("prices>b")).expired == 1
-    assert "no answer" in next(move.why for move in one.moves if move.to is Stage.EXPIRED) or steps(one, "b")
+    [expired] = [move.why for move in one.moves if move.to is Stage.EXPIRED]
+    assert expired == "not verified within 30 s: offered was as far as it got"
 
     one.programs["b"].is_deaf = False
     one.advance(130)

@@ -105,6 +105,43 @@ def test_a_target_that_alone_has_changed_is_a_divergence_as_well() -> None:
     assert one.is_equal()
 
 
+def test_a_source_that_did_not_answer_is_given_what_was_made_of_the_two_when_it_does() -> None:
+    one = world(Divergence.SOURCE_WINS)
+    one.share("a", "limits", {"x": 1})
+    one.advance(5)
+    one.share("b", "limits", {"x": 7})
+    one.share("a", "limits", {"x": 5})
+    while not [
+        send for send in one.sent if send.to == "a" and getattr(send.message, "command", "") == "apply_datasets"
+    ]:
+        one.advance(0.0005)
+    one.programs["a"].is_deaf = True
+    one.advance(60)
+    assert one.ledger.conflicts
+
+    one.programs["a"].is_deaf = False
+    one.advance(200)
+
+    assert [one.content(name, "limits") for name in "abc"] == [{"x": 5}] * 3
+    assert one.ledger.conflicts == {}
+    one.lawful()
+
+
+def test_a_conflict_is_not_told_with_the_reason_of_an_earlier_one() -> None:
+    one = diverged(Divergence.TARGET_WINS, takes=())
+    one.programs["b"].shelf.restore({})  # what it had is gone, and with it the conflict
+    one.advance(100)
+    assert one.ledger.conflicts == {}
+
+    one.share("b", "limits", {"x": 9})
+    until = one.now + 100
+    while len(one.of(ConflictOpened)) < 2:
+        assert one.now < until
+        one.advance(0.01)
+
+    assert one.state.unmended == {}
+
+
 def test_losing_versions_are_kept_in_what_was_told() -> None:
     one = diverged(Divergence.SOURCE_WINS)
     replies = [reply for reply in one.programs["b"].answers.values() if isinstance(reply.result, dict)]
