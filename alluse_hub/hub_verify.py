@@ -41,7 +41,7 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -1388,20 +1388,34 @@ def look(
     sealed.judge(senders.keeping)
     missing = {letter: receipt for letter, receipt in senders.heard.items() if not senders.is_sent(letter)}
     db.execute("COMMIT")
-    db.execute("BEGIN")  # what stood in no spool yet when they were listed is on record at this later moment
+    # A hub writes meanwhile, and on record is what it has said before anybody hears it: in its spool, or stored by now.
+    spooled, lasts = spooled_since(trail, places) if missing or senders.ends else (set(), {})
+    db.execute("BEGIN")
     for name, n in senders.ends.items():
         _, taken = places.get(name, (0, 0))
-        if senders.last(name) != n and (taken == n or taken_of(db, name) != n):
+        if senders.last(name) != n and (taken == n or n not in {taken_of(db, name), lasts.get(name)}):
             label = f"{name[0]}/{name[1]}"
             report.wrong(
                 "end", f"{label} ended with its entry {n} on record, but its last one here is {senders.last(name)}"
             )
     since = sealed.letters_since() if missing else set()
     for letter, receipt in missing.items():
-        if letter not in since and not is_stored(db, letter):
+        if letter not in spooled and letter not in since and not is_stored(db, letter):
             report.wrong("letter", f"{letter} was heard ({receipt}), but nobody sent it")
     db.execute("COMMIT")
     report.figures |= {"origin": ", ".join(origins), "signed": signed, "incarnations": len(senders.sent)}
+
+
+def spooled_since(trail: Path, places: dict[Name, tuple[int, int]]) -> tuple[set[str], dict[Name, int]]:
+    """The letters in all spools as they are now, behind what is stored, and by incarnation the last number there."""
+    letters, lasts = set(), dict[Name, int]()
+    for name, path in spools_in(trail / "spool").items():
+        with suppress(FileNotFoundError, ValueError, KeyError):  # stored and deleted, or damage that is told already
+            for n, kind, _ in frames(path, *places.get(name, (0, 0)), Report()):
+                lasts[name] = n
+                if kind == "sent":
+                    letters.add(f"{name[0]}/{name[1]}/{n}")
+    return letters, lasts
 
 
 def taken_of(db: sqlite3.Connection, name: Name) -> int:

@@ -20,7 +20,7 @@ from pydantic_core import to_json
 from alluse_hub.protocols.claims import Directive, DirectiveAck, FenceRaised
 from alluse_hub.protocols.flow import Deliver, Event, EventsTaken, Produced, Unsettled
 from alluse_hub.protocols.message import Json
-from alluse_hub.protocols.names import ROUTER
+from alluse_hub.protocols.names import REPLICATOR, ROUTER
 from alluse_hub.protocols.program import ReleaseLines, WriteLines
 from alluse_hub.protocols.workstream import (
     Command,
@@ -203,7 +203,8 @@ def replied(turn: Turn, reply: Reply) -> None:
         return
     written_at = turn.state.written.get(reply.id)
     latency_s = 0.0 if written_at is None else max(0.0, turn.at - written_at)
-    is_good = reply.ok or opened.asked_by == REPLICATOR  # who knows nothing of data sets says no to each question, rightly
+    # A program that knows nothing of data sets says so to each question about them, and is none the worse.
+    is_good = reply.ok or opened.asked_by == REPLICATOR
     turn.count(errors=0 if is_good else 1, latency_ms=None if written_at is None else latency_s * 1000)
     error = "" if reply.ok else reply.error or "it gave no reason"
     _close(turn, opened, ok=reply.ok, error=error)

@@ -167,6 +167,24 @@ def test_a_letter_that_is_sealed_while_the_trail_is_verified_has_been_sent(
     assert verify(hub.home).findings == []
 
 
+def test_a_letter_that_is_heard_while_the_spools_are_read_has_been_sent_though_it_is_not_stored_yet(
+    hub: "SmallHub", meanwhile: list[Callable[[], object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.say("ws3", SAID)
+    frames = hub_verify.frames
+
+    def slow(path: Path, *rest: Any) -> Iterator[Any]:  # Any: whatever it takes and gives
+        yield from frames(path, *rest)
+        if path.name.startswith("ws3@") and not meanwhile:
+            meanwhile.append(lambda: None)
+            said = hub.say("ws3", Frame(EntryKind.SENT, "Said", b"{}", "ws4"))
+            hub.say("ws4", Frame(EntryKind.HEARD, "Said", b"", "ws3", letter=f"ws3/1/{said}"))
+
+    monkeypatch.setattr(hub_verify, "frames", slow)
+
+    assert verify(hub.home).findings == []
+
+
 @pytest.mark.parametrize(("recorded", "is_found"), [(1, False), (2, True)])
 def test_what_begins_and_ends_while_the_trail_is_verified_is_judged_by_what_was_stored(
     hub: "SmallHub", meanwhile: list[Callable[[], object]], *, recorded: int, is_found: bool

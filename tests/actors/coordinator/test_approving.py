@@ -29,7 +29,6 @@ from alluse_hub.protocols.ruleset import ChangeRules, CoordinationDone, RunRule,
 from alluse_hub.protocols.workstream import Command
 from tests.actors.coordinator.worlds import (
     LEARNING_MODEL_UPDATE,
-    RISK_THRESHOLD_ALERT,
     SPEC,
     TRADING,
     VOLATILITY_PAUSE,
@@ -293,50 +292,6 @@ def test_a_restriction_that_is_not_for_safety_waits_as_its_level_says(level: Lev
     wait(desk, VETO_S)
 
     assert bool(desk.said(Directive)) is goes
-
-
-@pytest.mark.parametrize("level", [Level.SUPERVISED, Level.MANUAL])
-def test_what_of_a_restriction_is_for_safety_goes_out_at_once_while_people_are_asked_about_the_rest(
-    level: Level,
-) -> None:
-    more = Hold(resource="ws4/trading", rung="paused", for_sessions=5)
-    safe = Hold(resource="ws4/trading", rung="reduce_only", for_sessions=5, safety=True)
-    desk = Desk(
-        spec(
-            level,
-            VOLATILITY_PAUSE.model_copy(update={"hold": (more,)}),
-            RISK_THRESHOLD_ALERT.model_copy(update={"hold": (safe,), "tell": ()}),
-        )
-    )
-
-    desk.consider(1, volatile(1), breach(1))
-    assert [message.rung for message in desk.said(Directive)] == ["reduce_only"]
-
-    assert decide(desk).ok
-    assert [message.rung for message in desk.said(Directive)] == ["paused"]
-    desk.answer_all()
-    desk.consider(2, session="s2")
-    assert len(desk.all_facts(ApprovalAsked)) == 1
-
-
-def test_what_is_over_as_another_act_passes_is_void() -> None:
-    """Two restrictions that nobody opposes; one of them ends at the very moment."""
-    hedging = TRADING.model_copy(update={"resource": "ws4/hedging"})
-    holds = (
-        Hold(resource="ws4/trading", rung="paused", for_sessions=5),
-        Hold(resource="ws4/hedging", rung="paused", clock=Clock.HUB, for_s=VETO_S),
-    )
-    desk = Desk(
-        spec(Level.SUPERVISED, VOLATILITY_PAUSE.model_copy(update={"hold": holds})).model_copy(
-            update={"modes": (TRADING, hedging)}
-        )
-    )
-    desk.consider(1, volatile(1))
-
-    wait(desk, VETO_S)
-
-    assert [message.resource for message in desk.said(Directive)] == ["ws4/trading"]
-    assert [fact.outcome for fact in desk.all_facts(ApprovalEnded)] == ["unopposed", "void"]
 
 
 def test_a_level_set_by_a_person_counts_from_then_on_and_outlives_the_coordinator() -> None:

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from alluse_hub.actors.monitor import commands
+from alluse_hub.actors.monitor.show import status_of
 from alluse_hub.protocols.claims import Directive, DirectiveAck, FenceRaised
 from alluse_hub.protocols.effects import Do, Record, Send
 from alluse_hub.protocols.flow import AskUnsettled, Deliver, Event, EventHeard, EventsTaken, Produced, Unsettled
+from alluse_hub.protocols.health import Status
 from alluse_hub.protocols.program import ProgramGone, ReleaseLines, SignalProgram
 from alluse_hub.protocols.workstream import Command, CommandClosed, CommandOpened, CommandReply
 from tests.actors.monitor.bench import Bench, event, reply
@@ -331,3 +333,16 @@ def test_events_are_recorded_before_their_lines_are_released(bench: Bench) -> No
 
     kinds = [type(effect.fact) if isinstance(effect, Record) else type(effect) for effect in bench.effects]
     assert kinds.index(EventHeard) < kinds.index(Send) < kinds.index(Do)
+
+
+def test_a_program_that_knows_nothing_of_data_sets_is_no_worse_for_saying_so(bench: Bench) -> None:
+    bench.boot().up()
+    for n in range(10):
+        bench.tell(Command(key=f"o{n}", command="offer_datasets"), "replicator")
+        bench.hears(reply(f"o{n}", ok=False, error="'offer_datasets' is not a command"))
+    assert status_of(bench.state, bench.at)[0] is Status.ACTIVE
+
+    for n in range(10):
+        bench.tell(Command(key=f"c{n}", command="work"), "coordinator")
+        bench.hears(reply(f"c{n}", ok=False, error="no"))
+    assert status_of(bench.state, bench.at)[0] is Status.ERROR
