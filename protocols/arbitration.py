@@ -155,7 +155,8 @@ class DecideConflict(Message):
 
 class LoweringAsked(Fact):
     """The first of two people asks to release ``claim``, or to override the floor of ``resource`` down to ``rung``.
-    ``until``: hub time up to which a second one may agree."""
+    ``until``: hub time up to which a second one may agree.  ``placed``: how many claims had ever been placed by then:
+    of later ones the first person knew nothing."""
 
     id: str
     resource: str
@@ -165,6 +166,7 @@ class LoweringAsked(Fact):
     claim: str = ""
     rung: str = ""
     for_s: float = 0.0
+    placed: NonNegativeInt = 0
 
 
 class LoweringEnded(Fact):

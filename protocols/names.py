@@ -20,3 +20,8 @@ RESERVED = frozenset(
 
 CELL_PREFIX = "cell-"
 """Cells, where monitors share processes, are called by it and a number from 1; no workstream then may be."""
+
+
+def same_person(one: str, other: str) -> bool:
+    """Whether two names are of one person: neither case nor spaces make a second one."""
+    return one.casefold().split() == other.casefold().split()

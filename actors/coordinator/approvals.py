@@ -33,6 +33,7 @@ from alluse_hub.protocols.approvals import (
     Sense,
 )
 from alluse_hub.protocols.message import Fact
+from alluse_hub.protocols.names import same_person
 from alluse_hub.protocols.states import replace
 
 OPEN_MAX = 200
@@ -109,9 +110,9 @@ def decided(
         return f"{id_} is not what you have seen: its digest is {proposal.digest[:12]}; look again"
     if not approve:
         return [ApprovalEnded(id=id_, outcome="rejected", by=by, why=reason)]
-    if by == proposal.by:
+    if same_person(by, proposal.by):
         return f"{by} has asked for it, and nobody approves what they have asked for themselves"
-    if any(given.by == by for given in proposal.given):
+    if any(same_person(by, given.by) for given in proposal.given):
         return f"{by} has agreed already; {id_} needs somebody else as well"
     facts: list[Fact] = [ApprovalGiven(id=id_, by=by, reason=reason, at=at)]
     if len(proposal.given) + 1 >= proposal.needs:

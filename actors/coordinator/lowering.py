@@ -4,7 +4,12 @@ The first one's word is kept for a quarter of an hour; the second one, who must 
 claim is *released* for good, or the floor is *overridden*: the safety claims of that moment count as no more than a
 rung, for an hour at most, while any that comes later is a floor as ever.  The override is a claim itself and stands in
 every list while it lasts.
+
+Two people lower what both have seen.  A claim that was placed behind the word of the first, be it under the id of one
+that ended, is neither released nor overridden by the word of the second.
 """
+
+from collections.abc import Sequence
 
 from alluse_hub.actors.coordinator import claiming
 from alluse_hub.actors.coordinator.arbiter import explained
@@ -19,6 +24,7 @@ from alluse_hub.protocols.arbitration import (
     ReleaseClaim,
 )
 from alluse_hub.protocols.claims import Claim, Lease, Mode, Tier
+from alluse_hub.protocols.names import same_person
 
 
 def needs_two(claim: Claim, by: str) -> bool:
@@ -34,8 +40,9 @@ def release(turn: Turn, order: ReleaseClaim, claim: Claim) -> str:
         by=order.by,
         reason=order.reason,
         until=turn.at + TWO_PEOPLE_S,
+        placed=turn.ledger.placed,
     )
-    first = _second_of(turn, asked)
+    first = _second_of(turn, asked, (claim,))
     if isinstance(first, str):
         return first
     both = f"{first.by} and {order.by}"
@@ -63,8 +70,9 @@ def override(turn: Turn, order: OverrideFloor, mode: Mode) -> str:
         by=order.by,
         reason=order.reason,
         until=turn.at + TWO_PEOPLE_S,
+        placed=turn.ledger.placed,
     )
-    first = _second_of(turn, asked)
+    first = _second_of(turn, asked, lowered)
     if isinstance(first, str):
         return first
     claim = Claim(
@@ -77,7 +85,7 @@ def override(turn: Turn, order: OverrideFloor, mode: Mode) -> str:
         holder=f"{first.by} and {order.by}",
         reason=f"{first.reason}; {order.reason}",
         since=turn.at,
-        overrides=tuple(claim.id for claim in lowered),
+        overrides=tuple(claim.id for claim in _seen_by(first, lowered)),
     )
     claiming.place(turn, claim)
     return explained(turn.ruling(mode))
@@ -89,20 +97,26 @@ def asked_for(asked: LoweringAsked) -> str:
     return f"{asked.by} asks to {what}, because {asked.reason}; a second person has to agree."
 
 
-def _second_of(turn: Turn, asked: LoweringAsked) -> LoweringAsked | str:
-    """The word of the first person, now that a second one agrees; else what is told to this one."""
+def _second_of(turn: Turn, asked: LoweringAsked, claims: Sequence[Claim]) -> LoweringAsked | str:
+    """The word of the first person on any of ``claims``, now that a second one agrees; else what is told to this
+    one."""
     first = turn.ledger.docket.lowerings.get(asked.id)
-    if first is not None and first.until <= turn.at:
-        turn.record(LoweringEnded(id=first.id, how="expired"))
+    if first is not None and (first.until <= turn.at or not _seen_by(first, claims)):
+        turn.record(LoweringEnded(id=first.id, how="expired" if first.until <= turn.at else "over"))
         first = None
     if first is None:
         turn.commit(asked)
         minutes = TWO_PEOPLE_S / 60
         return f"asked: a second person has to ask for the same within {minutes:.0f} minutes"
-    if first.by == asked.by:
+    if same_person(first.by, asked.by):
         return f"refused: {asked.by} has asked already; the second has to be somebody else"
     turn.record(LoweringEnded(id=first.id, how="agreed", by=asked.by, reason=asked.reason))
     return first
+
+
+def _seen_by(first: LoweringAsked, claims: Sequence[Claim]) -> list[Claim]:
+    """Those that were there when the first person spoke."""
+    return [claim for claim in claims if claim.placed <= first.placed]
 
 
 def settle(turn: Turn) -> None:

@@ -57,7 +57,7 @@ def order(ask: str, args: Json, user: str, request: str) -> Order | Refusal:
     """``who`` in ``args`` names the person where several share a user; the hub takes their word for it, and the trail
     has the user beside it."""
     person, timeout_s = args.get("who") or user, timeout_of(args)
-    if not isinstance(person, str) or len(person) > PERSON_MAX or not person.isprintable():
+    if not isinstance(person, str) or len(person) > PERSON_MAX or not person.isprintable() or not person.strip():
         return Refusal(Code.USAGE, f"who is a name of at most {PERSON_MAX} characters")
     if timeout_s is None:
         return Refusal(Code.USAGE, "timeout_s is a number of seconds above 0, at most 600")
@@ -65,7 +65,7 @@ def order(ask: str, args: Json, user: str, request: str) -> Order | Refusal:
     said: dict[str, JsonValue] = {key: value for key, value in args.items() if key not in {"timeout_s", "who"}}
     known = {key: str(value)[:ABOUT_MAX] for key, value in said.items()} | {"request": request}
     about = wanted.about.format_map(defaultdict(str, known))
-    by: dict[str, JsonValue] = {} if wanted.is_question else {"by": person}
+    by: dict[str, JsonValue] = {} if wanted.is_question else {"by": " ".join(person.split())}
     try:
         message = wanted.message.model_validate({**said, **by, "about": about})
     except ValidationError as error:

@@ -161,6 +161,37 @@ def test_a_safety_hold_is_released_by_two_people_and_by_no_one_alone(held: Peopl
     assert held.ledger.docket.lowerings == {}
 
 
+@pytest.mark.parametrize("second", ["alice ", "Alice", " ALICE"])
+def test_the_same_name_written_otherwise_is_no_second_person(held: People, second: str) -> None:
+    held.release("alice", RISK)
+
+    assert not held.release(second, RISK).ok
+    assert held.rung == "paused"
+
+
+def test_a_word_on_a_hold_does_not_lower_the_one_that_is_placed_anew_in_its_place(held: People) -> None:
+    held.release("alice", RISK)
+    held.wait(1.0)
+    held.consider(3, cleared(2), breach(3), session="s2")
+    held.answer_all()
+
+    assert held.release("bob", RISK).text.startswith("asked:")
+    assert held.rung == "paused"
+    held.release("alice", RISK)
+    assert held.rung == "normal"
+
+
+def test_an_override_lowers_nothing_that_was_placed_between_the_two_words(held: People) -> None:
+    held.override("alice")
+    held.wait(1.0)
+    held.consider(3, breach(2, scope="rev"), session="s2")
+    held.answer_all()
+
+    held.override("bob")
+
+    assert held.rung == "paused"
+
+
 def test_the_release_goes_out_behind_the_commit(held: People) -> None:
     held.release("alice", RISK)
     held.release("bob", RISK)

@@ -55,6 +55,7 @@ def answer(effects: tuple[Effect, ...]) -> Answer:
             SwitchRule(about="rules:the rules", rule="a", on=False, by="root"),
         ),
         ("rules-auto", {"on": True, "who": ""}, SwitchAuto(about="rules:the rules", on=True, by="root")),
+        ("rules-auto", {"on": True, "who": " ann  lee "}, SwitchAuto(about="rules:the rules", on=True, by="ann lee")),
         (
             "rules-run",
             {"rule": "a", "payload": {"x": 1}},
@@ -96,6 +97,7 @@ def test_a_question_changes_nothing_and_is_not_recorded_as_an_order() -> None:
         ("rules-change", {"how": "guess"}, "how: String should match pattern"),
         ("rules-auto", {"on": True, "who": "x" * 81}, "who is a name of at most 80 characters"),
         ("rules-auto", {"on": True, "who": "a\nb"}, "who is a name"),
+        ("rules-auto", {"on": True, "who": "  "}, "who is a name"),
         ("rules-auto", {"on": True, "timeout_s": 0}, "timeout_s is a number of seconds above 0"),
         ("approve", {"id": "approval-1", "approve": True}, "reason: Field required"),
         ("approve", {"approve": True, "reason": "r"}, "id: Field required"),
