@@ -43,6 +43,17 @@ def check_personal(config: HubConfig, last: File, known: list[str]) -> None:
             last.wrong(("trail", "personal", at, "field"), found, "declare the outer one alone")
 
 
+def of_no_event(config: HubConfig) -> Iterator[str]:
+    """Declarations of events that flow nowhere, a sentence each: they may be as they are, or mistyped."""
+    every = sorted({event for events in config.events.values() for event in events})
+    for each in config.trail.personal:
+        known = config.events.get(each.workstream, ()) if each.workstream else every
+        if known and each.event not in known:
+            wrong = f"{each.field!r} of {each.event!r}, which flows nowhere, is declared personal"
+            right = meant(each.event, known)
+            yield f"{wrong}; if the name is mistyped, the field is never sealed" + (f": {right}" if right else "")
+
+
 def refuse_readers(
     rules: Iterable[Rule], fields: Iterable[PersonalField], names: Mapping[str, Mapping[str, str]]
 ) -> list[str]:

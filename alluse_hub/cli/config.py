@@ -51,11 +51,13 @@ def check(arguments: argparse.Namespace) -> int:
 
 
 def _questions(config: "HubConfig") -> list[str]:
-    """Rules that may be as they are, and hardly can be meant so: above all, that listen to events that flow nowhere."""
+    """What may be as it is, and hardly is meant so: above all, rules and declarations of events that flow nowhere."""
     from alluse_hub.actors.coordinator.analysis import analysed
+    from alluse_hub.protocols.config_personal import of_no_event
 
     found = analysed(config.rules, config.claimable, config.events)
-    return [f"{', '.join(one.rules)} {one.wrong}; {one.right}" for one in found if one.severity == "question"]
+    asked = [f"{', '.join(one.rules)} {one.wrong}; {one.right}" for one in found if one.severity == "question"]
+    return [*asked, *of_no_event(config)]
 
 
 def show_effective(arguments: argparse.Namespace) -> int:

@@ -229,3 +229,14 @@ def test_config_check_asks_whether_an_event_that_flows_nowhere_is_meant(
 
     assert main(["config", "check", path, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["questions"] == [asked]
+
+
+def test_config_check_asks_whether_a_personal_field_of_an_event_that_flows_nowhere_is_meant(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(home, '[[trail.personal]]\nevent = "order_filld"\nfield = "account"\nsubject = "account"\n')
+
+    assert main(["config", "check", path]) == 0
+
+    asked = "'account' of 'order_filld', which flows nowhere, is declared personal; if the name is mistyped, the field"
+    assert f"question: {asked} is never sealed: did you mean 'order_filled'?" in capsys.readouterr().out.splitlines()
