@@ -277,7 +277,7 @@ def leaf_hashes(rows: Iterable[Sequence[Any]]) -> list[bytes]:  # Any: columns o
         form = 0 if body is None else 1
         if size > BODY_BYTES_MAX:
             form, tail = 2, sha256(tail).digest()
-        head = pack(1, 1 if power else 0, form, life, n, at + 0.0, wall + 0.0, *lengths, size)
+        head = pack(1, power, form, life, n, at + 0.0, wall + 0.0, *lengths, size)
         found.append(sha256(b"\x00" + head + text.encode() + tail).digest())
     return found
 

@@ -89,6 +89,7 @@ def test_a_disk_that_fails_under_the_store_loses_nothing_that_was_acknowledged(t
     with preloaded(disk.environment), reporting(home, reports) as hub:
         hub.reach(3)
         for _ in range(3):
+            eventually(lambda: hub.daemon.actor("auditor") is not None, "there is an auditor again")
             auditor = hub.daemon.actor("auditor")
             assert auditor is not None
             disk.have(fault)
