@@ -22,6 +22,8 @@ from alluse_hub.protocols.workstream import EventLine, MonitorSpec, Reply
 
 PATIENCE_S = 15.0
 LOOK_S = 0.01
+LOG_SHOWN = 500
+"""Characters of each log in the message of a wait that failed."""
 
 
 # --- real programs ---------------------------------------------------------------------------------------------------
@@ -110,7 +112,11 @@ class RealProgram:
             self.read(0.0)
             return condition()
 
-        wait_for(holds, why)
+        try:
+            wait_for(holds, why)
+        except AssertionError as late:
+            logs = {log.name: log.read_text(encoding="utf-8")[-LOG_SHOWN:] for log in (self.home / "log").iterdir()}
+            raise AssertionError(f"{why}; said: {[*self.said, *self.queue.queue]}; logs: {logs}") from late
 
     def hear(self, kind: type[Message]) -> Any:
         """The next message of this kind; what comes before it is only kept."""
