@@ -33,7 +33,7 @@ from alluse_hub.protocols.sync import (
 from alluse_hub.protocols.versions import Version
 
 Reply = dict[str, Any] | Callable[[dict[str, Any]], Any]
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 def child(name: str, state: ChildState = ChildState.READY, **more: Any) -> ChildShown:

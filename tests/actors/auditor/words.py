@@ -11,7 +11,7 @@ from alluse_hub.supervision.spool import Frame
 if TYPE_CHECKING:
     from tests.actors.auditor.conftest import SmallHub
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 SAID = Frame(EntryKind.FACT, "Said", b'{"x":1}')
 ORDER = Frame(EntryKind.FACT, "Ordered", b'{"x":2}', power=True)

@@ -25,7 +25,7 @@ from alluse_hub.protocols.severity import Severity
 from alluse_hub.protocols.trail import Entry, EntryKind, Wholeness
 from tests.twice import decided_twice
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 def entry(n: int, message: str, body: dict[str, Any], actor: str = "ws3", **more: Any) -> Entry:

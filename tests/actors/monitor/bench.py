@@ -30,7 +30,7 @@ from alluse_hub.protocols.program import (
 )
 from alluse_hub.protocols.workstream import EventLine, Hello, MonitorSpec, ProgramLine, Reply
 
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
 
 
 # --- the core in virtual time ----------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from alluse_hub.protocols.program import (
 )
 from alluse_hub.protocols.workstream import EventLine, MonitorSpec, Reply
 
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
 LOOK_S = 0.01
 LOG_SHOWN = 500
 """Characters of each log in the message of a wait that failed."""
