@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from alluse_hub.actors.auditor import ingest as ingest_module
 from alluse_hub.actors.auditor import keys
 from alluse_hub.actors.auditor.checkpoints import Notary
 from alluse_hub.actors.auditor.core import CORE
@@ -18,6 +19,17 @@ from alluse_hub.protocols.effects import Record, Send
 from alluse_hub.protocols.message import Envelope, Message
 from alluse_hub.protocols.trail import AuditorSpec, EntryKind
 from alluse_hub.supervision.spool import Frame, Spool
+
+UNHURRIED_S = 60.0
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _unhurried() -> Iterator[None]:
+    """An auditor that is stopped leaves to the next one what it has not stored in ``FAREWELL_S``.  Tests that store a
+    trail by stopping one mean all of it, however slow the machine is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ingest_module, "FAREWELL_S", UNHURRIED_S)
+        yield
 
 
 class SmallAuditor:
