@@ -121,7 +121,8 @@ class Link:
 
     def wait(self, timeout_s: float) -> list[Frame]:
         """The next that comes; nothing if the connection ends or nothing comes in time."""
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(timeout_s), 0))
+        timeout = struct.pack("ll", *divmod(int(timeout_s * 1_000_000), 1_000_000))
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
         while (frames := self._receive(0)) == []:
             pass
         return frames or []

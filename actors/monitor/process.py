@@ -49,7 +49,9 @@ from .python import REFUSED_SHOWN, sort
 from .watch import Watch
 
 HELLO_TIMEOUT_S = 2.0
-"""A shim says hello at once; one that does not is stopped or broken, and is ended like any leftover."""
+HELLO_WAITS = 5
+"""A shim says hello at once.  One that is stopped is ended like any leftover after the first wait; one that runs may
+only have no processor, and with it a live program would be ended: it has all of them."""
 
 FOREIGN_END_S = 8.0
 """What a shim takes at most after SIGTERM: its own grace of 5 s, TERM, KILL."""
@@ -160,13 +162,22 @@ class ProcessAdapter:
         except OSError:
             return None
         with suppress(ValueError):  # a shim that does not begin with a hello is ended like a leftover
-            frames = link.wait(HELLO_TIMEOUT_S)
+            frames = self._hear_hello(link)
             if frames and isinstance(frames[0], Hello):
                 if frames[0].protocol in SPOKEN:
                     return link, frames[0], frames[1:]
                 self._end_foreign(frames[0])
         link.close()
         return None
+
+    def _hear_hello(self, link: Link) -> list[Frame]:
+        for _ in range(HELLO_WAITS):
+            if frames := link.wait(HELLO_TIMEOUT_S):
+                return frames
+            known = identity(run_folder(self._home), self._ws)
+            if known is None or processes.is_stopped(known[0]):
+                break
+        return []
 
     def _end_foreign(self, hello: Hello) -> None:
         """In order, and without a word of a protocol that is not ours."""

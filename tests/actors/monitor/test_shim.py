@@ -6,6 +6,9 @@ import stat
 from pathlib import Path
 from shutil import rmtree
 
+import pytest
+
+from alluse_hub.actors.monitor import process
 from alluse_hub.actors.monitor.shim import held
 from alluse_hub.protocols.program import (
     Attach,
@@ -20,6 +23,8 @@ from alluse_hub.protocols.program import (
     WriteLines,
 )
 from alluse_hub.protocols.workstream import Hello
+from alluse_hub.supervision import processes
+from alluse_hub.supervision.processes import Process
 from tests.actors.monitor.programs import SAYS_HELLO, MakeReal, RealProgram, is_dead, wait_for
 
 FLOOD = """
@@ -217,6 +222,25 @@ def test_a_shim_that_stands_still_is_ended_with_its_program(real: MakeReal) -> N
     assert not second.adopted
     assert is_dead(first.pid)
     assert is_dead(first.shim_pid)
+
+
+def test_a_shim_that_only_has_no_processor_for_a_while_is_waited_for(
+    real: MakeReal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = real().do(Attach())
+    first = program.hear(Attached)
+    program.do(Detach())
+    os.kill(first.shim_pid, signal.SIGSTOP)
+
+    def looks_alive(shim: Process) -> bool:
+        os.kill(shim.pid, signal.SIGCONT)
+        return False
+
+    monkeypatch.setattr(process, "HELLO_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(processes, "is_stopped", looks_alive)
+    second = program.do(Attach()).hear(Attached)
+
+    assert (second.adopted, second.pid, second.shim_pid) == (True, first.pid, first.shim_pid)
 
 
 def test_a_shim_that_gets_term_ends_its_program_in_order(real: MakeReal) -> None:
