@@ -1,8 +1,8 @@
-"""Fields by the names that rules know them by.
+"""Fields by the names that conditions know them by.
 
-A workstream whose events call a thing otherwise needs no rules of its own: ``fields = { volume = "trade.qty" }`` in its
-table says where its events have what rules call ``volume``.  What an event does not have stays missing, and the event
-in the trail is as it came.
+A workstream whose events call a thing otherwise needs no rules or syncs of its own: ``fields = { volume = "trade.qty"
+}`` in its table says where its events have what conditions call ``volume``.  What an event does not have stays missing,
+and the event in the trail is as it came.
 
 Pure.
 """

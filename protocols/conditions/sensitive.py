@@ -1,18 +1,20 @@
 """What a condition's value turns on: for each field the nearest other value that changes it, all else being equal.
 
-"It fired because risk_level is 0.93; at 0.8 it would not have."  Candidates come from the condition itself: where each
-comparison turns, found by the straight line through two values of the field, and the texts and truths it names.  Each
-is asked, so what is said is true; where a comparison is no straight line in the field, a nearer value may be missed.
+"It was false because risk_level is 0.7; just above 0.8 it would have been true."  Candidates come from the condition
+itself: where each comparison turns, found by the straight line through two values of the field, and the texts and
+truths it names.  Each is asked, so what is said is true; where a comparison is no straight line in the field, a nearer
+value may be missed.
 Pure.
 """
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from alluse_hub.actors.coordinator.conditions.condition import Condition, holds, patterns_of
-from alluse_hub.actors.coordinator.conditions.tree import (
+from alluse_hub.protocols.conditions.condition import Condition, holds, patterns_of
+from alluse_hub.protocols.conditions.tree import (
     Binary,
     Field,
     Kind,
@@ -22,8 +24,8 @@ from alluse_hub.actors.coordinator.conditions.tree import (
     kind_of,
     parts_of,
 )
-from alluse_hub.actors.coordinator.conditions.values import NUMBERS, step_into
-from alluse_hub.actors.coordinator.conditions.walk import NO_WINDOWS, Payload, Walk, Windows
+from alluse_hub.protocols.conditions.values import NUMBERS, step_into
+from alluse_hub.protocols.conditions.walk import NO_WINDOWS, Payload, Walk, Windows
 
 ORDERINGS = frozenset({"<", "<=", ">", ">=", "==", "!="})
 
@@ -39,6 +41,9 @@ class Sensitivity:
     value: Any  # a JSON value
     other: Any
     becomes: bool
+
+    def __str__(self) -> str:
+        return f"{self.field} {_shown(self.other)}"
 
 
 def sensitivity(condition: Condition, payload: Payload, windows: Windows = NO_WINDOWS) -> tuple[Sensitivity, ...]:
@@ -56,6 +61,16 @@ def sensitivity(condition: Condition, payload: Payload, windows: Windows = NO_WI
                 found.append(Sensitivity(field.name, value, other, not now))
                 break
     return tuple(found)
+
+
+def _shown(value: Any) -> str:  # a JSON scalar
+    """A number next to a short one, as ``math.nextafter`` gives it, is told by that."""
+    if not isinstance(value, float):
+        return f"at {json.dumps(value)}"
+    short = f"{value:.12g}"
+    if float(short) == value:
+        return f"at {short}"
+    return f"just {'above' if value > float(short) else 'below'} {short}"
 
 
 def _nearest_first(value: Any, others: Iterator[Any]) -> list[Any]:  # JSON scalars

@@ -3,9 +3,7 @@
 Every error names the column and what would be right; the commonest slips of other languages are answered by name.
 """
 
-from difflib import get_close_matches
-
-from alluse_hub.actors.coordinator.conditions.calls import (
+from alluse_hub.protocols.conditions.calls import (
     CALLS,
     LOOPS,
     METHODS,
@@ -15,8 +13,8 @@ from alluse_hub.actors.coordinator.conditions.calls import (
     known,
     window_of,
 )
-from alluse_hub.actors.coordinator.conditions.lex import Token, number, tokens_of, unquoted
-from alluse_hub.actors.coordinator.conditions.tree import (
+from alluse_hub.protocols.conditions.lex import Token, number, tokens_of, unquoted
+from alluse_hub.protocols.conditions.tree import (
     DEPTH_MAX,
     LIST_MAX,
     LOOPS_MAX,
@@ -35,6 +33,7 @@ from alluse_hub.actors.coordinator.conditions.tree import (
     Window,
     children,
 )
+from alluse_hub.protocols.meant import nearest
 
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=", "in")
 ARITHMETIC = (("+", "-"), ("*", "/", "%"))
@@ -292,8 +291,8 @@ class _Parser:
 
 def _no_function(name: str) -> str:
     every = {*CALLS, *METHODS, *LOOPS, *WINDOWS}
-    near = get_close_matches(name, sorted(every), 1, 0.6)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    near = nearest(name, every)
+    hint = f"did you mean {near!r}? " if near is not None else ""
     return f"no function {name!r}; {hint}there are {known(every)}"
 
 

@@ -9,8 +9,8 @@ The first argument names the events of a workstream, or a field in them; the sec
 
 from collections.abc import Iterable, Mapping
 
-from alluse_hub.actors.coordinator.conditions.lex import Token, span_of
-from alluse_hub.actors.coordinator.conditions.tree import (
+from alluse_hub.protocols.conditions.lex import Token, span_of
+from alluse_hub.protocols.conditions.tree import (
     By,
     Clock,
     ConditionError,

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from alluse_hub.actors.coordinator.conditions.patterns import Pattern
-from alluse_hub.actors.coordinator.conditions.tree import Kind, kind_of
+from alluse_hub.protocols.conditions.patterns import Pattern
+from alluse_hub.protocols.conditions.tree import Kind, kind_of
 
 Value = Any  # a JSON value or Unknown; each use below tests which before it looks inside
 

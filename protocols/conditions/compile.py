@@ -11,9 +11,9 @@ What is generated holds no text of the condition's author: names of fields and l
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from alluse_hub.actors.coordinator.conditions.calls import TRUTH_LOOPS, TRUTH_WINDOWS
-from alluse_hub.actors.coordinator.conditions.patterns import Pattern
-from alluse_hub.actors.coordinator.conditions.tree import (
+from alluse_hub.protocols.conditions.calls import TRUTH_LOOPS, TRUTH_WINDOWS
+from alluse_hub.protocols.conditions.patterns import Pattern
+from alluse_hub.protocols.conditions.tree import (
     Binary,
     Call,
     Field,
@@ -28,7 +28,7 @@ from alluse_hub.actors.coordinator.conditions.tree import (
     Window,
     kind_of,
 )
-from alluse_hub.actors.coordinator.conditions.values import (
+from alluse_hub.protocols.conditions.values import (
     FUNCTIONS,
     ITEMS_MAX,
     NUMBER_MAX,
@@ -43,7 +43,7 @@ from alluse_hub.actors.coordinator.conditions.values import (
     remainder,
     step_into,
 )
-from alluse_hub.actors.coordinator.conditions.walk import INNER_MAX, Payload
+from alluse_hub.protocols.conditions.walk import INNER_MAX, Payload
 
 
 class NoValueError(Exception):

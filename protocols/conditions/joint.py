@@ -15,9 +15,9 @@ from itertools import islice, pairwise, product
 from math import inf
 from typing import Any
 
-from alluse_hub.actors.coordinator.conditions.condition import Condition, condition_of, holds, patterns_of
-from alluse_hub.actors.coordinator.conditions.text import text_of
-from alluse_hub.actors.coordinator.conditions.tree import (
+from alluse_hub.protocols.conditions.condition import condition_of, holds, patterns_of
+from alluse_hub.protocols.conditions.text import text_of
+from alluse_hub.protocols.conditions.tree import (
     Binary,
     Call,
     Field,
@@ -34,8 +34,8 @@ from alluse_hub.actors.coordinator.conditions.tree import (
     parts_of,
     windows_of,
 )
-from alluse_hub.actors.coordinator.conditions.values import Unknown
-from alluse_hub.actors.coordinator.conditions.walk import NO_WINDOWS, Walk
+from alluse_hub.protocols.conditions.values import Unknown
+from alluse_hub.protocols.conditions.walk import NO_WINDOWS, Walk
 
 WAYS_MAX = 256
 """Combinations of ``||`` that are looked at; beyond, the answer is *perhaps*."""
@@ -50,6 +50,9 @@ NEGATED = {"<": ">=", ">": "<=", "<=": ">", ">=": "<", "==": "!=", "!=": "=="}
 MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "==", "!=": "!="}
 RELATIONS = {"<": "<", ">": ">", "<=": "<=", ">=": "=>", "==": "=", "!=": "<>"}
 """Comparison to what the first term may be to the second: smaller, equal, larger."""
+
+ALWAYS = Literal(1, value=True)
+"""The condition that any event meets."""
 
 ABSENT = object()
 """Stands for a field that an example does not have."""
@@ -77,22 +80,15 @@ class Part:
     is_true: bool
 
 
-def can_hold(condition: Condition) -> Joint:
-    return joint(condition.tree, Literal(1, value=True))
-
-
-def can_both_hold(one: Condition, other: Condition) -> Joint:
-    """Of one event."""
-    return joint(one.tree, other.tree)
-
-
-def never_both(one: Node, other: Node) -> bool:
-    """Whether it is proved that they cannot; without looking for an example, and so for very many pairs."""
+def never_both(one: Node, other: Node = ALWAYS) -> bool:
+    """Whether it is proved that one event cannot make both true; without looking for an example, and so for very many
+    pairs."""
     ways = _ways(Junction(1, "&&", (one, other)), is_true=True)
     return ways is not None and not any(_is_possible(way) for way in ways)
 
 
-def joint(one: Node, other: Node) -> Joint:
+def joint(one: Node, other: Node = ALWAYS) -> Joint:
+    """Of one event."""
     if never_both(one, other):
         return Joint(Can.NEVER)
     both = Junction(1, "&&", (one, other))
@@ -311,7 +307,14 @@ def _around(values: list[Any]) -> Iterator[Any]:  # JSON scalars
         yield value
         if kind_of(value) is Kind.NUMBER:
             yield from (value + 1, value - 1)
-    yield from ((low + high) / 2 for low, high in pairwise(numbers) if low < high)
+    yield from (_between(low, high) for low, high in pairwise(numbers) if low < high)
+
+
+def _between(low: float, high: float) -> float:
+    """The middle, as short as it can be written."""
+    middle = (low + high) / 2
+    short = float(f"{middle:.12g}")
+    return short if low < short < high else middle
 
 
 def _event(values: dict[tuple[str, ...], Any]) -> dict[str, Any]:

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from alluse_hub.actors.coordinator.conditions.check import Kinds, Streams, check, pattern_of
-from alluse_hub.actors.coordinator.conditions.compile import NO_VALUE, Fast, compiled
-from alluse_hub.actors.coordinator.conditions.explain import shown, with_values
-from alluse_hub.actors.coordinator.conditions.parse import tree_of
-from alluse_hub.actors.coordinator.conditions.patterns import Pattern
-from alluse_hub.actors.coordinator.conditions.text import text_of
-from alluse_hub.actors.coordinator.conditions.tree import (
+from alluse_hub.protocols.conditions.check import Kinds, Streams, check, pattern_of
+from alluse_hub.protocols.conditions.compile import NO_VALUE, Fast, compiled
+from alluse_hub.protocols.conditions.explain import shown, with_values
+from alluse_hub.protocols.conditions.parse import tree_of
+from alluse_hub.protocols.conditions.patterns import Pattern
+from alluse_hub.protocols.conditions.text import text_of
+from alluse_hub.protocols.conditions.tree import (
     Call,
     Field,
     Junction,
@@ -22,8 +22,8 @@ from alluse_hub.actors.coordinator.conditions.tree import (
     parts_of,
     windows_of,
 )
-from alluse_hub.actors.coordinator.conditions.values import Unknown, Value
-from alluse_hub.actors.coordinator.conditions.walk import NO_WINDOWS, Payload, Walk, Windows
+from alluse_hub.protocols.conditions.values import Unknown, Value
+from alluse_hub.protocols.conditions.walk import NO_WINDOWS, Payload, Walk, Windows
 
 KEPT_MAX = 4_096
 """Conditions that are kept ready; a set has 2,000 rules at most."""
@@ -95,8 +95,13 @@ def holds(condition: Condition, payload: Payload, windows: Windows = NO_WINDOWS)
     try:
         return condition.fast(payload, windows.value)
     except NO_VALUE:
-        value = walked(condition, payload, windows)
-        return value if value is True or value is False else None
+        return holds_walked(condition, payload, windows)
+
+
+def holds_walked(condition: Condition, payload: Payload, windows: Windows = NO_WINDOWS) -> bool | None:
+    """The same, for whoever has tried ``condition.fast`` already and met one of ``NO_VALUE``."""
+    value = walked(condition, payload, windows)
+    return value if value is True or value is False else None
 
 
 def walked(condition: Condition, payload: Payload, windows: Windows = NO_WINDOWS) -> Value:

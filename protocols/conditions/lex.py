@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from alluse_hub.actors.coordinator.conditions.tree import TEXT_MAX, Clock, ConditionError, Span
+from alluse_hub.protocols.conditions.tree import TEXT_MAX, Clock, ConditionError, Span
 
 TOKEN = re.compile(
     r"""(?P<space>[ \t\r\n]+)

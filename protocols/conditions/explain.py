@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from alluse_hub.actors.coordinator.conditions.text import text_of
-from alluse_hub.actors.coordinator.conditions.tree import Field, Window
-from alluse_hub.actors.coordinator.conditions.walk import Payload, Windows
+from alluse_hub.protocols.conditions.text import text_of
+from alluse_hub.protocols.conditions.tree import Field, Window
+from alluse_hub.protocols.conditions.walk import Payload, Windows
 
 SHOWN_MAX = 60
 """Characters of one value; more is cut, and says so."""

@@ -4,13 +4,12 @@ take too long.
 ``Schema`` tells which fields events have and of what kind; without one a field may be anything.
 """
 
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 from typing import Protocol
 
-from alluse_hub.actors.coordinator.conditions.calls import OF_EVENTS, TRUTH_LOOPS, TRUTH_WINDOWS
-from alluse_hub.actors.coordinator.conditions.patterns import Pattern, PatternError
-from alluse_hub.actors.coordinator.conditions.tree import (
+from alluse_hub.protocols.conditions.calls import OF_EVENTS, TRUTH_LOOPS, TRUTH_WINDOWS
+from alluse_hub.protocols.conditions.patterns import Pattern, PatternError
+from alluse_hub.protocols.conditions.tree import (
     Binary,
     Call,
     ConditionError,
@@ -27,8 +26,9 @@ from alluse_hub.actors.coordinator.conditions.tree import (
     children,
     kind_of,
 )
-from alluse_hub.actors.coordinator.conditions.values import ITEMS_MAX
-from alluse_hub.actors.coordinator.conditions.walk import INNER_MAX
+from alluse_hub.protocols.conditions.values import ITEMS_MAX
+from alluse_hub.protocols.conditions.walk import INNER_MAX
+from alluse_hub.protocols.meant import meant
 
 COST_MAX = 1_000_000
 """Steps of one evaluation at worst; a step is a node once."""
@@ -234,14 +234,6 @@ def declared(field: Field, kinds: Kinds, of: str) -> Kind:
                 break
             return Kind.ANY  # a map whose fields are not declared
     raise ConditionError(field.column, f"{of} has no field {field.name!r}; {meant(field.name, kinds)}")
-
-
-def meant(name: str, known: Iterable[str]) -> str:
-    choices = sorted(known)
-    near = get_close_matches(name, choices, 1, 0.6)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    return f"there are {', '.join(choices)}" if choices else "it has none"
 
 
 def pattern_of(call: Call) -> Pattern:

@@ -1,6 +1,6 @@
 """Events whose fields have other names than the rules know."""
 
-from alluse_hub.actors.coordinator.fields import as_known
+from alluse_hub.protocols.fields import as_known
 from tests.actors.coordinator.worlds import SPEC, Desk, event
 
 FIELDS = {"ws3": {"regime": "volatility.class", "symbol": "ticker"}}

@@ -7,8 +7,8 @@ no value if one of its parts has none.  This is the definition; ``compile`` is a
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from alluse_hub.actors.coordinator.conditions.patterns import Pattern
-from alluse_hub.actors.coordinator.conditions.tree import (
+from alluse_hub.protocols.conditions.patterns import Pattern
+from alluse_hub.protocols.conditions.tree import (
     Binary,
     Call,
     Field,
@@ -23,7 +23,7 @@ from alluse_hub.actors.coordinator.conditions.tree import (
     Window,
     kind_of,
 )
-from alluse_hub.actors.coordinator.conditions.values import (
+from alluse_hub.protocols.conditions.values import (
     FUNCTIONS,
     ITEMS_MAX,
     ORDERINGS,

@@ -10,19 +10,22 @@ again.
 The language for its users, and where it differs from CEL: ``README.md``.  Pure, no dependency.
 """
 
-from alluse_hub.actors.coordinator.conditions.condition import (
+from alluse_hub.protocols.conditions.compile import NO_VALUE
+from alluse_hub.protocols.conditions.condition import (
     Condition,
     Part,
     Verdict,
     evaluate,
     explained,
     holds,
+    holds_walked,
     parse,
     walked,
 )
-from alluse_hub.actors.coordinator.conditions.tree import ConditionError, Kind
+from alluse_hub.protocols.conditions.tree import ConditionError, Kind
 
 __all__ = [
+    "NO_VALUE",
     "Condition",
     "ConditionError",
     "Kind",
@@ -31,6 +34,7 @@ __all__ = [
     "evaluate",
     "explained",
     "holds",
+    "holds_walked",
     "parse",
     "walked",
 ]

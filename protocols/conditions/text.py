@@ -1,7 +1,7 @@
 """Tree to text: the shortest writing with the same meaning.  Reading it gives the tree again."""
 
-from alluse_hub.actors.coordinator.conditions.lex import quoted
-from alluse_hub.actors.coordinator.conditions.tree import (
+from alluse_hub.protocols.conditions.lex import quoted
+from alluse_hub.protocols.conditions.tree import (
     Binary,
     Call,
     Clock,
