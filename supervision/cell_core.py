@@ -15,12 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from alluse_hub.protocols.children import ChildShown, TreeShown
 from alluse_hub.protocols.effects import Core, Decision, Effect, Record, Send, Spawn, Stop, Wake
 from alluse_hub.protocols.errors import CallerError
 from alluse_hub.protocols.lifecycle import (
     CellSpec,
     ChildEnded,
-    ChildShown,
     ChildState,
     ChildUp,
     Exited,
@@ -32,7 +32,6 @@ from alluse_hub.protocols.lifecycle import (
     Started,
     StopAsked,
     Strategy,
-    TreeShown,
     Woken,
 )
 from alluse_hub.protocols.message import Envelope, Message

@@ -242,17 +242,17 @@ class Keyring:
         return limits
 
     @contextlib.contextmanager
-    def locked(self, name: str = "lock") -> Iterator[None]:
+    def locked(self, name: str = "lock", wait_s: float = LOCK_S) -> Iterator[None]:
         """While a key is made or destroyed.  Raises TrailError if somebody else takes too long over it."""
         for folder in (self.folder, self.subjects):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self.subjects / name
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            deadline = time.monotonic() + LOCK_S
+            deadline = time.monotonic() + wait_s
             while not _taken(fd):
                 if time.monotonic() >= deadline:
-                    raise TrailError(f"{path} is held by somebody else for more than {LOCK_S:g} s")
+                    raise TrailError(f"{path} is held by somebody else for more than {wait_s:g} s")
                 time.sleep(LOCK_LOOK_S)
             yield
         finally:

@@ -7,7 +7,6 @@ the carrier: that is behind ``Ports``.
 The law it keeps: *write, then tell*.  What is not in the spool has not been sent.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -40,6 +39,7 @@ from alluse_hub.supervision.origins import UNKNOWN, Origin, Origins, unwrapped
 from alluse_hub.supervision.outbox import Held, Outbox, split
 from alluse_hub.supervision.pairs import Inbound
 from alluse_hub.supervision.parcel import Parcel
+from alluse_hub.supervision.peers import Peers
 from alluse_hub.supervision.ports import Ports, SpoolPort
 from alluse_hub.supervision.recovery import recovered, snapshot_of
 from alluse_hub.supervision.scarcity import Scarcity, Waiting
@@ -47,9 +47,6 @@ from alluse_hub.supervision.spool import Frame, SpoolFullError
 from alluse_hub.supervision.timers import Timers
 
 S = TypeVar("S")
-
-UNKNOWN_MAX = 10_000
-"""Letters kept for actors that have not been introduced yet; the oldest is dead-lettered beyond that."""
 
 SNAPSHOT_EVERY = 2_000
 """Facts between two snapshots of a durable actor: about 0.1 s of recovery."""
@@ -59,14 +56,6 @@ INVALID = "invalid"
 
 ANY_INCARNATION = 0
 """Addressed to whoever bears the name now: from outside the tree, where incarnations are not known."""
-
-
-@dataclass(slots=True)
-class _Peer:
-    """Another actor as seen from here: its incarnation, and how many letters it was sent."""
-
-    incarnation: int
-    sent: int = 0
 
 
 @dataclass(slots=True)
@@ -84,8 +73,7 @@ class Life(Generic[S]):
     _origins: Origins = field(default_factory=Origins)
     _inbound: Inbound[Parcel] = field(default_factory=Inbound)
     _outbox: Outbox = field(default_factory=Outbox)
-    _peers: dict[str, _Peer] = field(default_factory=dict)
-    _unknown: dict[str, deque[Parcel]] = field(default_factory=dict)
+    _peers: Peers = field(default_factory=Peers)
     _early: list[tuple[Message, str, Origin]] = field(default_factory=list)
     _in_hand: str = ""  # the letter whose turn it is
     _receipt: Frame | None = None  # of that letter, until it is written
@@ -180,11 +168,9 @@ class Life(Generic[S]):
 
     def introduce(self, name: str, incarnation: int, origin: Origin = UNKNOWN) -> None:
         """``name`` can be written to; a newer incarnation than the one known is told to the core."""
-        known = self._peers.get(name)
-        if known is not None and incarnation <= known.incarnation:
+        if not self._peers.meet(name, incarnation):
             return
-        self._peers[name] = _Peer(incarnation)
-        for parcel in self._unknown.pop(name, ()):
+        for parcel in self._peers.waited(name):
             self._post(name, parcel)
         if name != self.boot.name and PeerUp in self.core.accepts and self._heeds(name):
             peer_up = PeerUp(name=name, incarnation=incarnation)
@@ -365,16 +351,11 @@ class Life(Generic[S]):
                     self.ports.watch_over(name, liveness)
 
     def _post(self, to: str, parcel: Parcel) -> None:
-        peer = self._peers.get(to)
-        if peer is None:
-            waiting = self._unknown.setdefault(to, deque())
-            waiting.append(parcel)
-            if len(waiting) > UNKNOWN_MAX:
-                lost = waiting.popleft()
-                self._write([_fact(DeadLetter(to=to, kind=lost.kind, why="nobody of that name was introduced"))])
-            return
-        peer.sent += 1
-        self.ports.post(to, parcel.addressed(peer.incarnation, peer.sent))
+        addressed = self._peers.addressed(to, parcel)
+        if addressed is not None:
+            self.ports.post(to, addressed)
+        elif (lost := self._peers.too_many(to)) is not None:
+            self._write([_fact(DeadLetter(to=to, kind=lost.kind, why="nobody of that name was introduced"))])
 
     @property
     def _next_id(self) -> str:
@@ -411,7 +392,3 @@ class Life(Generic[S]):
     @property
     def last_word(self) -> Message | None:
         return None if self.core.last_word is None else self.core.last_word(self.state)
-
-    @property
-    def held_turns(self) -> int:
-        return len(self._outbox)

@@ -25,14 +25,16 @@ from alluse_hub.protocols.errors import CallerError, HubError
 from alluse_hub.protocols.flow import Event
 from alluse_hub.protocols.lifecycle import Booted, DeadLetter, Failed, Started, Woken
 from alluse_hub.protocols.message import Envelope, Fact, Json, Message
-from alluse_hub.protocols.personal import MARK
+from alluse_hub.protocols.personal import MARK, has_sealed
 from alluse_hub.protocols.quarantine import DiedInHand, LetterSetAside
 from alluse_hub.protocols.scarcity import SpoolGap
 from alluse_hub.protocols.trail import EntryKind, Snapshot, Stored
 from alluse_hub.protocols.whole import NotWholeError, whole
+from alluse_hub.supervision.judgement import Difference, Judgement
 from alluse_hub.supervision.origins import Origin
 from alluse_hub.supervision.outbox import Outbox, split
 from alluse_hub.supervision.recovery import recovered
+from alluse_hub.supervision.relive import Relived
 from alluse_hub.supervision.sayings import (
     PERFORMED,
     Said,
@@ -71,41 +73,21 @@ CoreOf = Callable[[str], Core[Any] | None]
 """The core of a class path; None if this version knows none.  Each has a state of its own."""
 
 
-class Difference(NamedTuple):
-    """The first decision that is not as recorded.  ``letter``: what was in hand.  Without ``recorded`` it stands not in
-    the trail, without ``decided`` it is not decided now."""
-
-    entry: str  # id of the entry that differs, or of the last one before it
-    letter: str
-    kind: str
-    sender: str
-    at: float
-    recorded: Said | None
-    decided: Said | None
-    why: str
-
-
-@dataclass(slots=True)
-class Judgement:
-    """Of one incarnation.  ``judged`` of ``letters`` were decided again; ``set_aside`` of them its shell handed to no
-    core.  ``unknown``: why the rest, from entry ``unknown_from`` on, could not be judged; empty if all could."""
-
-    actor: str
-    incarnation: int
-    version: str = ""
-    letters: int = 0
-    judged: int = 0
-    set_aside: int = 0
-    difference: Difference | None = None
-    unknown: str = ""
-    unknown_from: str = ""
-
-
 def replayed(
     actor: str, incarnation: int, entries: Iterable[SpoolEntry], core_of: CoreOf, recover: Recover, material: Material
 ) -> Judgement:
     """``entries``: all of that incarnation, in order; if they end too early, that is not held against it."""
     judgement = Judgement(actor, incarnation)
+    for _ in replaying(judgement, entries, core_of, recover, material):
+        pass
+    return judgement
+
+
+def replaying(
+    judgement: Judgement, entries: Iterable[SpoolEntry], core_of: CoreOf, recover: Recover, material: Material
+) -> Iterator[Relived]:
+    """As ``replayed``, into a judgement without any yet, for whoever asks what else could have been decided: each
+    letter that was decided on again, and as it was then, before the next is."""
     run: _Run | None = None
     for receipt, rest, is_last in _turns(judgement, entries):
         judgement.letters += receipt is not None and receipt.message != Stored.__name__
@@ -118,12 +100,13 @@ def replayed(
             if receipt is None:
                 run = _born(judgement, rest, core_of, recover, material)
             elif run is not None:
-                run.turn(receipt, rest, is_last=is_last)
+                lived = run.turn(receipt, rest, is_last=is_last)
+                if lived is not None:
+                    yield lived
         except _DiffersError as differs:
             judgement.difference = differs.difference
         except NotWholeError as missing:
             _give_up(judgement, rest[0] if receipt is None else receipt, str(missing))
-    return judgement
 
 
 def _give_up(judgement: Judgement, entry: SpoolEntry, why: str) -> None:
@@ -134,7 +117,7 @@ def _give_up(judgement: Judgement, entry: SpoolEntry, why: str) -> None:
 def _unless_sealed(judgement: Judgement, entries: Iterable[SpoolEntry]) -> None:
     """What could not be opened is of an erased subject, or its key is not here."""
     for entry in entries:
-        if MARK in entry.body:
+        if MARK in entry.body and has_sealed(from_json(entry.body)):
             name = f"{judgement.actor}/{judgement.incarnation}/{entry.n}"
             raise NotWholeError(f"{name} has a sealed field that nobody can open here: erased, or without its key")
 
@@ -247,27 +230,30 @@ class _Run:
     timers: dict[str, float] = field(default_factory=dict)  # when each comes up at the earliest
     outbox: Outbox = field(default_factory=Outbox)
 
-    def turn(self, receipt: SpoolEntry, rest: list[SpoolEntry], *, is_last: bool) -> None:
-        """Raises _DiffersError, and NotWholeError for a letter that the trail does not hold."""
+    def turn(self, receipt: SpoolEntry, rest: list[SpoolEntry], *, is_last: bool) -> Relived | None:
+        """None for what its core did not hear, or failed on.  Raises _DiffersError, and NotWholeError for a letter that
+        the trail does not hold."""
         self.receipt, self.last = receipt, receipt.n
         self.letter = receipt.letter or self._id(receipt.n)
         if receipt.message == Stored.__name__:
             self.after(rest, is_last=is_last)
-            return
+            return None
         if rest and is_quarantine(rest[0]):
             self.judgement.set_aside += 1
             del rest[: 2 if len(rest) > 1 and rest[1].message == LetterSetAside.__name__ else 1]
             self.after(rest, is_last=is_last)
-            return
+            return None
         body = self._body(receipt, rest)
+        lived: Relived | None = None
         if type(body) not in self.core.accepts:
             why = f"{self.judgement.actor} does not take it"
             said = [fact_said(DeadLetter(to=self.judgement.actor, kind=receipt.message, why=why), Origin())]
             self.after(self._met(said, rest, is_last=is_last), is_last=is_last)
         else:
             self._expected_letter(body, receipt)
-            self._decide(body, receipt, rest, is_last=is_last)
+            lived = self._decide(body, receipt, rest, is_last=is_last)
         self.judgement.judged += 1
+        return lived
 
     def _body(self, receipt: SpoolEntry, rest: list[SpoolEntry]) -> Message:
         kind, text = receipt.message, receipt.body
@@ -301,7 +287,7 @@ class _Run:
                     why = f"the timer {timer!r} is {'not set' if due is None else f'set for {due:.6f} at the earliest'}"
                     raise _DiffersError(self._difference(Said.of(receipt), None, why))
 
-    def _decide(self, body: Message, receipt: SpoolEntry, rest: list[SpoolEntry], *, is_last: bool) -> None:
+    def _decide(self, body: Message, receipt: SpoolEntry, rest: list[SpoolEntry], *, is_last: bool) -> Relived | None:
         envelope = Envelope(
             id=self.letter,
             sender=receipt.to,
@@ -321,14 +307,15 @@ class _Run:
             if not has_failed:
                 why = f"it raises {type(error).__name__}: {error}"[:ERROR_CHARS]
                 raise _DiffersError(self._difference(Said.of(rest[0]) if rest else None, None, why)) from error
-            return
+            return None
         if has_failed and not said and not any(isinstance(effect, PERFORMED) for effect in now):
             raise _DiffersError(self._difference(Said.of(rest[0]), None, "it failed then, and decides now"))
-        self.state = decision.state
+        before, self.state = self.state, decision.state
         if later:
             self.held.append(_Held(later, turn, receipt.at))
         self._set_timers(now, receipt.at)
         self.after(self._met(said, rest, is_last=is_last), is_last=is_last)
+        return Relived(envelope, self._id(receipt.n), receipt.wall, decision.effects, before)
 
     # --- what was said -----------------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ from functools import reduce
 from typing import get_args
 
 from alluse_hub.protocols.admin import ShutDown
-from alluse_hub.protocols.children import AutoShutdownBegun, Fault
+from alluse_hub.protocols.children import AutoShutdownBegun, Fault, OrderError, RestartActor, StartActor
 from alluse_hub.protocols.effects import CancelWake, Core, Decision, Effect, Kill, Record, Send, Stop
 from alluse_hub.protocols.foresight import Foresee
 from alluse_hub.protocols.lifecycle import (
@@ -37,18 +37,15 @@ from alluse_hub.protocols.lifecycle import (
     ChildState,
     ChildUp,
     Exited,
-    OrderError,
     PeerUp,
-    RestartActor,
     RestartType,
-    StartActor,
     Started,
     StopAsked,
     Strategy,
     SupervisorSpec,
     Woken,
 )
-from alluse_hub.protocols.liveness import Hung
+from alluse_hub.protocols.liveness import Hung, LookAfter
 from alluse_hub.protocols.message import Envelope, Message
 from alluse_hub.protocols.names import BOARD
 from alluse_hub.protocols.states import replace
@@ -56,6 +53,7 @@ from alluse_hub.supervision.farewell import passed_on_s
 from alluse_hub.supervision.restarts import SHUTDOWN, is_orderly, should_restart
 from alluse_hub.supervision.roster import Roster
 from alluse_hub.supervision.specs import refusal
+from alluse_hub.supervision.supervisor_child import PAUSE, UP, Child
 from alluse_hub.supervision.supervisor_end import (
     TIMER,
     Word,
@@ -71,7 +69,7 @@ from alluse_hub.supervision.supervisor_end import (
     word_taken,
 )
 from alluse_hub.supervision.supervisor_foreseen import foreseen
-from alluse_hub.supervision.supervisor_hung import cause_of, found_hung, term_ignored, watched
+from alluse_hub.supervision.supervisor_hung import cause_of, found_hung, looked_after, term_ignored, watched
 from alluse_hub.supervision.supervisor_orders import Step, answer, asked, order_taken, refuse
 from alluse_hub.supervision.supervisor_origins import due_to, noted, owed
 from alluse_hub.supervision.supervisor_plans import (
@@ -95,19 +93,7 @@ from alluse_hub.supervision.supervisor_restarts import (
     resumed,
 )
 from alluse_hub.supervision.supervisor_shown import SHOW, pictured
-from alluse_hub.supervision.supervisor_state import (
-    PAUSE,
-    UP,
-    Ask,
-    Child,
-    End,
-    Matter,
-    Order,
-    Plan,
-    Resume,
-    Retry,
-    Supervisor,
-)
+from alluse_hub.supervision.supervisor_state import Ask, End, Matter, Order, Plan, Resume, Retry, Supervisor
 from alluse_hub.supervision.supervisor_told import conditions_noted, told
 
 SELF_GRACE_S = 5.0
@@ -150,6 +136,8 @@ def heard(state: Supervisor, letter: Envelope) -> Step:
             return ended(state, exited, letter.at)
         case Hung() as hung:
             return found_hung(state, hung, letter.at)
+        case LookAfter() as asked_for:
+            return looked_after(state, asked_for)
         case Woken(timer=timer):
             return waited(state, letter.at) if timer == TIMER else overran(state, timer)
         case ChildCondition() as word:
@@ -375,7 +363,11 @@ SUPERVISOR = Core(
     decide=decide,
     spec=SupervisorSpec,
     accepts=frozenset(
-        {Started, ChildUp, ChildCondition, Exited, Hung, Woken, ShutDown, StopAsked, PeerUp, Foresee, *WORDS, *ASKS}
+        {
+            *(Started, ChildUp, ChildCondition, Exited, Hung, LookAfter, Woken, ShutDown, StopAsked, PeerUp, Foresee),
+            *WORDS,
+            *ASKS,
+        }
     ),
     ready=lambda state: state.has_started,
     heeds=lambda state, name: name == BOARD or state.heeds(name) or takes_part(state, name),

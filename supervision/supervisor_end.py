@@ -33,8 +33,9 @@ from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.names import ROOT
 from alluse_hub.protocols.states import replace
 from alluse_hub.supervision.farewell import GRACES_S, Farewell, share_s
+from alluse_hub.supervision.supervisor_child import Child
 from alluse_hub.supervision.supervisor_orders import Step
-from alluse_hub.supervision.supervisor_state import Child, Supervisor
+from alluse_hub.supervision.supervisor_state import Supervisor
 
 AGAIN_S = 0.5
 """An answer may have gone down with its sender: after this long it is asked for again."""

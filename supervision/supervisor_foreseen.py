@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from alluse_hub.protocols.admin import ShutDown
+from alluse_hub.protocols.children import ActorOrderDone, RestartActor, StopActor
 from alluse_hub.protocols.effects import Because, CancelWake, Decision, Effect, Kill, Record, Send, Spawn, Stop, Wake
 from alluse_hub.protocols.foresight import FailureForeseen, Foresee, Foreseen, Foretold, Outcome
 from alluse_hub.protocols.lifecycle import (
-    ActorOrderDone,
     ChildParked,
     ChildRestarted,
     ChildStart,
@@ -26,8 +26,6 @@ from alluse_hub.protocols.lifecycle import (
     ChildUp,
     Exited,
     GaveUp,
-    RestartActor,
-    StopActor,
     Woken,
 )
 from alluse_hub.protocols.message import Envelope, Json, Message

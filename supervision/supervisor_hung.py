@@ -10,10 +10,11 @@ One that is stopped, or does not come back from a letter, does not hear it; noth
 
 from alluse_hub.protocols.effects import Decision, Effect, Kill, Record, Terminate, Wake, Watch
 from alluse_hub.protocols.lifecycle import ChildState
-from alluse_hub.protocols.liveness import ChildHung, Hung
+from alluse_hub.protocols.liveness import SUSPECTED, ChildHung, Hung, Liveness, LookAfter
 from alluse_hub.protocols.states import replace
+from alluse_hub.supervision.supervisor_child import UP, Child, told_of
 from alluse_hub.supervision.supervisor_orders import Step
-from alluse_hub.supervision.supervisor_state import UP, Child, Supervisor
+from alluse_hub.supervision.supervisor_state import Supervisor
 
 TERM_GRACE_S = 3.0
 """From SIGTERM to SIGKILL: an ending leaf waits two seconds for its worker to let go."""
@@ -31,6 +32,24 @@ def found_hung(state: Supervisor, hung: Hung, at: float) -> Step:
     fact = ChildHung(name=child.name, life=child.life, incarnation=child.incarnation, why=hung.why)
     judged = replace(child, state=ChildState.HUNG, hung=hung.why, since=at)
     return Decision(state.put(judged), (Record(fact), Terminate(child.name), Wake(judged.hung_timer, TERM_GRACE_S)))
+
+
+def looked_after(state: Supervisor, asked: LookAfter) -> Step:
+    """Whoever runs what left somebody without an answer is watched closely, as long as it lives.  Once only: to be
+    asked anew would put off the verdict."""
+    child = next((child for child in state.children if asked.name in {child.spec.name, *told_of(child.spec)}), None)
+    if child is None or child.state not in UP or child.state is ChildState.HUNG or child.close_life == child.life:
+        return Decision(state)
+    usual = child.spec.liveness
+    if usual is None:
+        return Decision(state)
+    closer = Liveness(
+        interval_s=min(usual.interval_s, SUSPECTED.interval_s),
+        limit_s=min(usual.limit_s, SUSPECTED.limit_s),
+        job_limit_s=usual.job_limit_s,
+        mail_limit_s=usual.mail_limit_s,
+    )
+    return Decision(state.put(replace(child, close_life=child.life)), (Watch(child.name, closer),))
 
 
 def term_ignored(state: Supervisor, child: Child) -> Step:

@@ -8,6 +8,7 @@ Each function takes the state and gives the next with the effects; who calls the
 """
 
 from alluse_hub.protocols.children import (
+    ActorOrderDone,
     AddActor,
     AskChildren,
     AskChildSpec,
@@ -17,27 +18,22 @@ from alluse_hub.protocols.children import (
     ChildrenCounted,
     ChildrenListed,
     ChildSpecTold,
+    OrderError,
     RemoveActor,
+    RestartActor,
     Standing,
+    StartActor,
     StartMember,
+    StopActor,
     StopMember,
 )
 from alluse_hub.protocols.effects import Decision, Effect, Record, Send
-from alluse_hub.protocols.lifecycle import (
-    KEEP_WORKSTREAMS,
-    ActorOrderDone,
-    ChildKind,
-    ChildSpec,
-    ChildStart,
-    OrderError,
-    RestartActor,
-    StartActor,
-    StopActor,
-)
+from alluse_hub.protocols.lifecycle import KEEP_WORKSTREAMS, ChildKind, ChildSpec, ChildStart
 from alluse_hub.protocols.message import Json
 from alluse_hub.protocols.states import replace
 from alluse_hub.supervision.specs import child_refusal
-from alluse_hub.supervision.supervisor_state import Ask, Child, Order, Plan, Supervisor
+from alluse_hub.supervision.supervisor_child import Child
+from alluse_hub.supervision.supervisor_state import Ask, Order, Plan, Supervisor
 
 ORDERS_WAITING_MAX = 64
 """Orders that may wait for their turn; a further one is refused at once."""

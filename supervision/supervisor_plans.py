@@ -7,14 +7,15 @@ its own that still waits in line, is judged by that end.
 
 from collections import Counter
 
-from alluse_hub.protocols.children import Fault, FaultReported
+from alluse_hub.protocols.children import Fault, FaultReported, RestartActor
 from alluse_hub.protocols.effects import CancelWake, Decision, Effect, Kill, Record, Spawn, Stop, Wake
-from alluse_hub.protocols.lifecycle import KILLED, ChildStarted, ChildState, RestartActor, Shutdown
+from alluse_hub.protocols.lifecycle import KILLED, ChildStarted, ChildState, Shutdown
 from alluse_hub.protocols.states import replace
 from alluse_hub.supervision.restarts import NORMAL, ORDERLY_PREFIX, is_proper_stop
+from alluse_hub.supervision.supervisor_child import UP, Child
 from alluse_hub.supervision.supervisor_end import allowed_s, flush_advanced, is_flushing
 from alluse_hub.supervision.supervisor_orders import Step, done
-from alluse_hub.supervision.supervisor_state import UP, Child, Ending, Order, Plan, Supervisor
+from alluse_hub.supervision.supervisor_state import Ending, Order, Plan, Supervisor
 
 KILL_MARGIN_S = 2.0
 """How much later than the shell the supervisor itself kills a child that does not end: the shell goes first."""

@@ -18,8 +18,9 @@ from alluse_hub.protocols.message import Fact
 from alluse_hub.protocols.names import ROOT
 from alluse_hub.protocols.states import replace
 from alluse_hub.supervision.restarts import SHUTDOWN, backoff_s, count_restart, row_after
+from alluse_hub.supervision.supervisor_child import Child
 from alluse_hub.supervision.supervisor_orders import Step, budget_changed, refuse_for_end
-from alluse_hub.supervision.supervisor_state import Child, End, Ending, Order, Plan, Resume, Retry, Supervisor
+from alluse_hub.supervision.supervisor_state import End, Ending, Order, Plan, Resume, Retry, Supervisor
 
 
 def restarted(state: Supervisor, child: Child, matter: End | Retry, at: float) -> Step:

@@ -18,8 +18,15 @@ from alluse_hub.protocols.effects import Decision, Effect, Send
 from alluse_hub.protocols.lifecycle import ChildState, PeerDown, PeerUp
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.states import replace
+from alluse_hub.supervision.supervisor_child import Child, told_of
 from alluse_hub.supervision.supervisor_orders import Step
-from alluse_hub.supervision.supervisor_state import ILL, ILL_SHOWN, Child, Supervisor, told_of
+from alluse_hub.supervision.supervisor_state import Supervisor
+
+ILL = frozenset({ChildState.DEGRADED, ChildState.HUNG, ChildState.RESTARTING, ChildState.PARKED})
+"""States of a child that its supervisor's own parent hears of."""
+
+ILL_SHOWN = 5
+"""Such children named to the parent; more are counted."""
 
 # --- those that need a child -----------------------------------------------------------------------------------------
 

@@ -10,8 +10,8 @@ whatever becomes of the keys.
 A box is bound to its place: actor, incarnation, number of the entry, kind, and the path of the field (as associated
 data), so none can be shown in the place of another.  What is worth it is compressed before.
 
-The first bytes of a refused line may be anybody's, and nobody knows whose: where something is declared they are not
-kept.
+The first bytes of a refused line may be anybody's, and nobody knows whose: where something is declared neither they are
+kept, nor a reason that quotes them.
 """
 
 import base64
@@ -21,6 +21,7 @@ import re
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from cryptography.exceptions import InvalidTag
 from pydantic import JsonValue
@@ -44,7 +45,7 @@ from alluse_hub.protocols.personal import (
 from alluse_hub.protocols.personal import Path as FieldPath
 from alluse_hub.protocols.program import LinesRead
 from alluse_hub.protocols.trail import Snapshot
-from alluse_hub.protocols.workstream import EventLine, LineRefused
+from alluse_hub.protocols.workstream import EventLine, LineRefused, ProgramLine
 from alluse_hub.supervision.keyfiles import NONCE_BYTES
 from alluse_hub.supervision.keyring import Keyring
 from alluse_hub.supervision.spool import Frame, SpoolFullError
@@ -57,8 +58,17 @@ PLAIN, DEFLATED = b"\0", b"\1"
 
 WITHHELD = "(withheld: fields of events are declared personal)"
 
-_REFUSED_EVENT = re.compile(r"event \S{1,64} n=\d+")
-"""What the hub itself says of an event out of turn; it holds nothing of the event's."""
+_OUT_OF_TURN = re.compile(r"an event before the hello|a gap: event \d+ came where \d+ was due")
+"""Why a monitor refuses an event out of turn.  Then the beginning is its own, and has nothing but the event's name in
+it; what a line looks like tells nothing, since a program may say the same words."""
+
+_OF_A_LINE = re.compile(
+    r"not JSON: [a-zA-Z :`,]{1,80} at line \d+ column \d+|a line of \d+ bytes; the limit is \d+"
+    r"|seq: \d+ came where \d+ was due|it is no line of the contract \(withheld.*"
+)
+_OF_A_FIELD = re.compile(r"([a-z_.]+): (?:Field required|(?:Input|String|Number|Dictionary) should [^:]*)")
+_FIELDS = frozenset(name for line in get_args(ProgramLine) for name in line.model_fields)
+_KINDS = frozenset(kind for line in get_args(ProgramLine) for kind in get_args(line.model_fields["kind"].annotation))
 
 LINES = frozenset({LinesRead.__name__, LineRefused.__name__})
 
@@ -184,10 +194,20 @@ def _bound(actor: str, incarnation: int, n: int, kind: str, path: FieldPath) -> 
 
 
 def _withhold(body: JsonValue) -> None:
-    """The beginnings of refused lines, in place."""
+    """Of refused lines their beginnings, and reasons that quote them, in place."""
     if not isinstance(body, dict):
         return
     refused = body.get("refused")
     for each in (body, *(refused if isinstance(refused, list) else ())):
-        if isinstance(each, dict) and not _REFUSED_EVENT.fullmatch(str(each.get("beginning", "event e n=1"))):
+        if isinstance(each, dict) and "beginning" in each and not _OUT_OF_TURN.fullmatch(str(each.get("why"))):
             each["beginning"] = WITHHELD
+            if not _quotes_nothing(str(each.get("why"))):
+                each["why"] = f"it is no line of the contract {WITHHELD}"
+
+
+def _quotes_nothing(why: str) -> bool:
+    """Whether nothing of what a program said is in a reason for refusing it."""
+    if _OF_A_LINE.fullmatch(why):
+        return True
+    field = _OF_A_FIELD.fullmatch(why)
+    return field is not None and {*field[1].split(".")} <= _FIELDS | _KINDS

@@ -8,6 +8,7 @@ from typing import Any
 
 from alluse_hub import __version__
 from alluse_hub.protocols.children import (
+    ActorOrderDone,
     AddActor,
     AskChildren,
     AskChildSpec,
@@ -16,22 +17,16 @@ from alluse_hub.protocols.children import (
     ChildrenCounted,
     ChildrenListed,
     ChildSpecTold,
+    OrderError,
     RemoveActor,
     Standing,
+    StartActor,
     StartMember,
+    StopActor,
     StopMember,
 )
 from alluse_hub.protocols.effects import Core
-from alluse_hub.protocols.lifecycle import (
-    ActorOrderDone,
-    ChildKind,
-    ChildSpec,
-    ChildStart,
-    OrderError,
-    Shutdown,
-    StartActor,
-    StopActor,
-)
+from alluse_hub.protocols.lifecycle import ChildKind, ChildSpec, ChildStart, Shutdown
 from alluse_hub.protocols.message import Json, Message
 from alluse_hub.protocols.names import ROOT
 from alluse_hub.supervision.simulation import Simulated

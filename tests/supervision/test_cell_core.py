@@ -2,6 +2,7 @@
 
 import pytest
 
+from alluse_hub.protocols.children import TreeShown
 from alluse_hub.protocols.effects import Decision, Effect, Record, Send, Spawn, Stop, Wake
 from alluse_hub.protocols.errors import CallerError
 from alluse_hub.protocols.lifecycle import (
@@ -19,7 +20,6 @@ from alluse_hub.protocols.lifecycle import (
     Started,
     StopAsked,
     Strategy,
-    TreeShown,
     Woken,
 )
 from alluse_hub.protocols.message import Envelope, Message

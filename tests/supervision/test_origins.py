@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from alluse_hub.protocols.children import RestartActor
 from alluse_hub.protocols.effects import Because, Commit, Kill, Record
 from alluse_hub.protocols.lifecycle import (
     ChildEnded,
@@ -13,7 +14,6 @@ from alluse_hub.protocols.lifecycle import (
     ChildUp,
     Exited,
     Intensity,
-    RestartActor,
     Started,
     Strategy,
     SupervisorSpec,

@@ -17,10 +17,11 @@ from alluse_hub.protocols.scarcity import SpoolGap
 from alluse_hub.protocols.trail import EntryKind, Snapshot
 from alluse_hub.supervision.boot import Boot
 from alluse_hub.supervision.frames import fact_frame
+from alluse_hub.supervision.judgement import Judgement
 from alluse_hub.supervision.life import Life
 from alluse_hub.supervision.memory import MemoryTrail
 from alluse_hub.supervision.parcel import Parcel
-from alluse_hub.supervision.replay import Judgement, replayed
+from alluse_hub.supervision.replay import replayed
 from alluse_hub.supervision.spool import SpoolEntry
 from tests.simulation.again import shown
 from tests.supervision.toys import Nothing

@@ -1,9 +1,8 @@
 import pytest
 
-from alluse_hub.protocols.children import Fault, FaultReported
+from alluse_hub.protocols.children import ActorOrderDone, Fault, FaultReported
 from alluse_hub.protocols.effects import CancelWake, Kill, Record, Send, Spawn, Stop, Wake
 from alluse_hub.protocols.lifecycle import (
-    ActorOrderDone,
     ChildEnded,
     ChildRestarted,
     ChildStarted,
@@ -272,5 +271,5 @@ def test_every_message_of_the_union_is_taken() -> None:
     assert {kind.__name__ for kind in SUPERVISOR.accepts} == {
         "Started", "ChildUp", "Exited", "Woken", "StartActor", "StopActor", "RestartActor", "ShutDown", "StopAsked",
         "PeerUp", "AddActor", "RemoveActor", "StartMember", "StopMember", "AskChildren", "AskCounts", "AskChildSpec",
-        "ChildCondition", "Hung", "Overrun", "Drained", "IntakeClosed", "Flushed", "Foresee",
+        "ChildCondition", "Hung", "LookAfter", "Overrun", "Drained", "IntakeClosed", "Flushed", "Foresee",
     }  # fmt: skip

@@ -2,21 +2,20 @@
 
 import pytest
 
-from alluse_hub.protocols.children import AskChildren, ChildrenListed, RemoveActor, Standing, StartMember, StopMember
-from alluse_hub.protocols.effects import Record, Send, Wake
-from alluse_hub.protocols.lifecycle import (
-    Backoff,
-    ChildRestarted,
-    ChildState,
-    OnLimit,
+from alluse_hub.protocols.children import (
+    AskChildren,
+    ChildrenListed,
     OrderError,
+    RemoveActor,
     RestartActor,
-    RestartType,
+    Standing,
     StartActor,
+    StartMember,
     StopActor,
-    Strategy,
-    Woken,
+    StopMember,
 )
+from alluse_hub.protocols.effects import Record, Send, Wake
+from alluse_hub.protocols.lifecycle import Backoff, ChildRestarted, ChildState, OnLimit, RestartType, Strategy, Woken
 from alluse_hub.testing.family import START_TIMEOUT_S, Family, child, family
 
 ALL, REST, POOL = Strategy.ONE_FOR_ALL, Strategy.REST_FOR_ONE, Strategy.SIMPLE_ONE_FOR_ONE

@@ -6,15 +6,9 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from alluse_hub.protocols.admin import ShutDown
-from alluse_hub.protocols.children import BudgetUsed, PlatformStopped, RemoveActor
+from alluse_hub.protocols.children import BudgetUsed, PlatformStopped, RemoveActor, StartActor, StopActor
 from alluse_hub.protocols.effects import Record, Send
-from alluse_hub.protocols.lifecycle import (
-    OnLimit,
-    StartActor,
-    Started,
-    StopActor,
-    Strategy,
-)
+from alluse_hub.protocols.lifecycle import OnLimit, Started, Strategy
 from alluse_hub.supervision.supervisor import SUPERVISOR
 from alluse_hub.supervision.supervisor_state import Supervisor
 from alluse_hub.testing.family import Family, family

@@ -16,9 +16,13 @@ from alluse_hub.protocols.children import (
     ChildSpecTold,
     Fault,
     FaultReported,
+    OrderError,
     RemoveActor,
+    RestartActor,
     Standing,
+    StartActor,
     StartMember,
+    StopActor,
     StopMember,
 )
 from alluse_hub.protocols.effects import Kill, Send, Spawn, Stop, Wake
@@ -26,13 +30,9 @@ from alluse_hub.protocols.lifecycle import (
     KILLED,
     AutoShutdown,
     ChildKind,
-    OrderError,
-    RestartActor,
     RestartType,
     Shutdown,
-    StartActor,
     Started,
-    StopActor,
     StopAsked,
     Strategy,
 )

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alluse_hub.protocols.children import RestartActor, StopActor
 from alluse_hub.protocols.effects import Send
 from alluse_hub.protocols.foresight import Foresee, Foreseen, Foretold, Outcome
 from alluse_hub.protocols.lifecycle import (
@@ -16,9 +17,7 @@ from alluse_hub.protocols.lifecycle import (
     ChildStart,
     OnLimit,
     ResidentSpec,
-    RestartActor,
     RestartType,
-    StopActor,
     Strategy,
     SupervisorSpec,
 )

@@ -2,18 +2,10 @@
 
 import pytest
 
-from alluse_hub.protocols.children import Fault, FaultReported
+from alluse_hub.protocols.children import Fault, FaultReported, StopActor
 from alluse_hub.protocols.effects import Kill, Record, Spawn, Terminate, Wake, Watch
-from alluse_hub.protocols.lifecycle import (
-    ChildEnded,
-    ChildParked,
-    ChildState,
-    OnLimit,
-    RestartType,
-    StopActor,
-    Strategy,
-)
-from alluse_hub.protocols.liveness import ChildHung, Hung, Liveness
+from alluse_hub.protocols.lifecycle import ChildEnded, ChildParked, ChildState, OnLimit, RestartType, Strategy
+from alluse_hub.protocols.liveness import SUSPECTED, ChildHung, Hung, Liveness, LookAfter
 from alluse_hub.supervision.supervisor_hung import TERM_GRACE_S
 from alluse_hub.testing.family import Family, child, family
 
@@ -178,3 +170,45 @@ def test_a_supervisor_is_watched_like_any_child() -> None:
     hang(sup, "a")
 
     assert sup.tree.children[0].state is ChildState.HUNG
+
+
+# --- looked after -----------------------------------------------------------------------------------------------------
+
+
+def looked(sup: Family, name: str) -> list[Watch]:
+    sup.say(LookAfter(name=name, why="it left a directive unheard"), "coordinator")
+    return [effect for effect in sup.effects if isinstance(effect, Watch)]
+
+
+def test_a_child_that_left_somebody_without_an_answer_is_watched_closely_as_long_as_it_lives() -> None:
+    sup = watched("a", "b").up()
+
+    assert looked(sup, "a") == [Watch("a", SUSPECTED)]
+    assert looked(sup, "a") == [], "to be asked anew would put off the verdict"
+    sup.crash("a")
+    assert [effect for _, effect in sup.performed if isinstance(effect, Watch)][-1] == Watch("a", LIVENESS)
+    assert looked(sup, "a") == [Watch("a", SUSPECTED)]
+
+
+def test_whoever_is_watched_more_closely_already_is_watched_so_and_its_other_limits_stay() -> None:
+    strict = Liveness(interval_s=0.5, limit_s=1.0, job_limit_s=None, mail_limit_s=7.0)
+    sup = family(child("a", liveness=strict)).up()
+
+    assert looked(sup, "a") == [Watch("a", strict)]
+
+
+def test_what_runs_in_a_child_is_looked_after_with_it() -> None:
+    sup = family(child("cell-1", liveness=LIVENESS, told_of=("ws1", "ws2"))).up()
+
+    assert looked(sup, "ws2") == [Watch("cell-1", SUSPECTED)]
+
+
+@pytest.mark.parametrize("name", ["nobody", "down", "unwatched", "hung"])
+def test_nobody_else_is_looked_after(name: str) -> None:
+    sup = family(
+        child("down", liveness=LIVENESS), child("unwatched"), child("hung", liveness=LIVENESS), restarts=20
+    ).up()
+    sup.say(StopActor(name="down"), "operator")
+    sup.say(Hung(name="hung", life=1, why=SILENT), "sup")
+
+    assert looked(sup, name) == []

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from alluse_hub.protocols.children import TreeShown
 from alluse_hub.protocols.effects import Send
-from alluse_hub.protocols.lifecycle import Started, Strategy, TreeShown
+from alluse_hub.protocols.lifecycle import Started, Strategy
 from alluse_hub.supervision.supervisor_shown import SHOW_EVERY_S, SHOWN_AT_ONCE_MAX
 from alluse_hub.testing.family import Family, family
 

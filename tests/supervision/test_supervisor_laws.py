@@ -6,17 +6,15 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alluse_hub.protocols.children import RestartActor, StartActor, StopActor
 from alluse_hub.protocols.effects import Effect, Spawn, Stop
 from alluse_hub.protocols.lifecycle import (
     Backoff,
     ChildRestarted,
     ChildState,
     OnLimit,
-    RestartActor,
     RestartType,
-    StartActor,
     Started,
-    StopActor,
     StopAsked,
     Strategy,
 )

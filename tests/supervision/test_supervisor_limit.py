@@ -1,18 +1,8 @@
 import pytest
 
-from alluse_hub.protocols.children import REACHED_MAX_INTENSITY, Fault, FaultReported
+from alluse_hub.protocols.children import REACHED_MAX_INTENSITY, ActorOrderDone, Fault, FaultReported, StartActor
 from alluse_hub.protocols.effects import Record, Stop
-from alluse_hub.protocols.lifecycle import (
-    ActorOrderDone,
-    ChildEnded,
-    ChildParked,
-    GaveUp,
-    OnLimit,
-    RestartType,
-    StartActor,
-    Started,
-    Strategy,
-)
+from alluse_hub.protocols.lifecycle import ChildEnded, ChildParked, GaveUp, OnLimit, RestartType, Started, Strategy
 from alluse_hub.supervision.supervisor import SELF_GRACE_S
 from alluse_hub.testing.family import GRACE_S, child, family
 

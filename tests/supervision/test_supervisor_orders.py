@@ -1,18 +1,9 @@
 import pytest
 
 from alluse_hub.protocols.admin import ShutDown
+from alluse_hub.protocols.children import ActorOrderDone, OrderError, RestartActor, StartActor, StopActor
 from alluse_hub.protocols.effects import Send, Stop
-from alluse_hub.protocols.lifecycle import (
-    KEEP_WORKSTREAMS,
-    ActorOrderDone,
-    OrderError,
-    RestartActor,
-    RestartType,
-    StartActor,
-    StopActor,
-    StopAsked,
-    Strategy,
-)
+from alluse_hub.protocols.lifecycle import KEEP_WORKSTREAMS, RestartType, StopAsked, Strategy
 from alluse_hub.protocols.message import Message
 from alluse_hub.supervision.supervisor import SELF_GRACE_S
 from alluse_hub.supervision.supervisor_orders import ORDERS_WAITING_MAX

@@ -6,16 +6,8 @@ Each row is one recorded scenario: its tree, its steps, and what the recording h
 
 import pytest
 
-from alluse_hub.protocols.lifecycle import (
-    ChildSpec,
-    Exited,
-    RestartActor,
-    RestartType,
-    StartActor,
-    Started,
-    StopActor,
-    Strategy,
-)
+from alluse_hub.protocols.children import RestartActor, StartActor, StopActor
+from alluse_hub.protocols.lifecycle import ChildSpec, Exited, RestartType, Started, Strategy
 from alluse_hub.testing.family import Family, child, family
 
 ONE, ALL, REST = Strategy.ONE_FOR_ONE, Strategy.ONE_FOR_ALL, Strategy.REST_FOR_ONE

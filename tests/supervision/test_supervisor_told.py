@@ -4,23 +4,12 @@ from typing import Any
 
 import pytest
 
-from alluse_hub.protocols.children import RemoveActor
+from alluse_hub.protocols.children import RemoveActor, RestartActor, StartActor, StopActor
 from alluse_hub.protocols.effects import Send
-from alluse_hub.protocols.lifecycle import (
-    Backoff,
-    ChildCondition,
-    ChildState,
-    OnLimit,
-    PeerDown,
-    PeerUp,
-    RestartActor,
-    StartActor,
-    StopActor,
-    Strategy,
-)
+from alluse_hub.protocols.lifecycle import Backoff, ChildCondition, ChildState, OnLimit, PeerDown, PeerUp, Strategy
 from alluse_hub.protocols.liveness import Hung
 from alluse_hub.supervision.supervisor import SUPERVISOR
-from alluse_hub.supervision.supervisor_state import ILL_SHOWN
+from alluse_hub.supervision.supervisor_told import ILL_SHOWN
 from alluse_hub.testing.family import Family, child, family
 
 PARKED, RESTARTING, STOPPED = ChildState.PARKED, ChildState.RESTARTING, ChildState.STOPPED

@@ -245,11 +245,23 @@ def test_an_event_of_before_the_erasure_is_never_sealed_anew(veil: Veil, ring: K
 
 def test_the_beginning_of_a_refused_line_is_not_kept_unless_the_hub_said_it(veil: Veil, ring: Keyring) -> None:
     refused = LineRefused(workstream="ws4", why="no JSON", beginning=f'{{"account": "{SEED}', count=1)
-    ours = LineRefused(workstream="ws4", why="a gap", beginning="event filled n=9", count=1)
+    ours = LineRefused(
+        workstream="ws4", why="a gap: event 9 came where 5 was due", beginning="event filled n=9", count=1
+    )
     read_ = LinesRead(through=1, refused=(Refusal(why="w", beginning=SEED),))
     frame = Frame(EntryKind.HEARD, "LinesRead", wire.for_record(read_))
 
+    posing = LineRefused(
+        workstream="ws4", why="not JSON: expected value at line 1 column 1", beginning=f"event {SEED} n=9", count=1
+    )
+
     assert json.loads(body_of(veil, refused))["beginning"] == WITHHELD
+    assert json.loads(body_of(veil, posing)) == {
+        "workstream": "ws4",
+        "why": "not JSON: expected value at line 1 column 1",
+        "beginning": WITHHELD,
+        "count": 1,
+    }
     assert json.loads(body_of(veil, ours))["beginning"] == "event filled n=9"
     assert SEED.encode() not in veil.sealed([frame], "ws4", 1, 1)[0].body
     assert SEED in body_of(Veil(ring, ()), refused)  # nothing is declared
