@@ -20,7 +20,8 @@ from alluse_hub.actors.auditor.history import UNBOUND, Bounds, History, Incarnat
 from alluse_hub.actors.auditor.rerun import Progress, is_worth_telling, judged, rerun, wanted
 from alluse_hub.actors.auditor.unsealing import Reading
 from alluse_hub.protocols.errors import TrailError
-from alluse_hub.supervision.replay import CoreOf, Judgement
+from alluse_hub.supervision.judgement import Judgement
+from alluse_hub.supervision.replay import CoreOf
 
 FROM_ENTRIES = 20_000
 """In the store.  Fewer are run again sooner by one: processes take some tens of milliseconds to begin."""

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from alluse_hub.protocols.effects import Core, Decision, Do, Record, Send, Wake
 from alluse_hub.protocols.ending import Flush, Flushed
 from alluse_hub.protocols.errors import TrailError
-from alluse_hub.protocols.keeping import Sealed, SegmentSealed
+from alluse_hub.protocols.keeping import KeepingStuck, Sealed, SegmentSealed
 from alluse_hub.protocols.lifecycle import PeerUp, Started, Woken
 from alluse_hub.protocols.message import Envelope, Message
 from alluse_hub.protocols.trail import (
@@ -55,8 +55,9 @@ class Auditor:
     waits to hear that the store has all.
 
     What is told while it lasts, in words.  ``stuck``: why nothing can be stored.  ``unwitnessed``: why the witness does
-    not cosign.  ``strained``: what the store has to bear, though it works.  ``stepped``: how the wall clock was set
-    lately.  ``missed``: the first letter that is not on its sender's record, and in how many lives there are such.
+    not cosign.  ``strained``: what the store has to bear, though it works.  ``unkept``: what is due and cannot be
+    sealed or taken out.  ``stepped``: how the wall clock was set lately.  ``missed``: the first letter that is not on
+    its sender's record, and in how many lives there are such.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Auditor:
     stuck: str = ""
     unwitnessed: str = ""
     strained: str = ""
+    unkept: str = ""
     stepped: str = ""
     missed: str = ""
     missed_in: int = 0
@@ -125,6 +127,8 @@ def decide(state: Auditor, letter: Envelope) -> Decision[Auditor]:
             return Decision(replace(state, stepped=""))
         case TailStrained(why=why):
             return Decision(replace(state, strained=why))
+        case KeepingStuck(why=why):
+            return Decision(replace(state, unkept=why))
         case TailFailed(error=error):
             raise TrailError(error)
         case other:
@@ -159,7 +163,8 @@ def degraded(state: Auditor) -> str:
     if alarm:
         more = f", and of {state.missed_in - 1} other lives as well" if state.missed_in > 1 else ""
         alarm += f"{more}; look with `trail check`"
-    return "; ".join(why for why in (alarm, state.stuck, state.strained, state.unwitnessed, state.stepped) if why)
+    lasting = alarm, state.stuck, state.strained, state.unkept, state.unwitnessed, state.stepped
+    return "; ".join(why for why in lasting if why)
 
 
 def stored(mark: Mark) -> Send:
@@ -187,6 +192,7 @@ CORE = Core(
             LetterMissed,
             WitnessHeard,
             SegmentSealed,
+            KeepingStuck,
             Flush,
             Flushed,
         )

@@ -11,27 +11,25 @@ once.  What it did is a fact in a spool under the name of the keeper, which the 
 | the key is overwritten and deleted | the old key-encryption key is overwritten and deleted, the next takes its name |
 | ``SubjectErased`` | ``KeysRotated`` |
 
-The order of an erasure is what makes it one: there is no moment at which the key is gone and a new one could be made
-that does not know which events it must not seal, those that have been heard.
+From that look to the last step nobody places a hold.  The order of an erasure is what makes it one: there is no moment
+at which the key is gone and a new one could be made that does not know which events it must not seal, those that have
+been heard.
 """
 
 import json
 import secrets
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from alluse_hub.actors.auditor import query
-from alluse_hub.actors.auditor.heard import heard_by_now
-from alluse_hub.actors.auditor.reader import spools_of
-from alluse_hub.protocols import wire
-from alluse_hub.protocols.erasure import KeysBroughtBack, KeysRotated, KeysSaved, SubjectErased
+from alluse_hub.actors.auditor.bearers import look_through
+from alluse_hub.actors.auditor.heard import Hearing, heard_by_now
+from alluse_hub.actors.auditor.keeper_log import deciding, say_once
+from alluse_hub.actors.auditor.subjects import Obstacles
+from alluse_hub.protocols.erasure import KeysRotated, SubjectErased
 from alluse_hub.protocols.errors import CallerError, TrailError
-from alluse_hub.protocols.message import Fact
-from alluse_hub.protocols.names import KEEPER
-from alluse_hub.protocols.trail import EntryKind
-from alluse_hub.supervision.clock import anchored
+from alluse_hub.protocols.personal import PersonalField
+from alluse_hub.protocols.retention import Retention
 from alluse_hub.supervision.keyfiles import (
     CREDENTIAL,
     CREDENTIAL_OLD,
@@ -40,7 +38,6 @@ from alluse_hub.supervision.keyfiles import (
     destroy,
     destroy_remains,
     draft_of,
-    parse_record,
     unwrap,
     wrap,
     write_kek,
@@ -48,15 +45,28 @@ from alluse_hub.supervision.keyfiles import (
     write_whole,
 )
 from alluse_hub.supervision.keyring import PSEUDONYMS, Erased, Keyring
-from alluse_hub.supervision.spool import Frame, Spool, sync_directory
+from alluse_hub.supervision.spool import sync_directory
 
 ERASE, ROTATE = "erase", "rotate"
 
 ERRANDS = "errands.lock"
 """Held for a whole errand: there is one at a time."""
 
+ERRANDS_S = 60.0
+"""Waited for the errand of somebody else: a rotation takes some ten milliseconds for each key."""
+
+SAVED = "saved"
+
 Step = Callable[[str], None]
 """Told the name of each step when it is done."""
+
+
+class HinderedError(CallerError):
+    """A hold or a duty stands in the way of an erasure: ``found``."""
+
+    def __init__(self, found: Obstacles) -> None:
+        super().__init__("a hold or a duty of retention stands in the way")
+        self.found = found
 
 
 class Erasable(NamedTuple):
@@ -87,17 +97,31 @@ def erasable(home: Path, subject_id: str) -> Erasable:
     return Erasable(subject, "" if record is None else record.key)
 
 
-def erase(home: Path, subject: str, who: str, reason: str, now: float, step: Step = nothing) -> SubjectErased:
-    """The caller has looked for what stands in the way.
+def erase(
+    home: Path,
+    subject: str,
+    who: str,
+    reason: str,
+    now: float,
+    fields: Sequence[PersonalField],
+    days: Mapping[Retention, int],
+    step: Step = nothing,
+) -> tuple[SubjectErased, Obstacles]:
+    """And what was looked through for it: ``fields`` as declared now, ``days`` as each class is kept.
 
-    Raises CallerError if there is no key, TrailError and OSError; then `resume` goes on with what was begun.
+    Raises HinderedError for a hold or a duty, CallerError if there is no key or somebody else decides for too long,
+    TrailError and OSError; then `resume` goes on with what was begun.
     """
     ring = Keyring(home)
-    with ring.locked(ERRANDS):
+    with deciding(home), ring.locked(ERRANDS, ERRANDS_S):
         _resume(home, ring)
         record = ring.record(subject)
         if record is None:
             raise CallerError(f"there is no key of {subject}: it was erased, or nothing of it was ever sealed")
+        found = look_through(home, subject, fields, days, now)
+        if found.any:
+            raise HinderedError(found)
+        step("looked")
         errand = {
             "what": ERASE,
             "errand": secrets.token_hex(8),
@@ -111,11 +135,13 @@ def erase(home: Path, subject: str, who: str, reason: str, now: float, step: Ste
         }
         _note(ring, errand)
         step("noted")
-        return _erase(home, ring, errand, step)
+        return _erase(home, ring, errand, step), found
 
 
 def _erase(home: Path, ring: Keyring, errand: dict[str, Any], step: Step) -> SubjectErased:  # Any: JSON
     subject = errand["subject"]
+    hearing = Hearing(home)
+    hearing.catch_up()  # so that under the lock, for which actors wait, little is left to be read
     with ring.locked():
         _list(ring, errand)
         step("listed")
@@ -123,31 +149,64 @@ def _erase(home: Path, ring: Keyring, errand: dict[str, Any], step: Step) -> Sub
         path = ring.path_of(subject)
         if record is None or record.key in errand["keys"]:  # else it is a new key, of after the erasure
             destroy(path)
-            errand["through"] = heard_by_now(home)  # as long as the lock is held nobody makes a new one
+            hearing.look()
+            errand["through"] = hearing.through  # as long as the lock is held nobody makes a new one
             _list(ring, errand)
         destroy_remains(path)
         destroy(draft_of(path))
         step("destroyed")
     told = {name: errand[name] for name in SubjectErased.model_fields}
     fact = SubjectErased.model_validate_json(json.dumps(told))
-    _say_once(home, fact, errand["errand"])
+    say_once(home, fact, errand["errand"])
     step("recorded")
     _strike(ring)
     return fact
+
+
+def _is_hindered(home: Path, ring: Keyring, errand: Mapping[str, Any]) -> bool:  # Any: JSON
+    """Whether the key is still there of an erasure that was cut short, and a hold has come since."""
+    record = ring.record(errand["subject"])
+    if record is None or record.key not in errand["keys"]:
+        return False
+    return bool(look_through(home, errand["subject"], (), {}, 0.0).holds)
+
+
+def _give_up(ring: Keyring, errand: Mapping[str, Any]) -> None:  # Any: JSON
+    """Nobody was told of it, and nothing was destroyed."""
+    mine = errand["subject"], tuple(errand["keys"])
+    with ring.locked():
+        put_erased(ring, [each for each in ring.erased() if (each.subject, each.keys) != mine])
+    _strike(ring)
 
 
 def _list(ring: Keyring, errand: Mapping[str, Any]) -> None:  # Any: JSON
     """Once for each errand."""
     mine = Erased(errand["subject"], tuple(errand["keys"]), errand["through"], errand["at"])
     others = [each for each in ring.erased() if (each.subject, each.keys) != (mine.subject, mine.keys)]
-    _put_erased(ring, [*others, mine])
+    put_erased(ring, [*others, mine])
+
+
+def put_erased(ring: Keyring, erased: Collection[Erased]) -> None:
+    """Under the lock of the keys."""
+    lines = "".join(f"{json.dumps(each._asdict() | {'through': dict(each.through)})}\n" for each in erased)
+    write_whole(ring.subjects / "erased", lines.encode())
+
+
+def saved_at(ring: Keyring) -> float | None:
+    """When the keys were last copied, in seconds since 1970."""
+    try:
+        return float(json.loads((ring.subjects / SAVED).read_text(encoding="ascii")))
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def rotate(home: Path, who: str, now: float, step: Step = nothing) -> Rotated:
     """Raises CallerError if there is nothing to change, TrailError and OSError as above."""
+    resume(home)
     ring = Keyring(home)
-    with ring.locked(ERRANDS):
-        _resume(home, ring)
+    with ring.locked(ERRANDS, ERRANDS_S):
+        if _errand_of(ring).exists():
+            raise CallerError("somebody else's errand was cut short at this moment; rotate again")
         if ring.record(PSEUDONYMS) is None:
             raise CallerError("there are no keys yet; they are made when something is sealed")
         target = _target(ring, step)
@@ -208,7 +267,7 @@ def _rotate(home: Path, ring: Keyring, errand: dict[str, Any], step: Step) -> Ro
         by=errand["by"],
         is_destroyed=is_destroyed,
     )
-    _say_once(home, fact, errand["errand"])
+    say_once(home, fact, errand["errand"])
     step("recorded")
     _strike(ring)
     return Rotated(errand["was"], target.id, count, is_destroyed)
@@ -232,12 +291,15 @@ def _id_of(path: Path) -> str:
 
 
 def resume(home: Path) -> str:
-    """Go on with the errand that was cut short, if there is one; what it was, else empty.  Raises TrailError and
-    OSError."""
+    """Go on with the errand that was cut short, if there is one; what it was, else empty.
+
+    An erasure whose key is still there gives way to a hold that has come since.  Raises CallerError if somebody else
+    decides for too long, TrailError and OSError.
+    """
     ring = Keyring(home)
     if not _errand_of(ring).exists():
         return ""
-    with ring.locked(ERRANDS):
+    with deciding(home), ring.locked(ERRANDS, ERRANDS_S):
         return _resume(home, ring)
 
 
@@ -249,7 +311,9 @@ def _resume(home: Path, ring: Keyring) -> str:
         return ""
     except ValueError as error:
         raise TrailError(f"{path} cannot be read: {error}; look what it says, and remove it") from error
-    if errand["what"] == ERASE:
+    if errand["what"] == ERASE and _is_hindered(home, ring, errand):
+        _give_up(ring, errand)
+    elif errand["what"] == ERASE:
         _erase(home, ring, errand, nothing)
     else:
         _rotate(home, ring, errand, nothing)
@@ -296,106 +360,3 @@ def _note(ring: Keyring, errand: Mapping[str, Any]) -> None:  # Any: JSON
 def _strike(ring: Keyring) -> None:
     _errand_of(ring).unlink(missing_ok=True)
     sync_directory(ring.folder)
-
-
-# --- copies of the key store -----------------------------------------------------------------------------------------
-
-
-def save(home: Path, folder: Path, who: str, now: float) -> int:
-    """Copy the wrapped keys to a new folder outside the home; how many.  Raises CallerError, OSError."""
-    ring = Keyring(home)
-    if folder.resolve().is_relative_to(home.resolve()):
-        raise CallerError(f"{folder} is in the home: an erasure would not reach the keys in it; choose one elsewhere")
-    if not ring.subjects.exists():
-        raise CallerError("there are no keys yet; they are made when something is sealed")
-    folder.mkdir(mode=0o700, parents=True)
-    with ring.locked():
-        write_whole(ring.subjects / "saved", json.dumps(now).encode())
-        for path in [*ring.subjects.glob("*.key"), *ring.subjects.glob("erased")]:
-            shutil.copyfile(path, folder / path.name)
-            (folder / path.name).chmod(0o600)
-        count = len(ring.known())
-    say(home, KeysSaved(keys=count, by=who))
-    return count
-
-
-def saved_at(ring: Keyring) -> float | None:
-    try:
-        return float(json.loads((ring.subjects / "saved").read_text(encoding="ascii")))
-    except (FileNotFoundError, ValueError):
-        return None
-
-
-def bring_back(home: Path, folder: Path, who: str) -> KeysBroughtBack:
-    """Add keys that are not here; those of erased subjects are refused.  What nothing here unwraps is left where it is,
-    since nobody could seal or start with it, and then CallerError is raised in the end.  Raises TrailError, OSError."""
-    found = sorted(folder.glob("*.key"))
-    if not found:
-        raise CallerError(f"{folder} has no keys; name what `trail keys backup` made")
-    ring = Keyring(home)
-    taken = refused = 0
-    lacking: set[str] = set()
-    with ring.locked():
-        here = ring.keks()
-        erased = _all_erased(home, ring)
-        _put_erased(ring, erased)
-        gone = {(each.subject, key) for each in erased for key in each.keys}
-        for path in found:
-            record = parse_record(path.read_bytes(), str(path))
-            if record.subject != path.stem or ring.record(record.subject) is not None:
-                continue
-            if (record.subject, record.key) in gone:
-                refused += 1
-                continue
-            if record.kek not in here:
-                lacking.add(record.kek)
-                continue
-            write_record(ring.path_of(record.subject), record._replace(not_for=ring.not_for(record.subject)))
-            taken += 1
-    fact = KeysBroughtBack(keys=taken, refused=refused, by=who)
-    say(home, fact)
-    if lacking:
-        raise CallerError(
-            f"{taken} keys were brought back; others in {folder} are wrapped by the key-encryption key"
-            f" {', '.join(sorted(lacking))}, which is not here: bring home/keys/kek back, or give the credential"
-            f" {CREDENTIAL}, and restore again; if a rotation destroyed it, they are lost"
-        )
-    return fact
-
-
-def _all_erased(home: Path, ring: Keyring) -> list[Erased]:
-    """Of the list, and of the trail, which may know of more."""
-    known = ring.erased()
-    have = {(each.subject, each.keys) for each in known}
-    for _, body in query.facts_of(home, KEEPER, frozenset({SubjectErased.__name__})):
-        fact = SubjectErased.model_validate_json(body)
-        if (fact.subject, fact.keys) not in have:
-            known.append(Erased(fact.subject, fact.keys, fact.through, 0.0))
-    return known
-
-
-def _put_erased(ring: Keyring, erased: list[Erased]) -> None:
-    lines = "".join(f"{json.dumps(each._asdict() | {'through': dict(each.through)})}\n" for each in erased)
-    write_whole(ring.subjects / "erased", lines.encode())
-
-
-# --- the keeper's own spool ------------------------------------------------------------------------------------------
-
-
-def _say_once(home: Path, fact: Fact, errand: str) -> None:
-    kinds = frozenset({wire.kind_of(fact)})
-    if not any(json.loads(body).get("errand") == errand for _, body in query.facts_of(home, KEEPER, kinds)):
-        say(home, fact)
-
-
-def say(home: Path, fact: Fact) -> str:
-    """Power-safe when it returns; the entry's id."""
-    spool = Spool.open(spools_of(home), KEEPER)
-    try:
-        clock = anchored(home)
-        frame = Frame(EntryKind.FACT, wire.kind_of(fact), wire.encode(fact), power=True)
-        n = spool.write([frame], clock.now(), clock.wall())
-        spool.sync()
-        return f"{KEEPER}/{spool.incarnation}/{n}"
-    finally:
-        spool.close()

@@ -37,7 +37,6 @@ from alluse_hub.protocols.find import Find
 
 SCHEMA = "alluse-hub/export"
 VERSION = 1
-FORMS = ("csv", "jsonl", "parquet")
 PAGE = 5_000
 COLUMNS = f"leaf, {ENTRY_COLUMNS}"
 NAMES = tuple(COLUMNS.split(", "))

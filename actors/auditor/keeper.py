@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from alluse_hub.actors.auditor.bundles import BundleError
-from alluse_hub.actors.auditor.errands import say
 from alluse_hub.actors.auditor.holds import Header, Hold, covers, overlaps, refuse_boundless, standing
 from alluse_hub.actors.auditor.indexer import index_of, remove
-from alluse_hub.actors.auditor.moments import Moment, Source, looking, moment
-from alluse_hub.actors.auditor.reader import at_one_moment
+from alluse_hub.actors.auditor.keeper_log import DECIDING_S, deciding, said, say
+from alluse_hub.actors.auditor.moments import Moment, Source, moment
 from alluse_hub.actors.auditor.seal import (
     Breathe,
     Connection,
@@ -34,22 +33,16 @@ from alluse_hub.actors.auditor.seal import (
 )
 from alluse_hub.actors.auditor.sealed import Segment, read_manifest, segments_dir, segments_in
 from alluse_hub.actors.auditor.segments import CLASSES, SegmentManifest, bundles_of, ended
-from alluse_hub.protocols import wire
 from alluse_hub.protocols.errors import CallerError, TrailError
 from alluse_hub.protocols.keeping import Expired, HoldLifted, HoldPlaced, Sealed
-from alluse_hub.protocols.message import Fact
 from alluse_hub.protocols.names import AUDITOR, KEEPER
 from alluse_hub.protocols.retention import Retention
-from alluse_hub.protocols.trail import EntryKind, Snapshot
+from alluse_hub.protocols.trail import Snapshot
 from alluse_hub.supervision.spool import sync_directory
 
 WAIT_S = 60.0
 """A command waits so long for an auditor that seals at this moment."""
 
-_FACTS = (
-    "SELECT incarnation, n, wall, message, body FROM entries INDEXED BY entries_facts"
-    " WHERE kind = 'fact' AND actor = ? AND message IN ({}) AND leaf > ? AND leaf <= ?"
-)
 _SNAPSHOT = (
     "SELECT incarnation, n FROM entries INDEXED BY entries_facts WHERE kind = 'fact' AND actor = ? AND message = ?"
     " AND leaf > ? AND leaf <= ? ORDER BY incarnation DESC, n DESC LIMIT 1"
@@ -65,31 +58,6 @@ class Candidate(NamedTuple):
     kept_by: str
 
 
-def said(home: Path, actor: str, kinds: Collection[type[Fact]]) -> list[tuple[str, float, Fact]]:
-    """Id, wall time and fact, in the order in which they were written; also what is still in a spool."""
-    names = sorted(kind.__name__ for kind in kinds)
-    sql = _FACTS.format(", ".join("?" * len(names)))
-
-    def look(trail: Moment | None) -> list[tuple[int, int, float, str, str]]:
-        found = [] if trail is None else trail.every(sql, (actor, *names), only=trail.with_actor(actor))
-        return [(row[0], row[1], row[2], row[3], row[4]) for row in found]
-
-    found, tails = at_one_moment(home, lambda name: name.actor == actor, looking(home, look))
-    for name, entries in tails.items():
-        found += [
-            (name.incarnation, entry.n, entry.wall, entry.message, entry.body)
-            for entry in entries
-            if entry.kind == EntryKind.FACT and entry.message in names
-        ]
-    return [(f"{actor}/{life}/{n}", wall, _fact(message, body)) for life, n, wall, message, body in sorted(found)]
-
-
-def _fact(message: str, body: str) -> Fact:
-    fact = wire.decode(message, body)
-    assert isinstance(fact, Fact), "the kinds are those of facts"
-    return fact
-
-
 # --- holds ------------------------------------------------------------------------------------------------------------
 
 
@@ -98,20 +66,23 @@ def holds_in(home: Path) -> tuple[Hold, ...]:
     return standing(said(home, KEEPER, (HoldPlaced, HoldLifted)))
 
 
-def place(home: Path, placed: HoldPlaced) -> Hold:
-    """On disk when it returns.  Raises CallerError, TrailError."""
+def place(home: Path, placed: HoldPlaced, wait_s: float = DECIDING_S) -> Hold:
+    """On disk when it returns.  Raises CallerError, also for somebody who decides for longer than ``wait_s``,
+    TrailError."""
     refuse_boundless(placed)
-    own = say(home, placed)
+    with deciding(home, wait_s):
+        own = say(home, placed)
     return next(hold for hold in holds_in(home) if hold.id == own)
 
 
 def lift(home: Path, hold: str, who: str, reason: str) -> Hold:
     """Raises CallerError for a hold that is not in force."""
-    there = {each.id: each for each in holds_in(home)}
-    if hold not in there:
-        raise CallerError(f"{hold!r} is no hold in force; those are: {', '.join(there) or 'none'}")
-    say(home, HoldLifted(hold=hold, who=who, reason=reason))
-    return there[hold]
+    with deciding(home):
+        there = {each.id: each for each in holds_in(home)}
+        if hold not in there:
+            raise CallerError(f"{hold!r} is no hold in force; those are: {', '.join(there) or 'none'}")
+        say(home, HoldLifted(hold=hold, who=who, reason=reason))
+        return there[hold]
 
 
 # --- expiry -----------------------------------------------------------------------------------------------------------
@@ -200,37 +171,46 @@ def expire(
             if candidate.kept_by:
                 continue
             segment = candidate.segment
-            if kept_by := _held_by_now(home, candidate):
-                raise CallerError(
-                    f"{candidate.retention} of {segment.name} is kept by {kept_by}, which was placed meanwhile; look"
-                    " with --dry-run what is left to expire"
+            with deciding(home):
+                if kept_by := _held_by_now(home, candidate):
+                    raise CallerError(
+                        f"{candidate.retention} of {segment.name} is kept by {kept_by}, which was placed meanwhile;"
+                        " look with --dry-run what is left to expire"
+                    )
+                fact = Expired(
+                    first=segment.first,
+                    last=segment.last,
+                    retention=candidate.retention.value,
+                    entries=candidate.entries,
+                    written_until=segment.written_until,
+                    kept_days=duties[candidate.retention],
+                    expired_at=time.time(),
+                    who=who,
+                    reason=reason,
                 )
-            fact = Expired(
-                first=segment.first,
-                last=segment.last,
-                retention=candidate.retention.value,
-                entries=candidate.entries,
-                written_until=segment.written_until,
-                kept_days=duties[candidate.retention],
-                expired_at=time.time(),
-                who=who,
-                reason=reason,
-            )
-            say(home, fact)
+                say(home, fact)
             breathe("said")
             _take_out(home, store, segment, candidate.retention, breathe)
             gone += candidate.entries
     return gone
 
 
-def finish(home: Path, store: Connection, breathe: Breathe = unhurried) -> None:
-    """Take out what is on record as expired and is still there.  The caller has the lock."""
+def finish(home: Path, store: Connection, breathe: Breathe = unhurried) -> list[str]:
+    """Take out what is on record as expired and is still there; why some of it could not be.  The caller has the lock.
+
+    A damaged segment must not keep the others, nor those that are still to be sealed.
+    """
     known = {(segment.first, segment.last): segment for segment in segments_in(store)}
+    stuck: list[str] = []
     for _, _, fact in said(home, KEEPER, (Expired,)):
         assert isinstance(fact, Expired), "no other was asked for"
         segment = known.get((fact.first, fact.last))
         if segment and (segments_dir(home) / segment.name / bundles_of(fact.retention)).exists():
-            _take_out(home, store, segment, Retention(fact.retention), breathe)
+            try:
+                _take_out(home, store, segment, Retention(fact.retention), breathe)
+            except (TrailError, OSError) as error:
+                stuck.append(f"{fact.retention} of {segment.name} has expired and cannot be taken out: {error}")
+    return stuck
 
 
 def _take_out(home: Path, store: Connection, segment: Segment, retention: Retention, breathe: Breathe) -> None:

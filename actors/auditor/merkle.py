@@ -28,10 +28,6 @@ Nodes = Callable[[int, int], Hash]
 """The hash of the complete node over ``2**level`` leaves from ``index * 2**level`` on, by level and index."""
 
 
-def leaf_hash(entry: bytes) -> Hash:
-    return sha256(b"\x00" + entry).digest()
-
-
 def node_hash(left: Hash, right: Hash) -> Hash:
     return sha256(b"\x01" + left + right).digest()
 
@@ -157,23 +153,6 @@ def root_at(size: int, node: Nodes) -> Hash:
     return subtree(0, size, node) if size else EMPTY_ROOT
 
 
-def inclusion(index: int, size: int, node: Nodes) -> list[Hash]:
-    """PATH of RFC 9162 section 2.1.3.1: that the leaf ``index``, counted from 0, is in the tree of ``size`` leaves."""
-    if not 0 <= index < size:
-        raise ValueError(f"a tree of {size} leaves has no leaf {index}")
-    path: list[Hash] = []
-    start, end = 0, size
-    while end - start > 1:
-        middle = start + _half(end - start)
-        if index < middle:
-            path.append(subtree(middle, end, node))
-            end = middle
-        else:
-            path.append(subtree(start, middle, node))
-            start = middle
-    return path[::-1]
-
-
 def consistency(old: int, new: int, node: Nodes) -> list[Hash]:
     """PROOF of RFC 9162 section 2.1.4.1: that the tree of ``new`` leaves begins with that of ``old``.
 
@@ -196,25 +175,6 @@ def consistency(old: int, new: int, node: Nodes) -> list[Hash]:
     if start:
         proof.append(subtree(start, end, node))
     return proof[::-1]
-
-
-def includes(leaf: Hash, index: int, size: int, proof: Sequence[Hash], root: Hash) -> bool:
-    """RFC 9162 section 2.1.3.2."""
-    if not 0 <= index < size:
-        return False
-    place, last = index, size - 1
-    found = leaf
-    for step in proof:
-        if last == 0:
-            return False
-        if place & 1 or place == last:
-            found = node_hash(step, found)
-            while not place & 1 and place:
-                place, last = place >> 1, last >> 1
-        else:
-            found = node_hash(found, step)
-        place, last = place >> 1, last >> 1
-    return last == 0 and found == root
 
 
 def extends(old: int, new: int, proof: Sequence[Hash], old_root: Hash, new_root: Hash) -> bool:

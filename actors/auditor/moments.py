@@ -182,7 +182,13 @@ class Moment:
 
     def ask(self, source: Source, sql: str, values: Sequence[object]) -> list[Row]:
         """Raises TrailError for a segment that cannot be read, as SQLite does for the database."""
-        return list(self.each(source, sql, values))
+        try:
+            rows: list[Row] = source.connection.execute(sql, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            if source.segment is None:
+                raise
+            raise self._unreadable(source.segment, error) from error
+        return rows
 
     def each(self, source: Source, sql: str, values: Sequence[object]) -> Iterator[Row]:
         """One after the other, for those who want all of them."""

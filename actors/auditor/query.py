@@ -16,6 +16,7 @@ from alluse_hub.actors.auditor.graveness import at_least
 from alluse_hub.actors.auditor.left import LeftFact, left
 from alluse_hub.actors.auditor.moments import Moment, looking, moment
 from alluse_hub.actors.auditor.reader import IS_LIFE, LIFE_OF, Tails, at_one_moment, reading
+from alluse_hub.actors.auditor.spans import events_heard, facts_before, span
 from alluse_hub.actors.auditor.unsealing import for_recovery
 from alluse_hub.actors.auditor.wholeness import wholeness
 from alluse_hub.protocols.errors import CallerError
@@ -57,11 +58,14 @@ __all__ = [
     "correlated",
     "counts",
     "entry",
+    "events_heard",
+    "facts_before",
     "facts_of",
     "find",
     "gone",
     "lives",
     "recover",
+    "span",
     "tail",
     "wholeness",
     "why",

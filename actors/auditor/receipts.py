@@ -36,7 +36,7 @@ class Receipts:
         self.open = dict(accounts)
         self.said = set(said)  # by this incarnation of the auditor
         self.changed = False
-        self._looked_at = set[SpoolName]()
+        self._looked_for: dict[SpoolName, int] = {}  # once more in all spools, and up to which entry
 
     def take(self, batch: Iterable[tuple[SpoolName, SpoolEntry]], stored: Callable[[SpoolName], int]) -> None:
         """What is heard in the entries of one transaction.  ``stored``: how far an incarnation is, with it."""
@@ -63,7 +63,9 @@ class Receipts:
             self.changed = True
 
     def settle(self, name: SpoolName, n: int) -> None:
-        """So many entries of that incarnation are stored."""
+        """So many entries of that incarnation are stored.  What is heard after that is another account."""
+        if n >= self._looked_for.get(name, n + 1):
+            del self._looked_for[name]
         known = self.open.get(name)
         if known is not None and n >= known.n:
             del self.open[name]
@@ -72,11 +74,12 @@ class Receipts:
     def missed(self) -> list[tuple[SpoolName, Account]] | None:
         """Those to be told now, after all spools have been read; None: read them all once more, then ask again."""
         due = [(name, account) for name, account in self.open.items() if not account.told and name not in self.said]
-        if any(name not in self._looked_at for name, _ in due):
-            self._looked_at.update(name for name, _ in due)
+        looked = [(name, account) for name, account in due if name in self._looked_for]
+        if due and not looked:
+            self._looked_for.update((name, account.n) for name, account in due)
             return None
-        self.said.update(name for name, _ in due)
-        return due
+        self.said.update(name for name, _ in looked)
+        return looked
 
     def told(self, name: SpoolName) -> None:
         """The fact that tells it comes into the store."""

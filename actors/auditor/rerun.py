@@ -9,7 +9,9 @@ from functools import partial
 
 from alluse_hub.actors.auditor.history import UNBOUND, Bounds, History, Incarnation
 from alluse_hub.protocols.names import KEEPER
-from alluse_hub.supervision.replay import CoreOf, Judgement, replayed
+from alluse_hub.supervision.judgement import Judgement
+from alluse_hub.supervision.relive import Relived
+from alluse_hub.supervision.replay import CoreOf, replaying
 from alluse_hub.supervision.spool import SpoolEntry
 
 Progress = Callable[[str, int, int], None]
@@ -52,6 +54,21 @@ def judged(
     told: Callable[[Incarnation, int], None],
 ) -> Judgement:
     """``told``: of every piece, how many entries it had."""
+    judgement = Judgement(incarnation.actor, incarnation.number)
+    for _ in again(history, core_of, incarnation, bounds, told, judgement):
+        pass
+    return judgement
+
+
+def again(
+    history: History,
+    core_of: CoreOf,
+    incarnation: Incarnation,
+    bounds: Bounds,
+    told: Callable[[Incarnation, int], None],
+    judgement: Judgement,
+) -> Iterator[Relived]:
+    """The same, letter by letter, into a judgement without any yet."""
 
     def entries() -> Iterator[SpoolEntry]:
         for piece in history.pieces(incarnation, bounds.last):
@@ -59,7 +76,7 @@ def judged(
             told(incarnation, len(piece))
 
     recover = partial(history.left_before, incarnation)
-    return replayed(incarnation.actor, incarnation.number, entries(), core_of, recover, history)
+    return replaying(judgement, entries(), core_of, recover, history)
 
 
 def is_worth_telling(judgement: Judgement) -> bool:

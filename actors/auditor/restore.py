@@ -18,6 +18,7 @@ from pathlib import Path
 
 from alluse_hub.actors.auditor import keys
 from alluse_hub.actors.auditor.bindings import sqlite3
+from alluse_hub.actors.auditor.keeper_log import DECIDING
 from alluse_hub.actors.auditor.manifest import BackupManifest
 from alluse_hub.actors.auditor.notes import Checkpoint, Note, NoteError
 from alluse_hub.actors.auditor.reader import spools_of, store_of
@@ -32,7 +33,7 @@ STRIDE = 1_000
 
 OWN_FOLDERS = frozenset({"trail", "keys", "run", "log", "state"})
 OWN_FILES = frozenset({"hub.toml", "clock.json", "clock.new", "starts.json"})
-LEFT_IN_TRAIL = frozenset({"head", "head.lock", "head.new", "spool"})
+LEFT_IN_TRAIL = frozenset({"head", "head.lock", "head.new", "spool", DECIDING})
 """What may lie in a home that is to be restored: no entry is in any of it."""
 
 INDEX = "index.db"

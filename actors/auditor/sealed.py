@@ -9,9 +9,6 @@ look at it shows all of the trail at one moment.
 """
 
 import contextlib
-import fcntl
-import os
-import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from io import BufferedReader
@@ -20,14 +17,14 @@ from typing import Any, NamedTuple
 
 from alluse_hub.actors.auditor.bindings import sqlite3
 from alluse_hub.actors.auditor.bundles import LENGTH_BYTES, Bundle, BundleError, Row, lengths, unpacked
+from alluse_hub.actors.auditor.locks import held
 from alluse_hub.actors.auditor.segments import CLASSES, INDEX, MANIFEST, SegmentManifest, bundles_of
-from alluse_hub.protocols.errors import CallerError, TrailError
+from alluse_hub.protocols.errors import TrailError
 
 BUNDLES_KEPT = 64
 """Unpacked, for each open segment: some 10 MB."""
 
 LOCK = "lock"
-LOCK_TRIES_S = 0.2
 
 SEALED = "sealed"
 """The function that SQLite asks; the columns in it count as those of ``ENTRY_COLUMNS``."""
@@ -65,27 +62,14 @@ def segments_dir(home: Path) -> Path:
     return home / "trail" / "segments"
 
 
-@contextlib.contextmanager
-def segments_kept(home: Path, wait_s: float = 0.0) -> Iterator[None]:
+def segments_kept(home: Path, wait_s: float = 0.0) -> contextlib.AbstractContextManager[None]:
     """The lock under which nobody else seals or lets anything expire.  Raises CallerError if it is not to be had."""
     folder = segments_dir(home)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fd = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    until = time.monotonic() + wait_s
-    try:
-        while True:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() >= until:
-                    raise CallerError(
-                        f"somebody else is sealing or expiring in {folder}; wait until that is done, then try again"
-                    ) from error
-                time.sleep(LOCK_TRIES_S)
-        yield
-    finally:
-        os.close(fd)
+    return held(
+        folder / LOCK,
+        wait_s,
+        f"somebody else is sealing or expiring in {folder}; wait until that is done, then try again",
+    )
 
 
 def segments_in(store: Connection) -> list[Segment]:

@@ -4,7 +4,8 @@ It looks every ten minutes, and when much has come, whether a segment is due, an
 a pause after each bundle and after each small transaction, so that neither the interpreter nor the database is kept
 from a commit for more than some milliseconds.  It has a connection of its own.
 
-Whatever fails here is logged and tried again; until then the entries stay where they are.
+Whatever fails here is logged, told in ``status`` and tried again; until then the entries stay where they are.  An
+expiry that cannot be finished, since its segment is damaged, keeps nothing else from being sealed.
 """
 
 import contextlib
@@ -23,7 +24,7 @@ from alluse_hub.actors.auditor.seal import go_on, seal, sealing, signed_in
 from alluse_hub.actors.auditor.segments import Hot, due
 from alluse_hub.actors.auditor.store import Store
 from alluse_hub.protocols.errors import CallerError, TrailError
-from alluse_hub.protocols.keeping import SegmentSealed
+from alluse_hub.protocols.keeping import KeepingStuck, SegmentSealed
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.trail import AuditorSpec
 
@@ -35,6 +36,9 @@ LOOKS_EACH = 8
 
 BETWEEN_S = 1.0
 """Between two segments: a command that waits for the lock gets it."""
+
+TOLD_MAX = 3
+"""Damaged segments told at a time."""
 
 NICE = 15
 CLOSE_S = 1.0
@@ -61,6 +65,9 @@ class Sealer:
         self._spec = spec
         self._deliver = deliver
         self._looked_at = 0
+        self._is_left = True  # by the one before, for all that is known
+        self._unfinished: list[str] = []
+        self._told = ""
         self._stopped = threading.Event()
         self._wanted = threading.Event()
         self._thread = threading.Thread(target=self._run, name="seal", daemon=True)
@@ -83,38 +90,52 @@ class Sealer:
     def _run(self) -> None:
         with contextlib.suppress(OSError, AttributeError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)  # on Linux: of this thread alone
-        is_first = True
         while not self._stopped.is_set():
             with contextlib.suppress(_EndedError):
-                try:
-                    if is_first:
-                        self._go_on()
-                        is_first = False
-                    while self._seal_one():
-                        self._stopped.wait(BETWEEN_S)
-                except CallerError as error:
-                    log.info("not sealed now: %s", error)
-                except (TrailError, OSError, sqlite3.Error) as error:
-                    log.warning("not sealed: %s; tried again in %g s", error, LOOK_S)
+                self._look()
             self._wanted.wait(LOOK_S)
             self._wanted.clear()  # before the look at ``_stopped``, so that no end is slept through
+
+    def _look(self) -> None:
+        try:
+            if self._is_left:
+                self._unfinished = self._go_on()
+                self._is_left = bool(self._unfinished)
+            while self._seal_one():
+                self._stopped.wait(BETWEEN_S)
+        except CallerError as error:
+            log.info("not sealed now: %s", error)
+        except (TrailError, OSError, sqlite3.Error) as error:
+            self._tell(f"old entries stay in the database: {error}")
+        else:
+            self._tell("; ".join(self._unfinished[:TOLD_MAX]))
+
+    def _tell(self, why: str) -> None:
+        """Once, for as long as it stays the same."""
+        if why:
+            log.warning("%s; tried again in %g s", why, LOOK_S)
+        if why != self._told:
+            self._told = why
+            self._deliver(KeepingStuck(why=why))
 
     def _breathe(self, step: str) -> None:
         if self._stopped.wait(PAUSES_S.get(step, 0.0)):
             raise _EndedError
 
-    def _go_on(self) -> None:
-        """With what a kill has cut short: an expiry, rows to be dropped, a segment of which nothing was said."""
+    def _go_on(self) -> list[str]:
+        """With what a kill has cut short: an expiry, rows to be dropped, a segment of which nothing was said.  What
+        could not be finished, in words."""
         with moment(self._home) as trail:
             if trail is None or not (trail.segments or (self._home / "trail" / "segments").exists()):
-                return
+                return []
         with sealing(self._home) as store:
             go_on(self._home, store, self._breathe)
-            finish(self._home, store, self._breathe)
+            unfinished = finish(self._home, store, self._breathe)
         for segment, _ in unsaid(self._home):
             self._deliver(
                 SegmentSealed(first=segment.first, last=segment.last, root=segment.root, manifest=segment.manifest)
             )
+        return unfinished
 
     def _seal_one(self) -> bool:
         with moment(self._home) as trail:

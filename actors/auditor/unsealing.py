@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from pydantic_core import from_json, to_json
 
 from alluse_hub.actors.auditor.left import LeftFact
-from alluse_hub.protocols.personal import MARK, opened, sealed_sentence
+from alluse_hub.protocols.personal import MARK, has_sealed, opened, sealed_sentence
 from alluse_hub.protocols.whole import NotWholeError
 
 if TYPE_CHECKING:
@@ -71,5 +71,5 @@ def for_recovery(home: Path, actor: str, facts: Iterable[LeftFact]) -> list[Left
 
 def refuse_sealed(body: str, whose: str) -> None:
     """Raises NotWholeError for what could not be opened: nothing can be decided on it again."""
-    if MARK in body:
+    if MARK in body and has_sealed(from_json(body)):
         raise NotWholeError(f"{whose} has a sealed field that nobody can open here: its subject was erased, or no key")

@@ -14,6 +14,7 @@ from alluse_hub.cli import home
 from alluse_hub.cli.documents import put_json
 from alluse_hub.cli.failure import CONFLICT, DONE, FAILED, NOT_FOUND, TRAIL_BROKEN, USAGE, Failure
 from alluse_hub.cli.render import say
+from alluse_hub.cli.trail_files import folder_of, told
 
 if TYPE_CHECKING:
     from alluse_hub.actors.auditor.manifest import BackupManifest
@@ -28,7 +29,7 @@ def backup(arguments: argparse.Namespace) -> int:
     from alluse_hub.actors.auditor import backup as auditor
     from alluse_hub.actors.auditor import manifest
 
-    folder, target = home.find(arguments.home), Path(arguments.dir).absolute()
+    folder, target = folder_of(arguments, writes=False), Path(arguments.dir).absolute()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise Failure(CONFLICT, f"{target} is there already", "name a folder that is not there yet")
     beside = target.with_name(f"{target.name}.partial")
@@ -157,20 +158,15 @@ def _verifier(kept: "BackupManifest") -> Callable[[Path, list[Path]], None]:
 @contextmanager
 def _told() -> Iterator[None]:
     """What can go wrong, as failures of a command."""
-    import sqlite3
-
     from alluse_hub import hub_verify
-    from alluse_hub.protocols.errors import CallerError, TrailError
 
-    try:
-        yield
-    except CallerError as error:
-        raise Failure(CONFLICT, str(error)) from error
-    except hub_verify.UsageError as error:
-        raise Failure(USAGE, str(error)) from error
-    except (TrailError, hub_verify.CannotVerifyError, sqlite3.Error) as error:
-        raise Failure(FAILED, str(error)) from error
-    except FileExistsError as error:
-        raise Failure(
-            CONFLICT, f"{error.filename} is there already", "move it aside; is another one at work?"
-        ) from error
+    with told():
+        try:
+            yield
+        except hub_verify.UsageError as error:
+            raise Failure(USAGE, str(error)) from error
+        except hub_verify.CannotVerifyError as error:
+            raise Failure(FAILED, str(error)) from error
+        except FileExistsError as error:
+            hint = "move it aside; is another one at work?"
+            raise Failure(CONFLICT, f"{error.filename} is there already", hint) from error

@@ -6,13 +6,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from alluse_hub.cli import failure, home, show
+from alluse_hub.cli import failure, show
 from alluse_hub.cli.client import Answer
 from alluse_hub.cli.commands import LINES_MAX, READ_TIMEOUT_S, read, since, style_of
 from alluse_hub.cli.documents import put_json
 from alluse_hub.cli.failure import Failure
 from alluse_hub.cli.opening import presented
 from alluse_hub.cli.render import Style, clean, cut, duration, moment, say
+from alluse_hub.cli.trail_files import folder_of
 
 PROGRESS_EVERY_S = 1.0
 WINDOWS_MAX = 40
@@ -97,7 +98,11 @@ def timeline(arguments: argparse.Namespace) -> int:
     by_letter = "/" in arguments.of
     args = filters_of(arguments) | {"oldest_first": by_letter}
     args["correlation" if by_letter else "workstream"] = arguments.of
-    found = presented(arguments, _pages(arguments, args))
+    found = _pages(arguments, dict(args))
+    if by_letter and not found["entries"] and (root := _root_of(arguments)):
+        sys.stderr.write(f"{arguments.of} came of {root}\n")
+        found = _pages(arguments, args | {"correlation": root})
+    found = presented(arguments, found)
     entries = sorted(found["entries"], key=lambda one: (one["at"], one["leaf"]))
     if not entries:
         raise Failure(
@@ -111,6 +116,17 @@ def timeline(arguments: argparse.Namespace) -> int:
     say(timeline_lines(style_of(arguments), entries))
     sys.stderr.write("".join(f"{line}\n" for line in complete(found, is_text=False)))
     return failure.DONE
+
+
+def _root_of(arguments: argparse.Namespace) -> str:
+    """The letter with which it all began; empty if nobody wrote that entry, or nothing came before it."""
+    try:
+        entry = read(arguments, "entry", {"id": arguments.of}, READ_TIMEOUT_S)["entry"]
+    except Failure as failed:
+        if failed.code != failure.NOT_FOUND:
+            raise
+        return ""
+    return str(entry["correlation"])
 
 
 def timeline_lines(style: Style, entries: list[Doc]) -> list[str]:
@@ -133,9 +149,11 @@ def export(arguments: argparse.Namespace) -> int:
     from alluse_hub.offline import export as export_files
     from alluse_hub.protocols.errors import CallerError, HubError
 
-    folder = home.find(arguments.home)
+    folder = folder_of(arguments, writes=False)
     question = filters_of(arguments) | ({"text": arguments.text} if arguments.text else {})
     to = Path(arguments.dir).absolute()
+    if to.exists():
+        raise Failure(failure.CONFLICT, f"{to} is there already", "name a folder that is not there yet")
     told = [time.monotonic()]
 
     def progress(rows: int, reached: int, last: int) -> None:

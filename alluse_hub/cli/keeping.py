@@ -6,23 +6,21 @@ From the files alone, beside a running hub or without one.
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alluse_hub.cli import home
 from alluse_hub.cli.commands import since
-from alluse_hub.cli.config import refused
+from alluse_hub.cli.config import loaded
 from alluse_hub.cli.documents import put_json
-from alluse_hub.cli.failure import CONFLICT, DONE, FAILED, NOT_FOUND, USAGE, Failure
+from alluse_hub.cli.failure import DONE, FAILED, NOT_FOUND, USAGE, Failure
 from alluse_hub.cli.opening import who
 from alluse_hub.cli.render import clean, moment, number, say
+from alluse_hub.cli.trail_files import folder_of, refuse_empty, told
 
 if TYPE_CHECKING:
     from alluse_hub.actors.auditor.holds import Hold
     from alluse_hub.actors.auditor.keeper import Candidate
-    from alluse_hub.protocols.config import HubConfig
 
 Subparsers = Any  # Any: argparse's own form has no public name
 
@@ -58,6 +56,7 @@ def add(verb: Callable[..., argparse.ArgumentParser], parts: Subparsers, parser:
     lifted = verb("lift", lift, "end a hold", words)
     lifted.add_argument("id", metavar="ID", help="as `trail hold list` shows it")
     lifted.add_argument("--who", metavar="NAME", default="", help="goes into the trail; default: the user")
+    _config(lifted)
     for each in (new, lifted):
         each.add_argument("--reason", metavar="TEXT", required=True, help="goes into the trail")
     verb("list", holds, "the holds in force", words)
@@ -73,15 +72,15 @@ def _config(made: argparse.ArgumentParser) -> None:
 def seal(arguments: argparse.Namespace) -> int:
     """One segment after the other, until all that was meant is sealed."""
     from alluse_hub.actors.auditor import keeper, keys
-    from alluse_hub.actors.auditor.errands import say as record
+    from alluse_hub.actors.auditor.keeper_log import say as record
     from alluse_hub.actors.auditor.seal import go_on, sealing
     from alluse_hub.actors.auditor.seal import seal as seal_part
     from alluse_hub.protocols.keeping import Sealed
 
-    folder = _home(arguments)
-    entries_max = _loaded(arguments, folder).trail.seal_entries
+    folder = folder_of(arguments)
+    entries_max = loaded(arguments.config, folder).trail.seal_entries
     made: list[dict[str, Any]] = []  # Any: JSON
-    with _told():
+    with told():
         if arguments.mend:
             count = keeper.mend(folder, lambda name: sys.stderr.write(f"{name}\n"))
             _show(arguments, "mended", {"segments": count}, [f"the indexes of {number(count)} segments were made anew"])
@@ -91,7 +90,7 @@ def seal(arguments: argparse.Namespace) -> int:
             raise Failure(NOT_FOUND, f"{keys.key_of(folder)} is not there, which signs a segment", "start the hub once")
         with sealing(folder, keeper.WAIT_S) as store:
             go_on(folder, store)
-            keeper.finish(folder, store)
+            sys.stderr.write("".join(f"{each}\n" for each in keeper.finish(folder, store)))
             while places := _next(arguments, folder, entries_max):
                 sealed = seal_part(folder, store, signer, places)
                 made.append(sealed.model_dump(mode="json"))
@@ -124,32 +123,52 @@ def _next(arguments: argparse.Namespace, folder: Path, entries_max: int) -> tupl
 
 def expire(arguments: argparse.Namespace) -> int:
     from alluse_hub.actors import catalog
-    from alluse_hub.actors.auditor import keeper
+    from alluse_hub.actors.auditor import keeper, two_people
     from alluse_hub.actors.auditor.seal import go_on, sealing
     from alluse_hub.actors.auditor.shapes import held
+    from alluse_hub.actors.auditor.two_people import Both
 
-    folder = _home(arguments, writes=not arguments.dry_run)
+    folder = folder_of(arguments, writes=not arguments.dry_run)
     if not arguments.dry_run:
         for text, what in ((arguments.who, "--who"), (arguments.reason, "--reason")):
             if not text.strip():
                 raise Failure(USAGE, f"{what} is empty", "say who decides it, and why; or --dry-run")
-    duties = _loaded(arguments, folder).trail.duties
+    config = loaded(arguments.config, folder).trail
+    duties = config.duties
     durable = {fact.__name__ for fact in catalog.durable_facts()} | held(folder)
-    with _told():
+    with told():
+        stuck: list[str] = []
         if not arguments.dry_run:
             with sealing(folder, keeper.WAIT_S) as store:
                 go_on(folder, store)
-                keeper.finish(folder, store)
+                stuck = keeper.finish(folder, store)
         found = keeper.candidates(folder, duties, durable, time.time())
         gone = 0
         if not arguments.dry_run:
-            gone = keeper.expire(folder, found, duties, arguments.who.strip(), arguments.reason.strip())
+            own = Both(arguments.who.strip(), arguments.reason.strip())
+            word: Both | None = own
+            going = [_candidate(one) for one in found if not one.kept_by]
+            if going and config.approvers > 1:
+                seen = two_people.digest_of("expire", going)
+                about = f"{sum(one['entries'] for one in going)} entries of {len(going)} classes of segments"
+                word = two_people.agreed(folder, "expire", about, seen, own)
+            if word is None:
+                return _asked(arguments, about, seen)
+            gone = keeper.expire(folder, found, duties, word.who, word.reason)
     done = "would expire" if arguments.dry_run else "expired"
     lines = [_line(one, done) for one in found] or ["nothing is past its duty"]
     if gone:
         lines.append(f"{number(gone)} entries have expired; their hashes stay, and `trail verify` tells who and why")
     document = {"dry_run": arguments.dry_run, "entries": gone, "classes": [_candidate(one) for one in found]}
     _show(arguments, "expired", document, lines)
+    sys.stderr.write("".join(f"{each}\n" for each in stuck))
+    return FAILED if stuck else DONE
+
+
+def _asked(arguments: argparse.Namespace, about: str, digest: str) -> int:
+    """For the first of two people."""
+    text = f"asked: {about}; a second person has to ask for the same within 15 minutes"
+    _show(arguments, "asked", {"asked": True, "about": about, "digest": digest}, [text])
     return DONE
 
 
@@ -177,10 +196,10 @@ def place(arguments: argparse.Namespace) -> int:
     from alluse_hub.protocols.keeping import HoldPlaced
 
     now = time.time()
-    folder = _home(arguments)
-    _refuse_empty(arguments.owner, "--owner")
-    _refuse_empty(arguments.reason, "--reason")
-    with _told():
+    folder = folder_of(arguments)
+    refuse_empty(arguments.owner, "--owner")
+    refuse_empty(arguments.reason, "--reason")
+    with told():
         strange = _strange(folder, arguments)
         hold = keeper.place(
             folder,
@@ -212,14 +231,22 @@ def _strange(folder: Path, arguments: argparse.Namespace) -> list[str]:
 
 
 def lift(arguments: argparse.Namespace) -> int:
-    from alluse_hub.actors.auditor import keeper
+    from alluse_hub.actors.auditor import keeper, two_people
+    from alluse_hub.actors.auditor.two_people import Both
 
-    folder = _home(arguments)
-    _refuse_empty(arguments.reason, "--reason")
-    with _told():
+    folder = folder_of(arguments)
+    refuse_empty(arguments.reason, "--reason")
+    with told():
         if arguments.id not in {hold.id for hold in keeper.holds_in(folder)}:
             raise Failure(NOT_FOUND, f"{arguments.id!r} is no hold in force", "see `trail hold list`")
-        hold = keeper.lift(folder, arguments.id, arguments.who.strip() or who(), arguments.reason.strip())
+        own = Both(arguments.who.strip() or who(), arguments.reason.strip())
+        word: Both | None = own
+        if loaded(arguments.config, folder).trail.approvers > 1:
+            seen = two_people.digest_of("lift", [arguments.id])
+            word = two_people.agreed(folder, "lift", arguments.id, seen, own)
+        if word is None:
+            return _asked(arguments, arguments.id, seen)
+        hold = keeper.lift(folder, arguments.id, word.who, word.reason)
     _show(arguments, "hold", _hold(hold), [f"lifted: {hold.id}"])
     return DONE
 
@@ -227,8 +254,8 @@ def lift(arguments: argparse.Namespace) -> int:
 def holds(arguments: argparse.Namespace) -> int:
     from alluse_hub.actors.auditor import keeper
 
-    folder = _home(arguments, writes=False)
-    with _told():
+    folder = folder_of(arguments, writes=False)
+    with told():
         found = keeper.holds_in(folder)
     lines = [_said_of(hold, utc=arguments.utc) for hold in found] or ["no hold is in force"]
     _show(arguments, "holds", {"holds": [_hold(hold) for hold in found]}, lines)
@@ -257,52 +284,8 @@ def _hold(hold: "Hold") -> dict[str, Any]:  # Any: JSON
 # --- all of them ------------------------------------------------------------------------------------------------------
 
 
-def _home(arguments: argparse.Namespace, *, writes: bool = True) -> Path:
-    folder = home.find(arguments.home)
-    if not home.has_trail(folder):
-        raise Failure(NOT_FOUND, f"{folder} has no trail yet", "start the hub once")
-    if writes:
-        home.act_as_owner(folder)
-    return folder
-
-
-def _loaded(arguments: argparse.Namespace, folder: Path) -> "HubConfig":
-    from alluse_hub.configuration import load
-    from alluse_hub.protocols.config import ConfigError
-
-    try:
-        return load(arguments.config, folder)
-    except ConfigError as error:
-        raise refused(error) from error
-
-
-def _refuse_empty(text: str, what: str) -> None:
-    if not text.strip():
-        raise Failure(USAGE, f"{what} is empty", "say who decides it, and why")
-
-
 def _show(arguments: argparse.Namespace, kind: str, document: dict[str, Any], lines: list[str]) -> None:  # Any: JSON
     if arguments.json:
         put_json(kind, document)
     else:
         say(lines)
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """What can go wrong, as failures of a command."""
-    import sqlite3
-
-    from pydantic import ValidationError
-
-    from alluse_hub.protocols.errors import CallerError, TrailError
-
-    try:
-        yield
-    except CallerError as error:
-        raise Failure(CONFLICT, str(error)) from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise Failure(USAGE, f"{'.'.join(map(str, first['loc']))}: {first['msg']}", "say it shorter") from error
-    except (TrailError, sqlite3.Error) as error:
-        raise Failure(FAILED, str(error)) from error

@@ -73,7 +73,7 @@ def record(folder: Path, arguments: argparse.Namespace, fields: int) -> None:
     """Before anything is shown.  Where the home cannot be written, that is said, and it is shown all the same."""
     if not fields:
         return
-    from alluse_hub.actors.auditor.errands import say
+    from alluse_hub.actors.auditor.keeper_log import say
     from alluse_hub.protocols.erasure import SealedOpened
     from alluse_hub.protocols.errors import HubError
 

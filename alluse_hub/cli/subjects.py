@@ -5,17 +5,16 @@ From the files alone, beside a running hub or without one.
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alluse_hub.cli import home
-from alluse_hub.cli.config import refused
+from alluse_hub.cli.config import loaded
 from alluse_hub.cli.documents import put_json
-from alluse_hub.cli.failure import CONFLICT, DONE, FAILED, NOT_FOUND, USAGE, Failure
+from alluse_hub.cli.failure import CONFLICT, DONE, NOT_FOUND, USAGE, Failure
 from alluse_hub.cli.opening import who
 from alluse_hub.cli.render import clean, moment, number, say
+from alluse_hub.cli.trail_files import folder_of, refuse_empty, told
 
 if TYPE_CHECKING:
     from alluse_hub.actors.auditor.errands import Erasable
@@ -50,28 +49,31 @@ def add(verb: Callable[..., argparse.ArgumentParser], parts: Subparsers, parser:
 def erase(arguments: argparse.Namespace) -> int:
     """``CONFLICT`` if a hold or a duty is in the way, with the first day on which none is."""
     from alluse_hub.actors.auditor import errands
+    from alluse_hub.actors.auditor.bearers import look_through
 
-    folder = _home(arguments)
+    folder = folder_of(arguments)
     for text, what in ((arguments.who, "--who"), (arguments.reason, "--reason")):
-        if not text.strip():
-            raise Failure(USAGE, f"{what} is empty", "say who decides it, and why")
+        refuse_empty(text, what)
         if arguments.subject in text:
             raise Failure(USAGE, f"{what} names the subject, and goes into the trail", "leave the subject out of it")
-    with _told():
+    with told():
         if not arguments.dry_run:
             errands.resume(folder)
         meant = errands.erasable(folder, arguments.subject)
         if not meant.key:
             raise Failure(NOT_FOUND, f"no key of subject {meant.subject}: nothing of it is sealed, or it was erased")
-        now = time.time()
-        found = _look_through(arguments, folder, meant.subject, now)
+        config, now = loaded(arguments.config, folder).trail, time.time()
         if arguments.dry_run:
+            found = look_through(folder, meant.subject, config.personal, config.duties, now)
             _show(arguments, meant, found)
-        if found.any:
-            raise Failure(CONFLICT, *_refusal(meant.subject, found))
-        if arguments.dry_run:
+            if found.any:
+                raise Failure(CONFLICT, *_refusal(meant.subject, found))
             return DONE
-        fact = errands.erase(folder, meant.subject, arguments.who, arguments.reason, now)
+        deciders = arguments.who, arguments.reason
+        try:
+            fact, found = errands.erase(folder, meant.subject, *deciders, now, config.personal, config.duties)
+        except errands.HinderedError as hindered:
+            raise Failure(CONFLICT, *_refusal(meant.subject, hindered.found)) from hindered
     if arguments.json:
         put_json("erase", _document(meant, found) | {"erased": True, **fact.model_dump(mode="json")})
     else:
@@ -83,23 +85,12 @@ def erase(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _look_through(arguments: argparse.Namespace, folder: Path, subject: str, now: float) -> "Obstacles":
-    from alluse_hub.actors.auditor.bearers import look_through
-    from alluse_hub.configuration import load
-    from alluse_hub.protocols.config import ConfigError
-
-    try:
-        config = load(arguments.config, folder)
-    except ConfigError as error:
-        raise refused(error) from error
-    return look_through(folder, subject, config.trail.personal, config.trail.duties, now)
-
-
 def _refusal(subject: str, found: "Obstacles") -> tuple[str, str]:
     holds, until = found.holds, found.until
     if holds:
         named = "; ".join(f"{hold.id} of {clean(hold.placed.owner)}: {clean(hold.placed.reason)}" for hold in holds)
-        return f"subject {subject} is under legal hold: {named}", "it can be erased when that is lifted"
+        lifting = ", ".join(f"`trail hold lift {hold.id}`" for hold in holds)
+        return f"subject {subject} is under legal hold: {named}", f"it can be erased when that is lifted: {lifting}"
     duties = ", ".join(f"{number(count)} fields of the class {name}" for name, count in found.duties.items())
     if until == float("inf"):
         return f"subject {subject} is under a duty of retention for ever: {duties}", "declare such fields otherwise"
@@ -139,8 +130,8 @@ def list_keys(arguments: argparse.Namespace) -> int:
     from alluse_hub.actors.auditor import errands
     from alluse_hub.supervision.keyring import Keyring
 
-    folder = _home(arguments)
-    with _told():
+    folder = folder_of(arguments)
+    with told():
         ring = Keyring(folder)
         meant = errands.erasable(folder, arguments.subject) if arguments.subject else None
         records = [record for name in ring.known() if (record := ring.record(name)) is not None]
@@ -172,8 +163,8 @@ def list_keys(arguments: argparse.Namespace) -> int:
 def rotate(arguments: argparse.Namespace) -> int:
     from alluse_hub.actors.auditor import errands
 
-    by, folder = arguments.who or who(), _home(arguments)
-    with _told():
+    by, folder = arguments.who or who(), folder_of(arguments)
+    with told():
         done = errands.rotate(folder, by, time.time())
     if arguments.json:
         put_json("rotate", done._asdict())
@@ -184,11 +175,11 @@ def rotate(arguments: argparse.Namespace) -> int:
 
 
 def backup(arguments: argparse.Namespace) -> int:
-    from alluse_hub.actors.auditor import errands
+    from alluse_hub.actors.auditor import key_copies
 
-    by, folder, target = arguments.who or who(), _home(arguments), Path(arguments.dir).absolute()
-    with _told():
-        count = errands.save(folder, target, by, time.time())
+    by, folder, target = arguments.who or who(), folder_of(arguments), Path(arguments.dir).absolute()
+    with told():
+        count = key_copies.save(folder, target, by, time.time())
     if arguments.json:
         put_json("keys-backup", {"keys": count, "folder": str(target)})
         return DONE
@@ -198,35 +189,13 @@ def backup(arguments: argparse.Namespace) -> int:
 
 
 def restore(arguments: argparse.Namespace) -> int:
-    from alluse_hub.actors.auditor import errands
+    from alluse_hub.actors.auditor import key_copies
 
-    by, folder = arguments.who or who(), _home(arguments)
-    with _told():
-        fact = errands.bring_back(folder, Path(arguments.dir), by)
+    by, folder = arguments.who or who(), folder_of(arguments)
+    with told():
+        fact = key_copies.bring_back(folder, Path(arguments.dir), by)
     if arguments.json:
         put_json("keys-restore", {"keys": fact.keys, "refused": fact.refused})
         return DONE
     say([f"{number(fact.keys)} keys brought back; {number(fact.refused)} refused, of erased subjects"])
     return DONE
-
-
-def _home(arguments: argparse.Namespace) -> Path:
-    folder = home.find(arguments.home)
-    if not home.has_trail(folder):
-        raise Failure(NOT_FOUND, f"{folder} has no trail", "give --home DIR, the folder of a hub")
-    home.act_as_owner(folder)
-    return folder
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    from alluse_hub.protocols.errors import CallerError, HubError
-
-    try:
-        yield
-    except CallerError as error:
-        raise Failure(CONFLICT, str(error)) from error
-    except HubError as error:
-        raise Failure(FAILED, str(error)) from error
-    except FileExistsError as error:
-        raise Failure(CONFLICT, f"{error.filename} is there already", "name a folder that is not there yet") from error

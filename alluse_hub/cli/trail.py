@@ -18,6 +18,8 @@ def verify(arguments: argparse.Namespace) -> int:
     folder = Path(arguments.dir) if arguments.dir else home.find(arguments.home)
     try:
         report = hub_verify.run(arguments, folder)
+    except hub_verify.NoTrailError as error:
+        raise Failure(NOT_FOUND, str(error), "give DIR, a copy of a trail or an export, or --home") from error
     except hub_verify.UsageError as error:
         raise Failure(USAGE, str(error), "see `run.py trail verify --help`") from error
     except (hub_verify.CannotVerifyError, sqlite3.Error) as error:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from alluse_hub.actors.auditor import keeper, keys
-from alluse_hub.actors.auditor.errands import say
+from alluse_hub.actors.auditor.keeper_log import say
 from alluse_hub.actors.auditor.moments import moment
 from alluse_hub.actors.auditor.seal import go_on, seal, sealing, unhurried
 from alluse_hub.actors.auditor.sealed import segments_dir

@@ -18,7 +18,7 @@ from alluse_hub.actors.auditor.rerun import rerun
 from alluse_hub.actors.catalog import core_of
 from alluse_hub.protocols.errors import TrailError
 from alluse_hub.protocols.trail import EntryKind
-from alluse_hub.supervision.replay import Judgement
+from alluse_hub.supervision.judgement import Judgement
 from alluse_hub.supervision.spool import Frame
 from tests.actors.auditor.conftest import SmallHub
 

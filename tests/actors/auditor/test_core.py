@@ -129,6 +129,7 @@ def test_it_takes_what_it_decides_on_and_nothing_else(fresh: Auditor) -> None:
         "LetterMissed",
         "WitnessHeard",
         "SegmentSealed",
+        "KeepingStuck",
         "Flush",
         "Flushed",
     }

@@ -152,7 +152,7 @@ def test_erased_and_rotated_while_others_write_nobody_fails_and_nothing_is_lost(
     erased = 0
     while erased < 4:
         with contextlib.suppress(CallerError):  # nothing was said since
-            errands.erase(hub.home, subject, "Eve", "asked", 5.0)
+            errands.erase(hub.home, subject, "Eve", "asked", 5.0, FIELDS, DAYS_MIN)
             errands.rotate(hub.home, "Eve", 5.0)
             erased += 1
         if all(os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) for child in children):

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from alluse_hub import hub_verify
-from alluse_hub.actors.auditor import keeper, query
+from alluse_hub.actors.auditor import keeper, keeper_log, query
 from alluse_hub.actors.auditor.bundles import Numbers, packed
 from alluse_hub.actors.auditor.indexer import index_of
 from alluse_hub.actors.auditor.keeper import candidates
@@ -195,7 +195,7 @@ def test_a_kill_between_any_two_steps_of_an_expiry_is_gone_on_with(sealed: Path,
         assert report.findings == [], counted.steps[at - 1]
         assert not [text for text in report.told if "still there" in text]
         assert report.figures["expired"] == everything
-        assert len(keeper.said(home, KEEPER, (Expired,))) == 7, "each is said once"
+        assert len(keeper_log.said(home, KEEPER, (Expired,))) == 7, "each is said once"
 
 
 # --- holds ------------------------------------------------------------------------------------------------------------
@@ -245,7 +245,7 @@ def test_a_hold_that_comes_after_the_look_keeps_what_would_have_expired(home: Pa
     with pytest.raises(CallerError, match=f"is kept by the hold {hold.id} of Legal"):
         keeper.expire(home, found, DAYS_MIN, "Mira", "past their duty")
 
-    assert keeper.said(home, KEEPER, (Expired,)) == []
+    assert keeper_log.said(home, KEEPER, (Expired,)) == []
     assert said_by(home) == ""
 
 

@@ -19,7 +19,7 @@ from alluse_hub import hub_verify
 from alluse_hub.actors.auditor import export as exporting
 from alluse_hub.actors.auditor import keys
 from alluse_hub.actors.auditor.checkpoints import Notary
-from alluse_hub.actors.auditor.export import COLUMNS, FORMS, export, safe, subtrees
+from alluse_hub.actors.auditor.export import COLUMNS, WRITERS, export, safe, subtrees
 from alluse_hub.actors.auditor.find import find
 from alluse_hub.actors.auditor.head import Head
 from alluse_hub.actors.auditor.indexer import advance, index_of, open_index
@@ -93,7 +93,7 @@ QUESTIONS = [
 ]
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", sorted(WRITERS))
 @pytest.mark.parametrize("question", QUESTIONS, ids=range(len(QUESTIONS)))
 def test_what_is_exported_comes_back_to_the_byte_and_is_whole(
     trail: Path, tmp_path: Path, form: str, question: Find, monkeypatch: pytest.MonkeyPatch
@@ -113,7 +113,7 @@ def test_what_is_exported_comes_back_to_the_byte_and_is_whole(
     assert verified(tmp_path / "out").findings == report.findings == []
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", sorted(WRITERS))
 def test_a_clean_process_with_the_standard_library_alone_verifies_it(trail: Path, tmp_path: Path, form: str) -> None:
     export(trail, Find(workstream="ws1"), tmp_path / "out", form, quiet)
     vkey = keys.key_of(trail).with_suffix(".vkey").read_text(encoding="utf-8").strip()
@@ -191,7 +191,7 @@ def sealed_anew(folder: Path) -> None:
     (folder / "manifest.note").unlink()
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", sorted(WRITERS))
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
 def test_a_row_that_was_touched_is_named(
     trail: Path, tmp_path: Path, form: str, attack: Callable[[list[list[object]]], None]
@@ -211,7 +211,7 @@ def test_a_row_that_was_touched_is_named(
     assert any(ATTACKS[attack] in one for one in again), again
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", sorted(WRITERS))
 def test_a_row_altered_together_with_its_leaf_is_told_by_the_checkpoint(trail: Path, tmp_path: Path, form: str) -> None:
     folder = tmp_path / "out"
     export(trail, Find(workstream="ws4"), folder, form, quiet)

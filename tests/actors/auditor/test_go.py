@@ -17,8 +17,9 @@ import pytest
 
 from alluse_hub.actors.auditor import keys
 from alluse_hub.actors.auditor.leaves import ENTRY_COLUMNS, encoded
-from alluse_hub.actors.auditor.merkle import consistency, inclusion
+from alluse_hub.actors.auditor.merkle import consistency
 from alluse_hub.actors.auditor.notes import Signer
+from tests.actors.auditor.proofs import inclusion
 from tests.actors.auditor.test_checkpoints import Desk
 
 GOPATH = Path("/usr/share/gocode")

@@ -26,6 +26,7 @@ from alluse_hub.hub_verify import verify
 from alluse_hub.protocols.trail import AuditorSpec, EntryKind, TailSpools
 from alluse_hub.supervision.spool import Frame, Spool, SpoolName, read, spools_in
 from alluse_hub.supervision.workshop import Context
+from tests.live.daemons import eventually
 
 if TYPE_CHECKING:
     from tests.actors.auditor.conftest import SmallAuditor, SmallHub
@@ -113,7 +114,7 @@ def kill_at_random(hub: "SmallHub", made: "Callable[[Path], SmallAuditor]", kill
             victim = chance.choice(("auditor", "auditor", *WRITERS))
             gathered.kill(victim)
             gathered.start(victim)
-        time.sleep(0.1)
+        eventually(lambda: bool(announced_by(hub)), "an auditor lives long enough to announce anything")
     assert query.wholeness(hub.home).is_whole, "as the kills left it, spools and a store with a log"
     assert verify(hub.home).findings == [], "the tree made anew out of the entries is the one that was signed"
     told_too_early(hub)
@@ -148,19 +149,28 @@ def stored_once_with_its_body(hub: "SmallHub") -> None:
     assert whole.is_whole, whole
 
 
+def announced_by(hub: "SmallHub") -> list[tuple[str, str]]:
+    """To whom, and what, in the store and in spools."""
+    found: list[tuple[str, str]] = []
+    with contextlib.suppress(FileNotFoundError):  # a spool may vanish meanwhile: then the store has it
+        for name in spools_in(hub.directory):
+            if name.actor == "auditor":
+                spooled = read(hub.directory / str(name)).entries
+                found.extend((entry.to, entry.body) for entry in spooled if entry.message == "Stored")
+    with reading(hub.home) as connection:
+        if connection is not None:
+            sql = "SELECT peer, body FROM entries WHERE kind = 'sent' AND message = 'Stored'"
+            found.extend((peer, body) for peer, body in connection.execute(sql))
+    return found
+
+
 def told_too_early(hub: "SmallHub") -> None:
     """Whatever an auditor announced as stored is in the store, though it was killed right after."""
+    announced = announced_by(hub)
     with reading(hub.home) as connection:
         assert connection is not None
         rows = connection.execute("SELECT actor, incarnation, max(n) FROM entries GROUP BY actor, incarnation")
         stored = {(actor, incarnation): n for actor, incarnation, n in rows}
-        announced = connection.execute(
-            "SELECT peer, body FROM entries WHERE kind = 'sent' AND message = 'Stored'"
-        ).fetchall()
-    for name in spools_in(hub.directory):
-        if name.actor == "auditor":
-            spooled = read(hub.directory / str(name)).entries
-            announced.extend((entry.to, entry.body) for entry in spooled if entry.message == "Stored")
     assert announced
     for peer, body in announced:
         told = json.loads(body)

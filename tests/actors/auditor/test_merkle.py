@@ -14,12 +14,10 @@ from alluse_hub.actors.auditor.merkle import (
     Tree,
     consistency,
     extends,
-    includes,
-    inclusion,
-    leaf_hash,
     nodes_of,
     root_at,
 )
+from tests.actors.auditor.proofs import includes, inclusion, leaf_hash
 
 LEAVES = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
 ROOTS = [

@@ -128,6 +128,51 @@ def test_a_senders_spool_is_looked_at_once_more_before_anything_is_told(
     assert missed(said) == []
 
 
+def opened(receipts: Receipts, n: int, stored: int) -> None:
+    hearing = SpoolEntry(n, "heard", "Said", "ws3", f"ws3/1/{n}", "", "", 1.0, 2.0, power=False, body="")
+    receipts.take([(SpoolName("a", 1), hearing)], lambda _name: stored)
+
+
+def test_every_account_of_a_sender_is_looked_at_once_more_and_not_only_its_first() -> None:
+    """Else the second race between two spools in the life of a busy actor would be an alarm."""
+    receipts = Receipts({})
+    ws3 = SpoolName("ws3", 1)
+    opened(receipts, 4, stored=2)
+    assert receipts.missed() is None
+    receipts.settle(ws3, 4)
+    assert receipts.missed() == []
+
+    opened(receipts, 9, stored=4)
+    assert receipts.missed() is None, "told without a second look"
+    receipts.settle(ws3, 8)
+    told = receipts.missed()
+
+    assert told is not None
+    assert [(name, account.n) for name, account in told] == [(ws3, 9)]
+
+
+def test_an_account_that_grows_is_told_all_the_same_if_the_look_did_not_find_what_it_was_for() -> None:
+    receipts = Receipts({})
+    opened(receipts, 4, stored=2)
+    assert receipts.missed() is None
+    opened(receipts, 9, stored=2)
+
+    told = receipts.missed()
+
+    assert told is not None
+    assert [account.n for _, account in told] == [9]
+
+
+def test_what_was_found_in_the_second_look_is_not_told_though_more_was_heard_meanwhile() -> None:
+    receipts = Receipts({})
+    opened(receipts, 4, stored=2)
+    assert receipts.missed() is None
+    opened(receipts, 9, stored=2)
+    receipts.settle(SpoolName("ws3", 1), 5)
+
+    assert receipts.missed() is None, "9 was not looked for yet"
+
+
 def test_the_auditor_records_it_and_is_degraded() -> None:
     state = CORE.start("auditor", AuditorSpec())
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from alluse_hub.actors.auditor import errands
+from alluse_hub.actors.auditor import errands, key_copies
 from alluse_hub.actors.auditor.errands import admit_keys
 from alluse_hub.protocols.erasure import KeysRotated
 from alluse_hub.protocols.errors import CallerError
@@ -127,7 +127,7 @@ def test_a_copy_of_the_keys_brings_back_what_was_lost_and_nobody_who_was_erased(
     sealing: Sealing, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     copy = tmp_path_factory.mktemp("copy") / "keys"
-    assert errands.save(sealing.home, copy, "Eve", 3.0) == 2
+    assert key_copies.save(sealing.home, copy, "Eve", 3.0) == 2
     assert not (copy / "kek").exists()
     assert sealing.erase().saved == 3.0
     for path in (sealing.home / "keys" / "subjects").glob("*"):
@@ -135,7 +135,7 @@ def test_a_copy_of_the_keys_brings_back_what_was_lost_and_nobody_who_was_erased(
             path.unlink()
     assert BOB not in sealing.accounts()
 
-    fact = errands.bring_back(sealing.home, copy, "Eve")
+    fact = key_copies.bring_back(sealing.home, copy, "Eve")
 
     gone = f"(erased: subject {sealing.ada})"
     assert (fact.keys, fact.refused) == (1, 1)
@@ -147,12 +147,12 @@ def test_a_copy_of_before_a_rotation_brings_back_no_key_that_nothing_unwraps(
     sealing: Sealing, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     copy = tmp_path_factory.mktemp("copy") / "keys"
-    errands.save(sealing.home, copy, "Eve", 3.0)
+    key_copies.save(sealing.home, copy, "Eve", 3.0)
     errands.rotate(sealing.home, "Eve", 5.0)
     ring_of(sealing.home).path_of(sealing.ada).unlink()
 
     with pytest.raises(CallerError, match="if a rotation destroyed it, they are lost"):
-        errands.bring_back(sealing.home, copy, "Eve")
+        key_copies.bring_back(sealing.home, copy, "Eve")
 
     admit_keys(sealing.home, is_declared=True)
     sealing.say(ADA)
@@ -161,4 +161,4 @@ def test_a_copy_of_before_a_rotation_brings_back_no_key_that_nothing_unwraps(
 
 def test_keys_are_not_copied_into_the_home(sealing: Sealing) -> None:
     with pytest.raises(CallerError, match="in the home"):
-        errands.save(sealing.home, sealing.home / "keys-copy", "Eve", 3.0)
+        key_copies.save(sealing.home, sealing.home / "keys-copy", "Eve", 3.0)

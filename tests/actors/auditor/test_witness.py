@@ -13,13 +13,14 @@ import pytest
 from alluse_hub import hub_verify
 from alluse_hub.actors.auditor import cosigning, keys, witness
 from alluse_hub.actors.auditor.cosigning import Answer, Cosigner, UnixConnection, ask
-from alluse_hub.actors.auditor.merkle import Tree, consistency, leaf_hash, nodes_of
+from alluse_hub.actors.auditor.merkle import Tree, consistency, nodes_of
 from alluse_hub.actors.auditor.notes import COSIGNATURE, Checkpoint, Note, Signature, Signer, Vkey
 from alluse_hub.actors.auditor.witness import Server, Witness
 from alluse_hub.actors.auditor.witnessing import Log, Request, judge
 from alluse_hub.protocols.errors import CallerError
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.trail import WitnessHeard
+from tests.actors.auditor.proofs import leaf_hash
 from tests.actors.auditor.test_checkpoints import Desk
 from tests.actors.auditor.words import DEADLINE_S, until
 

@@ -12,6 +12,7 @@ from alluse_hub.protocols.flow import Event, EventHeard
 from alluse_hub.protocols.message import Json
 from alluse_hub.protocols.names import KEEPER
 from alluse_hub.protocols.personal import PersonalField
+from alluse_hub.protocols.retention import DAYS_MIN
 from alluse_hub.supervision.frames import fact_frame
 from alluse_hub.supervision.keyring import Keyring
 from alluse_hub.supervision.spool import Spool
@@ -56,7 +57,8 @@ class Sealing:
         return ring_of(self.home).pseudonym(ADA)
 
     def erase(self, step: Callable[[str], None] = errands.nothing) -> SubjectErased:
-        return errands.erase(self.home, self.ada, "Eve", "asked by letter", 5.0, step)
+        fact, _ = errands.erase(self.home, self.ada, "Eve", "asked by letter", 5.0, FIELDS, DAYS_MIN, step)
+        return fact
 
 
 def killed_after(step: str, what: Callable[[Callable[[str], None]], object]) -> None:
