@@ -18,7 +18,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 from alluse_hub.protocols.claims import ConflictShown
 from alluse_hub.protocols.lifecycle import ActorName
 from alluse_hub.protocols.message import Fact, Json, Message
-from alluse_hub.protocols.versions import DatasetName, Version
+from alluse_hub.protocols.versions import DatasetName, EventAsked, Version
 
 WINDOW_S = 3_600.0
 """What the figures of a sync are over; they are counted by the minute."""
@@ -49,11 +49,13 @@ Seconds = Annotated[float, Field(gt=0, le=604_800)]
 class Sync(Message):
     """``[[sync]]``: ``dataset`` of ``source``, kept equal at ``targets``.
 
-    ``every_s`` is for *periodic*, ``event`` for *on_event*.  ``objective_s``: a version that is due should be verified
-    within this time.  ``pace_s``: the source is heard at most so often.  ``window``: deliveries to one target that may
-    be unacknowledged; what changes meanwhile waits, and only its newest version goes.  ``deadline_s``: then a delivery
-    has expired.  ``anti_entropy_s``: how often digests are compared though nothing changed.  ``needs``: what carrying
-    it to a target uses, as ``{target}/trading:cancel``; a rung that does not permit that use holds it back.
+    ``every_s`` is for *periodic*, ``event`` for *on_event*, and ``when``: only if that is true of the event.
+    ``objective_s``: a version that is due should be verified within this time.  ``pace_s``: the source is heard at most
+    so often.  ``window``: deliveries to one target that may be unacknowledged; what changes meanwhile waits, and only
+    its newest version goes.  ``deadline_s``: then a delivery has expired.  ``anti_entropy_s``: how often digests are
+    compared though nothing changed.  ``needs``: what carrying it to a target uses, as ``{target}/trading:cancel``; a
+    rung that does not permit that use holds it back.  ``verify``: by what a target proves what it holds: the digest of
+    all of it, that and the number of its records, or the digest of a sample of so many.
     """
 
     id: DatasetName
@@ -64,6 +66,8 @@ class Sync(Message):
     mode: SyncMode = SyncMode.LIVE
     every_s: Seconds = 3_600.0
     event: Annotated[str, Field(max_length=64)] = ""
+    when: Annotated[str, Field(max_length=4_000)] = ""
+    verify: Annotated[str, Field(pattern=r"^(digest|count\+digest|sample\([1-9][0-9]{0,5}\))$")] = "digest"
     divergence: Divergence = Divergence.SOURCE_WINS
     objective_s: Seconds = 30.0
     pace_s: Annotated[float, Field(ge=0, le=3_600)] = 1.0
@@ -76,6 +80,11 @@ class Sync(Message):
         """The resource and its use that carrying it to ``target`` needs; empty if nothing."""
         resource, _, use = self.needs.replace("{target}", target).rpartition(":")
         return resource, use
+
+    @property
+    def sample(self) -> int:
+        """Records in the sample that it is verified by; 0: all of it."""
+        return int(self.verify[7:-1]) if self.verify.startswith("sample(") else 0
 
     @property
     def content(self) -> str:
@@ -97,10 +106,19 @@ class ReplicatorSpec(Message):
     permits: dict[str, Permit] = {}
 
 
+class ClaimOnData(Message):
+    """A live claim on a data set of a target; without ``versions`` on what stands there, whatever that is."""
+
+    holder: str
+    versions: dict[str, NonNegativeInt] = {}
+
+
 class RungsShown(Message):
-    """The coordinator tells the replicator which rungs are in force, of the resources that syncs need."""
+    """The coordinator tells the replicator which rungs are in force, of the resources that syncs need, and who claims
+    the data sets that syncs carry, by resource."""
 
     rungs: dict[str, str]
+    claims: dict[str, tuple[ClaimOnData, ...]] = {}
 
 
 class Play(StrEnum):
@@ -136,8 +154,9 @@ ENDS = frozenset({Stage.VERIFIED, Stage.SUPERSEDED, Stage.DIVERGED, Stage.REFUSE
 
 class Move(Message):
     """One step of one delivery.  ``version`` only where it begins; ``cause``: *live*, *periodic*, *event*, *force*,
-    *catch-up*, *anti-entropy* or *resolved*.  ``again``: letters of it that were said again.  ``late_s``: of a verified
-    one, for how long beyond the objective something due was missing until then."""
+    *catch-up*, *anti-entropy* or *resolved*.  ``again``: letters of it that were said again.  Of a verified one,
+    ``late_s``: for how long beyond the objective something due was missing until then; ``sampled``: by how many records
+    it was verified, 0 for all."""
 
     sync: str
     target: str
@@ -149,6 +168,7 @@ class Move(Message):
     why: str = ""
     again: NonNegativeInt = 0
     late_s: NonNegativeFloat = 0.0
+    sampled: NonNegativeInt = 0
 
 
 class DeliveriesMoved(Fact):
@@ -203,6 +223,7 @@ class SwitchSync(Message):
     play: Play
     by: str
     reason: str = ""
+    request: str = ""  # comes back with the answer
 
 
 class ForceSync(Message):
@@ -213,6 +234,7 @@ class ForceSync(Message):
     by: str
     reason: str = ""
     keep: Annotated[str, Field(pattern="^(source|target)?$")] = ""
+    request: str = ""
 
 
 class SyncOrderDone(Message):
@@ -221,6 +243,7 @@ class SyncOrderDone(Message):
     sync: str
     ok: bool
     text: str
+    request: str = ""
 
 
 # --- to the board ----------------------------------------------------------------------------------------------------
@@ -249,25 +272,24 @@ class Percentiles(Message):
 
 
 class Counts(Message):
-    """Of deliveries that ended.  ``success``: verified of all that were due; superseded stands beside it."""
+    """Of deliveries that ended.  ``sampled``: verified by a sample alone, and not among ``verified``.  ``success``: of
+    all that were due, those that were verified by what their sync asks for; superseded stands beside it."""
 
     verified: NonNegativeInt = 0
     refused: NonNegativeInt = 0
     diverged: NonNegativeInt = 0
     expired: NonNegativeInt = 0
     superseded: NonNegativeInt = 0
+    sampled: NonNegativeInt = 0
 
     @property
     def due(self) -> int:
-        return self.verified + self.refused + self.diverged + self.expired
+        return self.verified + self.sampled + self.refused + self.diverged + self.expired
 
     @property
     def success(self) -> float | None:
         """0 to 1; None if nothing was due."""
-        return self.verified / self.due if self.due else None
-
-
-NO_COUNTS = Counts()
+        return (self.verified + self.sampled) / self.due if self.due else None
 
 
 class EdgeShown(Message):
@@ -279,7 +301,9 @@ class EdgeShown(Message):
     open: NonNegativeInt = 0  # deliveries under way
     verified: Version = Version()
     verified_at: float | None = None
+    sampled: NonNegativeInt = 0  # records by which it was verified, until a comparison shows that all of it is equal
     compared_at: float | None = None  # last found equal
+    changed_at: float | None = None  # when the verified version was first heard of from its source
     freshness_s: float | None = None
     lag: NonNegativeInt | None = None
     within: float | None = None  # share of time within the objective
@@ -308,13 +332,25 @@ class SyncShown(Message):
     last_at: float | None = None  # of the last verified delivery
     next_at: float | None = None  # of the next one that is planned: periodic ones
     targets: tuple[EdgeShown, ...] = ()
+    asked: EventAsked | None = None  # of its condition, if it has one that was asked
     config: Json = {}
 
 
-class SyncsShown(Message):
-    """From the replicator to the board: all syncs, and conflicts about data sets."""
+class DisputesShown(Message):
+    """Conflicts about data sets, the oldest first; ``conflicts``: how many there ever were; ``unshown``: of the open
+    ones, those beyond what is shown."""
 
-    syncs: tuple[SyncShown, ...]
     open: tuple[ConflictShown, ...] = ()
     closed: tuple[ConflictShown, ...] = ()
     conflicts: NonNegativeInt = 0
+    unshown: NonNegativeInt = 0
+
+
+class SyncsShown(Message):
+    """From the replicator to the board: the syncs that have changed, and conflicts about data sets if they have.
+    ``afresh``: the first letter of all of it, and what was shown before is forgotten; ``config`` of a sync comes only
+    with all of it."""
+
+    syncs: tuple[SyncShown, ...] = ()
+    afresh: bool = False
+    disputes: DisputesShown | None = None

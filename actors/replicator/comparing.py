@@ -11,7 +11,8 @@ from alluse_hub.protocols.versions import AskDatasets, Held, Order, Version, is_
 from alluse_hub.protocols.workstream import CommandReply
 
 from . import diverging
-from .deliveries import due, hold_off, learn, live, unless_there
+from .contents import hold_off
+from .deliveries import due, learn, live, unless_there
 from .exchanges import DIGEST, ITEMS_MAX, ask, held_in, is_free
 from .state import Exchange, Turn, at, source_of
 
@@ -20,6 +21,10 @@ TOGETHER_S = 5.0
 
 FIRST_S = 1.0
 """After a start, so that everybody has said who is up."""
+
+QUESTIONS_MAX = 10**9
+"""Of one life to one source: those of a later life have higher numbers, so that one of an earlier life, come late, does
+not count as the latest."""
 
 CATCH_UP = "catch-up"
 FORCE = "force"
@@ -47,7 +52,7 @@ def when_due(turn: Turn) -> None:
         for sync in together:
             if turn.ledger.play(sync) is not Play.STOPPED:
                 first = sync not in turn.state.begun
-                begin(turn, sync, CATCH_UP if first and turn.plays(sync) else "")
+                begin(turn, sync, CATCH_UP if first and turn.plays(sync) and not turn.state.syncs[sync].when else "")
         for source in sorted({turn.state.syncs[sync].source for sync in together} - turn.state.ask_at.keys()):
             ask_for_word(turn, source)  # its last one may have been lost
         times = {sync: now + turn.state.syncs[sync].anti_entropy_s for sync in together}
@@ -62,7 +67,7 @@ def when_due(turn: Turn) -> None:
 
 
 def ask_for_word(turn: Turn, workstream: str) -> None:
-    number = turn.state.asks.get(workstream, 0) + 1
+    number = turn.state.asks.get(workstream, turn.state.life * QUESTIONS_MAX) + 1
     turn.set(asks={**turn.state.asks, workstream: number})
     turn.send(workstream, AskDatasets(number=number, heard=turn.state.words.get(workstream, 0)))
 
@@ -85,7 +90,7 @@ def again_with(turn: Turn, workstream: str) -> None:
     for sync, spec in turn.state.syncs.items():
         if workstream in {spec.source, *spec.targets} and turn.ledger.play(sync) is not Play.STOPPED:
             is_missed = workstream == spec.source and spec.mode is SyncMode.ON_EVENT and turn.plays(sync)
-            begin(turn, sync, CATCH_UP if is_missed else "")
+            begin(turn, sync, CATCH_UP if is_missed and not spec.when else "")  # its monitor keeps what was met
 
 
 def pump(turn: Turn) -> None:
@@ -178,5 +183,7 @@ def _judge(turn: Turn, edge: str, has: Version, cause: str) -> None:
                 turn.record(DriftFound(sync=sync.id, target=edge.partition(">")[2], verified=expected, found=has))
             elif not cause and sync.mode is not SyncMode.LIVE:
                 return  # nothing was ever due there
+            if sync.when and not cause and not is_same(expected, known.version):
+                return  # the same version again could be carried; a newer one is not known to be due
             if turn.plays(sync.id) or cause == FORCE:
                 due(turn, edge, cause or ANTI_ENTROPY)

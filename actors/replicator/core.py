@@ -5,6 +5,7 @@ in the ledger and changes by facts alone.  What an earlier life had under way is
 says so.
 """
 
+from alluse_hub.protocols.arbitration import DecideConflict
 from alluse_hub.protocols.effects import Core, Decision
 from alluse_hub.protocols.flow import Present
 from alluse_hub.protocols.lifecycle import PeerUp, Started, Woken
@@ -14,7 +15,7 @@ from alluse_hub.protocols.sync import ForceSync, ReplicatorSpec, RungsShown, Swi
 from alluse_hub.protocols.versions import DatasetsTold, Version
 from alluse_hub.protocols.workstream import CommandReply
 
-from . import comparing, deliveries, diverging, exchanges, figures, people
+from . import comparing, contents, deliveries, diverging, exchanges, figures, people
 from .ledger import FACTS
 from .state import Replicator, Turn, evolved, restored, start
 
@@ -29,7 +30,8 @@ def decide(state: Replicator, letter: Envelope) -> Decision[Replicator]:
     turn = Turn(state, letter.at, letter.id)
     is_board_new, only = False, ""
     match letter.body:
-        case Started():
+        case Started(incarnation=life):
+            turn.set(life=life)
             diverging.close_undeclared(turn)
             comparing.plan(turn)
             is_board_new = True
@@ -48,12 +50,14 @@ def decide(state: Replicator, letter: Envelope) -> Decision[Replicator]:
             is_board_new = name == BOARD
             exchanges.say_again_to(turn, name)
             comparing.again_with(turn, name)
-        case RungsShown(rungs=rungs):
-            _rungs(turn, rungs)
+        case RungsShown() as shown:
+            _rungs(turn, shown)
         case SwitchSync() as order:
             people.switch(turn, letter.sender, order)
         case ForceSync() as order:
             people.force(turn, letter.sender, order)
+        case DecideConflict() as order:
+            people.decide(turn, letter.sender, order)
         case other:
             raise TypeError(f"the replicator does not take {type(other).__name__}")
     comparing.pump(turn)
@@ -67,7 +71,8 @@ def decide(state: Replicator, letter: Envelope) -> Decision[Replicator]:
 
 def _tick(turn: Turn) -> None:
     deliveries.expire(turn)
-    deliveries.drop_contents(turn)
+    diverging.put_again(turn)
+    contents.drop(turn)
     exchanges.say_again(turn)
     comparing.when_due(turn)
     for workstream, due_at in list(turn.state.ask_at.items()):
@@ -85,13 +90,16 @@ def _told(turn: Turn, word: DatasetsTold) -> None:
         if deliveries.learn(turn, word.workstream, dataset, version):
             turn.set(is_shown=False)
             deliveries.live(turn, word.workstream, dataset, "live")
+    if word.asked:
+        turn.set(asked={**turn.state.asked, **word.asked}, is_shown=False)
     pace_s = 0.0
     for sync in turn.state.syncs.values():
         if sync.source != word.workstream:
             continue
         if sync.mode is SyncMode.LIVE:
             pace_s = max(pace_s, sync.pace_s)
-        if sync.mode is SyncMode.ON_EVENT and sync.event in word.events and turn.plays(sync.id):
+        is_due = sync.id in word.met if sync.when else sync.event in word.events
+        if sync.mode is SyncMode.ON_EVENT and is_due and turn.plays(sync.id):
             for target in sync.targets:
                 deliveries.unless_there(turn, f"{sync.id}>{target}", comparing.EVENT)
     turn.set(ask_at={**turn.state.ask_at, word.workstream: turn.now + pace_s})
@@ -121,10 +129,11 @@ def _answered(turn: Turn, reply: CommandReply) -> str:
     return reply.workstream if found[0] in {exchanges.OFFER, exchanges.APPLY} and not diverged else ""
 
 
-def _rungs(turn: Turn, rungs: dict[str, str]) -> None:
+def _rungs(turn: Turn, shown: RungsShown) -> None:
     """Where a hold is over, what waited goes on, with its deadline from now."""
-    held = [edge for edge in turn.state.spec.permits if turn.hold_on(edge)]
-    turn.set(rungs=rungs, is_shown=False)
+    edges = [edge for edges in turn.state.ends.values() for edge in edges]
+    held = [edge for edge in edges if turn.hold_on(edge)]
+    turn.set(rungs=shown.rungs, claims=shown.claims, is_shown=False)
     freed = {edge: turn.now for edge in held if not turn.hold_on(edge)}
     turn.set(freed_at={**turn.state.freed_at, **freed})
 
@@ -148,6 +157,7 @@ def _wind(turn: Turn) -> None:
     """Set the clock to what is due next."""
     state = turn.state
     times = [*state.compare_at.values(), *state.pass_at.values(), *state.ask_at.values()]
+    times += [each.until for each in diverging.asks(turn)]
     times += [until for until in state.held_off.values() if until > turn.now]
     if state.exchanges or state.forced or any(edge.open for edge in turn.ledger.edges.values()):
         times.append(turn.now + TICK_S)
@@ -169,7 +179,13 @@ REPLICATOR: Core[Replicator] = Core(
     start=start,
     decide=decide,
     spec=ReplicatorSpec,
-    accepts=frozenset({Started, Woken, PeerUp, Present, DatasetsTold, CommandReply, RungsShown, SwitchSync, ForceSync}),
+    accepts=frozenset(
+        {
+            *(Started, Woken, PeerUp, Present),
+            *(DatasetsTold, CommandReply, RungsShown),
+            *(SwitchSync, ForceSync, DecideConflict),
+        }
+    ),
     evolve=evolved,
     facts=FACTS,
     restore=restored,

@@ -5,27 +5,19 @@ A target stores a version only if that is later than what it has, so what arrive
 harm; and it is verified only by the digest of what it stored.
 """
 
+from typing import Any
+
 from alluse_hub.protocols.message import Json
 from alluse_hub.protocols.sync import Divergence, Stage, SyncMode
-from alluse_hub.protocols.versions import (
-    CANONICAL,
-    DATASET_BYTES_MAX,
-    Held,
-    Order,
-    Version,
-    digest_of,
-    is_same,
-    order_of,
-)
+from alluse_hub.protocols.versions import Held, Order, Version, is_same, order_of
 from alluse_hub.protocols.workstream import CommandReply
 
-from .exchanges import APPLY, CONTENT_BYTES_MAX, GET, ITEMS_MAX, OFFER, ask, held_in, in_hand, is_free
+from . import contents
+from .contents import hold_off, order_for, want
+from .exchanges import APPLY, CONTENT_BYTES_MAX, ITEMS_MAX, OFFER, ask, held_in, in_hand, is_free
 from .ledger import ON_ITS_WAY, WAITING, Delivery
+from .proving import proof_of, sample_for
 from .state import Exchange, Known, Payload, Turn, at, source_of
-
-HOLD_OFF_S = 5.0
-"""After an answer that makes no sense, a program is left alone for this long."""
-
 
 # --- due -------------------------------------------------------------------------------------------------------------
 
@@ -130,7 +122,7 @@ def pump(turn: Turn, only: str = "") -> None:
         if is_free(turn, OFFER, target):
             _offer(turn, target, edges, busy)
     for workstream in sorted(turn.state.wanted):
-        _fetch(turn, workstream)
+        contents.fetch(turn, workstream)
 
 
 def _outdated(turn: Turn, edges: tuple[str, ...], busy: frozenset[tuple[str, int]]) -> None:
@@ -189,65 +181,14 @@ def _apply(turn: Turn, target: str, edges: tuple[str, ...], busy: frozenset[tupl
             payload = turn.content(source_of(sync), delivery.version)
             if payload is None:
                 continue
-            room -= delivery.version.bytes
+            room -= payload.size
             if orders and (room < 0 or len(orders) >= ITEMS_MAX):
                 continue
-            orders[sync.content] = order_for(payload)
+            orders[sync.content] = order_for(payload, sample_for(sync, payload.data))
             carries.append((edge, delivery.serial))
             turn.move(edge, delivery.serial, Stage.SENT)
     if orders:
         ask(turn, APPLY, target, orders, carries)
-
-
-def order_for(payload: Payload) -> Json:
-    version = payload.version
-    return {
-        "vector": dict(version.vector),
-        "digest": version.digest,
-        "form": version.form,
-        "session": version.session,
-        "data": payload.data,
-    }
-
-
-def want(turn: Turn, workstream: str, dataset: str) -> None:
-    """Its content, unless that is asked for already."""
-    under_way = turn.state.exchanges.get(f"{GET}:{workstream}")
-    if under_way is not None and dataset in under_way.names:
-        return
-    wanted = turn.state.wanted.get(workstream, frozenset())
-    turn.set(wanted={**turn.state.wanted, workstream: wanted | {dataset}})
-
-
-def _fetch(turn: Turn, workstream: str) -> None:
-    names = sorted(turn.state.wanted.get(workstream, ()))[:ITEMS_MAX]
-    if names and is_free(turn, GET, workstream):
-        ask(turn, GET, workstream, list(names))
-
-
-def drop_contents(turn: Turn) -> None:
-    """Contents that no delivery and no mending needs any more."""
-    if not turn.state.payloads:
-        return
-    mended = set()
-    for key, mending in turn.state.mending.items():
-        mended |= {key, at(mending.edge.partition(">")[2], key.partition("/")[2])}
-    kept: dict[str, tuple[Payload, ...]] = {}
-    for key, found in turn.state.payloads.items():
-        needed = found[-1:] if key in mended else ()
-        versions = _open_versions(turn, key)
-        if left := tuple(each for each in found if each in needed or any(is_same(each.version, v) for v in versions)):
-            kept[key] = left
-    turn.set(payloads=kept)
-
-
-def _open_versions(turn: Turn, key: str) -> list[Version]:
-    return [
-        delivery.version
-        for sync in turn.state.sources.get(key, ())
-        for target in turn.state.syncs[sync].targets
-        for delivery in turn.edge(f"{sync}>{target}").open.values()
-    ]
 
 
 # --- answered --------------------------------------------------------------------------------------------------------
@@ -263,26 +204,16 @@ def fetched(turn: Turn, exchange: Exchange, reply: CommandReply) -> None:
     left = turn.state.wanted.get(workstream, frozenset()) - answers.keys()
     turn.set(wanted={**turn.state.wanted, workstream: left})
     for dataset, held in answers.items():
-        if wrong := _wrong_with(dataset, held):
+        size, wrong = contents.checked(dataset, held)
+        if wrong:
             hold_off(turn, workstream, wrong)
         else:
-            _has_come(turn, workstream, dataset, held, exchange.first_at)
+            _has_come(turn, workstream, dataset, held, size, exchange.first_at)
 
 
-def _wrong_with(dataset: str, held: Held) -> str:
-    """Why that cannot be a program's content; empty if it can, or if it has none."""
-    if held.outcome == "refused":
-        return held.why
-    size = 0 if held.data is None else len(CANONICAL.encode(held.data))
-    if size > DATASET_BYTES_MAX:
-        return f"its content of {dataset} has {size} bytes; a data set has at most {DATASET_BYTES_MAX}"
-    digest = "" if held.data is None else digest_of(held.data)
-    return "" if digest == held.version.digest else f"its content of {dataset} has another digest than it says"
-
-
-def _has_come(turn: Turn, workstream: str, dataset: str, held: Held, asked_at: float) -> None:
+def _has_come(turn: Turn, workstream: str, dataset: str, held: Held, size: int, asked_at: float) -> None:
     key = at(workstream, dataset)
-    turn.keep(key, Payload(held.version, held.data or {}, asked_at))
+    turn.keep(key, Payload(held.version, held.data or {}, size, asked_at))
     if key not in turn.state.sources:
         return
     learn(turn, workstream, dataset, held.version, asked_at)
@@ -295,15 +226,6 @@ def _has_come(turn: Turn, workstream: str, dataset: str, held: Held, asked_at: f
                     turn.move(edge, serial, Stage.SUPERSEDED, why=f"{workstream} has no {dataset} any more")
             elif any(turn.content(key, delivery.version) is None for delivery in open_.values()):
                 due(turn, edge, open_[max(open_)].cause)
-
-
-def hold_off(turn: Turn, workstream: str, why: str) -> None:
-    """It is asked nothing for a while."""
-    turn.set(
-        dark={**turn.state.dark, workstream: why},
-        held_off={**turn.state.held_off, workstream: turn.now + HOLD_OFF_S},
-        is_shown=False,
-    )
 
 
 def _said(reply: CommandReply, name: str) -> bool:
@@ -338,15 +260,20 @@ def applied(turn: Turn, exchange: Exchange, reply: CommandReply) -> Diverging:
             turn.move(edge, delivery.serial, Stage.REFUSED, why=held.why)
             continue
         received_at = max(delivery.sent_at, turn.now - reply.latency_s)
+        sync = turn.sync_of(edge)
+        payload = turn.content(source_of(sync), delivery.version)
+        proof = proof_of(sync, delivery.version, payload.data if payload is not None else None, held)
         is_equal = order_of(held.version.vector, delivery.version.vector) is Order.EQUAL
-        if is_equal and held.version.digest == delivery.version.digest:
-            turn.move(edge, delivery.serial, Stage.RECEIVED, at=received_at)
+        if proof.why:
+            turn.move(edge, delivery.serial, Stage.REFUSED, why=proof.why)
+        elif proof.is_good:
+            steps: list[tuple[Stage, dict[str, Any]]] = [(Stage.RECEIVED, {"at": received_at})]  # Any: fields of Move
             if held.outcome == "applied":
-                turn.move(edge, delivery.serial, Stage.APPLIED)
-            turn.move(edge, delivery.serial, Stage.ACKNOWLEDGED)
-            turn.move(edge, delivery.serial, Stage.VERIFIED)
-            _keep_base(turn, edge, delivery.version)
+                steps.append((Stage.APPLIED, {}))
+            steps += [(Stage.ACKNOWLEDGED, {}), (Stage.VERIFIED, {"sampled": proof.sampled})]
+            turn.moves_of(edge, delivery.serial, steps)
             _at_rest(turn, edge)
+            _keep_base(turn, edge, delivery.version)
         elif is_equal and not delivery.was_sent_again:
             turn.move(edge, delivery.serial, Stage.WANTED, again=1, why="it stored something else")
         else:
@@ -372,8 +299,15 @@ def _answers(turn: Turn, exchange: Exchange, reply: CommandReply) -> list[tuple[
 def _has(turn: Turn, edge: str, delivery: Delivery, held: Held) -> Diverging:
     """The target keeps what it has: this very version, a later one of the source, or one that is nobody's but its."""
     known = turn.state.known.get(source_of(turn.sync_of(edge)))
-    if is_same(held.version, delivery.version):
-        turn.move(edge, delivery.serial, Stage.VERIFIED, why="the target had it already")
+    if is_same(held.version, delivery.version) and not held.sample:
+        sync = turn.sync_of(edge)
+        payload = turn.content(source_of(sync), delivery.version)
+        data = payload.data if payload is not None else None
+        if why := proof_of(sync, delivery.version, data, held).why:
+            turn.move(edge, delivery.serial, Stage.REFUSED, why=why)
+            return []
+        sampled = sample_for(sync, data or {})  # it may go by what it was told
+        turn.move(edge, delivery.serial, Stage.VERIFIED, why="the target had it already", sampled=sampled)
         _at_rest(turn, edge)
     elif (
         known is not None
@@ -387,13 +321,15 @@ def _has(turn: Turn, edge: str, delivery: Delivery, held: Held) -> Diverging:
     return []
 
 
+def _at_rest(turn: Turn, edge: str) -> None:
+    """Proved equal, as a whole: as good as a comparison."""
+    if not turn.edge(edge).sampled:
+        turn.set(compared={**turn.state.compared, edge: turn.now})
+
+
 def _keep_base(turn: Turn, edge: str, version: Version) -> None:
     """What both have in common, for a merge to come."""
     sync = turn.sync_of(edge)
     payload = turn.content(source_of(sync), version)
     if sync.divergence is Divergence.MERGE and payload is not None:
         turn.set(bases={**turn.state.bases, edge: payload.data})
-
-
-def _at_rest(turn: Turn, edge: str) -> None:
-    turn.set(compared={**turn.state.compared, edge: turn.now})

@@ -6,13 +6,14 @@ as any other version does.  A person decides where the policy says so, and where
 else than it was given: no policy mends that.
 """
 
+from alluse_hub.protocols.arbitration import ESCALATION_S, Escalated
 from alluse_hub.protocols.claims import ConflictClass, ConflictClosed, ConflictOpened
 from alluse_hub.protocols.states import replace
 from alluse_hub.protocols.sync import Diverged, Divergence, Reconciled, Stage
 from alluse_hub.protocols.versions import Order, Version, is_same, order_of
 from alluse_hub.protocols.workstream import CommandReply
 
-from . import deliveries
+from . import contents, deliveries
 from .exchanges import MEND, ask, held_in, is_free
 from .merging import Whole
 from .merging import mended as made_of
@@ -22,6 +23,9 @@ TRIES_MAX = 5
 """Tries to mend one divergence before the next comparison: the source may change again each time."""
 
 RESOLVED = "resolved"
+
+GRADE_MAX = 3
+"""So often people are asked."""
 
 
 def begin(turn: Turn, edge: str, has: Version) -> None:
@@ -43,6 +47,8 @@ def begin(turn: Turn, edge: str, has: Version) -> None:
         )
     )
     turn.record(Diverged(sync=sync.id, target=target, conflict=id_, source_has=known.version, target_has=has))
+    if is_for_people(turn, edge, has):
+        put_to_people(turn, edge, grade=1)
     turn.set(unmended={other: why for other, why in turn.state.unmended.items() if other != edge})
     for serial in list(turn.edge(edge).open):
         turn.move(edge, serial, Stage.SUPERSEDED, why=f"waits for {id_}")
@@ -55,6 +61,76 @@ SAID = {
     Order.EQUAL: "the same version with another content, twice over.",
     Order.BEFORE: "the target does not take the newer one.",
 }
+
+
+def is_for_people(turn: Turn, edge: str, has: Version) -> bool:
+    """By the policy, or because no policy mends it: the same version with another content, twice over."""
+    sync = turn.sync_of(edge)
+    known = turn.state.known.get(source_of(sync))
+    order = order_of(has.vector, known.version.vector) if known is not None else Order.CONCURRENT
+    return order is Order.EQUAL or (sync.divergence is Divergence.HUMAN and order is not Order.BEFORE)
+
+
+def resource_of(turn: Turn, edge: str) -> str:
+    return at(edge.partition(">")[2], turn.sync_of(edge).content)
+
+
+def choices(turn: Turn, edge: str) -> tuple[str, ...]:
+    """Whose version is to go on; of the same version that stands otherwise there, only the source's can."""
+    source, target = turn.sync_of(edge).source, edge.partition(">")[2]
+    known = turn.state.known.get(at(source, turn.sync_of(edge).content))
+    has = turn.edge(edge).target_has
+    is_same_version = known is not None and order_of(has.vector, known.version.vector) is Order.EQUAL
+    return (source,) if is_same_version else (source, target)
+
+
+def question(turn: Turn, edge: str) -> str:
+    content, whose = turn.sync_of(edge).content, choices(turn, edge)
+    if len(whose) == 1:
+        return (
+            f"{edge.partition('>')[2]} stores {content} otherwise than it is given: send it that of {whose[0]} again?"
+        )
+    return f"Whose {content} is to stand, that of {' or that of '.join(whose)}?"
+
+
+def put_to_people(turn: Turn, edge: str, grade: int) -> None:
+    turn.record(
+        Escalated(
+            conflict=turn.edge(edge).conflict,
+            resource=resource_of(turn, edge),
+            question=question(turn, edge),
+            choices=choices(turn, edge),
+            until=turn.now + ESCALATION_S,
+            grade=grade,
+        )
+    )
+
+
+def put_again(turn: Turn) -> None:
+    """What nobody has decided in time is put to people once more, as graver; then it stays as it is."""
+    late = {each.conflict: each for each in asks(turn) if each.until <= turn.now}
+    if late:
+        for edge, state in list(turn.ledger.edges.items()):
+            if state.conflict in late:
+                put_to_people(turn, edge, late[state.conflict].grade + 1)
+
+
+def asks(turn: Turn) -> list[Escalated]:
+    """Those that will be asked again."""
+    return [each for each in turn.ledger.asked.values() if each.grade < GRADE_MAX]
+
+
+def decided(turn: Turn, edge: str, winner: str, by: str) -> None:
+    """A person's word: whose version goes on; where the target only has not taken what it was given, it is tried
+    again."""
+    sync, state = turn.sync_of(edge), turn.edge(edge)
+    known = turn.state.known.get(source_of(sync))
+    order = order_of(state.target_has.vector, known.version.vector) if known is not None else Order.CONCURRENT
+    if known is not None and order in {Order.EQUAL, Order.BEFORE}:
+        close(turn, edge, known.version, "", "tried again", f"{by} has it sent again.")
+        deliveries.due(turn, edge, RESOLVED)
+    elif winner:
+        mend(turn, edge, Divergence.SOURCE_WINS if winner == sync.source else Divergence.TARGET_WINS)
 
 
 def again(turn: Turn, edge: str, has: Version) -> None:
@@ -121,7 +197,7 @@ def pump(turn: Turn) -> None:
         is_fresh = [payload is not None and payload.at >= mending.began for payload in (ours, theirs)]
         for workstream, there in zip((source, target), is_fresh, strict=True):
             if not there:
-                deliveries.want(turn, workstream, dataset)
+                contents.want(turn, workstream, dataset)
         if ours is None or theirs is None or not all(is_fresh):
             continue
         if order_of(theirs.version.vector, ours.version.vector) in {Order.BEFORE, Order.EQUAL}:
@@ -137,7 +213,12 @@ def pump(turn: Turn) -> None:
         )
         under_way = replace(mending, version=made.version, data=made.data, winner=made.winner, sentence=made.sentence)
         turn.set(mending={**turn.state.mending, key: under_way})
-        ask(turn, MEND, source, {dataset: deliveries.order_for(Payload(made.version, made.data, turn.now))})
+        ask(
+            turn,
+            MEND,
+            source,
+            {dataset: contents.order_for(Payload(made.version, made.data, made.version.bytes, turn.now))},
+        )
 
 
 def _over(turn: Turn, edge: str, version: Version) -> None:
@@ -165,7 +246,7 @@ def stored(turn: Turn, exchange: Exchange, reply: CommandReply) -> None:
             turn.set(unmended={**turn.state.unmended, mending.edge: f"{reply.workstream}: {why}"}, is_shown=False)
         return
     turn.set(known={**turn.state.known, key: Known(mending.version, turn.now, turn.now)})
-    turn.keep(key, Payload(mending.version, mending.data, turn.now))
+    turn.keep(key, Payload(mending.version, mending.data, mending.version.bytes, turn.now))
     outcome = mending.policy.value.replace("_", " ")
     sentence = f"{mending.sentence[:1].upper()}{mending.sentence[1:]}, as {mending.version.label}."
     if turn.edge(mending.edge).conflict:

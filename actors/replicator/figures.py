@@ -1,8 +1,9 @@
 """The figures of syncs, each by its definition, and what the board is shown.
 
-*Success*: verified / (verified + refused + diverged + expired) of the deliveries that ended within the last hour,
-counted by the minute of hub time, the current one and the 59 before it; superseded stands beside it.  Of nothing due
-there is none.
+*Success*: (verified + sampled) / (verified + sampled + refused + diverged + expired) of the deliveries that ended
+within the last hour, counted by the minute of hub time, the current one and the 59 before it; superseded stands beside
+it.  Of nothing due there is none.  *sampled* was verified by a sample of its records, where its sync asks for no more,
+and is not among *verified*.
 
 *Freshness*, by target: now, less the hub time at which the verified version was first heard of from its source.
 
@@ -23,11 +24,12 @@ The trail holds all that they are made of: ``DeliveriesMoved``.  Pure.
 import math
 from collections.abc import Iterable, Sequence
 
-from alluse_hub.protocols.claims import ConflictShown
+from alluse_hub.protocols.claims import ConflictOpened, ConflictShown
 from alluse_hub.protocols.names import BOARD
 from alluse_hub.protocols.sync import (
     WINDOW_S,
     Counts,
+    DisputesShown,
     EdgeShown,
     EdgeState,
     Percentiles,
@@ -39,40 +41,114 @@ from alluse_hub.protocols.sync import (
 )
 from alluse_hub.protocols.versions import NO_VERSION, Version, is_same
 
+from . import diverging
 from .ledger import FINALS, LEGS, MINUTE_S, NONE_ENDED, Edge, Minute, Tally
 from .state import Turn, source_of
 
 SHOW_S = 2.0
-"""The board is shown a picture at most so often."""
+"""The board is shown what has changed at most so often."""
+
+EDGES_SHOWN_MAX = 400
+"""Syncs times targets in one letter to the board, some 250 kB; of what changes, the rest goes with the next ones."""
+
+OPEN_SHOWN_MAX = 200
+"""Open conflicts that the board is shown, the oldest; all are in the trail."""
 
 
 def show(turn: Turn, *, afresh: bool = False) -> None:
-    if not afresh and turn.state.is_shown:
-        return
-    if not afresh and turn.state.show_at is not None and turn.now < turn.state.show_at:
+    """What has changed since it was last shown; to a board that begins afresh all of it, in as many letters as it
+    takes.  A letter that is lost leaves a sync as it was until its next change, which is its next comparison at the
+    latest."""
+    if afresh:
+        turn.set(marks={}, disputes=())
+    elif turn.state.is_shown or (turn.state.show_at is not None and turn.now < turn.state.show_at):
         return
     turn.set(is_shown=True, show_at=turn.now + SHOW_S)
+    parts = _parts(turn, _changed(turn))
+    disputes = _disputes(turn)
+    for number, part in enumerate(parts if afresh else parts[:1]):
+        shown = tuple(sync_shown(turn, turn.state.syncs[sync], config=afresh) for sync in part)
+        is_first = number == 0
+        turn.send(
+            BOARD,
+            SyncsShown(syncs=shown, afresh=afresh and is_first, disputes=disputes if is_first else None),
+        )
+    if not parts and (afresh or disputes is not None):
+        turn.send(BOARD, SyncsShown(afresh=afresh, disputes=disputes))
+    turn.set(is_shown=afresh or len(parts) <= 1)
+
+
+def _changed(turn: Turn) -> dict[str, tuple[object, ...]]:
+    """By sync that is not as the board has it: what it is now; those that were shown longest ago first."""
+    marks, syncs = turn.state.marks, turn.state.syncs
+    in_turn = [*(sync for sync in syncs if sync not in marks), *marks]
+    found = ((sync, _mark(turn, syncs[sync])) for sync in in_turn)
+    return {sync: mark for sync, mark in found if marks.get(sync) != mark}
+
+
+def _parts(turn: Turn, changed: dict[str, tuple[object, ...]]) -> list[list[str]]:
+    """Letters' worth of syncs; only those of the first are marked as shown, unless all are sent now."""
+    parts: list[list[str]] = []
+    edges = 0
+    for sync in changed:
+        edges += len(turn.state.syncs[sync].targets)
+        if not parts or edges > EDGES_SHOWN_MAX:
+            parts.append([])
+            edges = len(turn.state.syncs[sync].targets)
+        parts[-1].append(sync)
+    sent = parts if not turn.state.marks else parts[:1]
+    done = {sync: changed[sync] for part in sent for sync in part}
+    turn.set(marks={**{sync: mark for sync, mark in turn.state.marks.items() if sync not in done}, **done})
+    return parts
+
+
+def _mark(turn: Turn, sync: Sync) -> tuple[object, ...]:
+    """Equal if nothing about it has changed but time."""
+    state, ledger = turn.state, turn.ledger
+    mark: list[object] = [state.known.get(source_of(sync)), ledger.play(sync.id), state.pass_at.get(sync.id)]
+    mark.append(state.asked.get(sync.id))
+    for target in sync.targets:
+        name = f"{sync.id}>{target}"
+        edge = ledger.edge(name)
+        word, why = _state(turn, sync, target, edge)
+        mark += (edge, state.compared.get(name), word, "" if word is EdgeState.LATE else why)
+    return tuple(mark)
+
+
+def _disputes(turn: Turn) -> DisputesShown | None:
+    """None if they are as they were shown."""
     ledger = turn.ledger
-    turn.send(
-        BOARD,
-        SyncsShown(
-            syncs=tuple(sync_shown(turn, sync) for sync in turn.state.syncs.values()),
-            open=tuple(
-                ConflictShown(id=c.id, klass=c.klass, resource=c.resource, parties=c.parties, opened=c.sentence)
-                for c in ledger.conflicts.values()
-            ),
-            closed=ledger.closed,
-            conflicts=ledger.conflicts_count,
-        ),
+    mark = (ledger.conflicts, ledger.closed, ledger.asked, turn.state.unmended)
+    was = turn.state.disputes
+    if was and all(one is other for one, other in zip(mark, was, strict=True)):
+        return None
+    turn.set(disputes=mark)
+    edges = {state.conflict: name for name, state in ledger.edges.items() if state.conflict}
+    listed = list(ledger.conflicts.values())[:OPEN_SHOWN_MAX]
+    return DisputesShown(
+        open=tuple(_open(turn, conflict, edges.get(conflict.id, "")) for conflict in listed),
+        closed=ledger.closed,
+        conflicts=ledger.conflicts_count,
+        unshown=len(ledger.conflicts) - len(listed),
     )
 
 
-def sync_shown(turn: Turn, sync: Sync) -> SyncShown:
+def _open(turn: Turn, conflict: ConflictOpened, edge: str) -> ConflictShown:
+    """With the question, if people are asked, or if what was tried did not close it."""
+    asked = turn.ledger.asked.get(conflict.id)
+    is_stuck = edge in turn.state.unmended and edge.partition(">")[0] in turn.state.syncs
+    question, choices = (asked.question, asked.choices) if asked is not None else ("", ())
+    if asked is None and is_stuck:
+        question, choices = diverging.question(turn, edge), diverging.choices(turn, edge)
+    return ConflictShown.of(conflict, question, choices)
+
+
+def sync_shown(turn: Turn, sync: Sync, *, config: bool = True) -> SyncShown:
     edges = tuple(edge_shown(turn, sync, target) for target in sync.targets)
     rows = turn.ledger.latencies_ms.get(sync.id, ())
     names = [f"{sync.id}>{target}" for target in sync.targets]
-    hour = total(minute.counts for name in names for minute in within_hour(turn.edge(name).minutes, turn.now))
-    ever = total(turn.edge(name).ever for name in names)
+    minutes = [minute for name in names for minute in within_hour(turn.edge(name).minutes, turn.now)]
+    hour, ever = hour_of(minutes), ever_of(turn.edge(name) for name in names)
     known = turn.state.known.get(source_of(sync))
     play = turn.ledger.play(sync.id)
     return SyncShown(
@@ -91,7 +167,8 @@ def sync_shown(turn: Turn, sync: Sync) -> SyncShown:
         last_at=max((edge.verified_at for edge in edges if edge.verified_at is not None), default=None),
         next_at=turn.state.pass_at.get(sync.id),
         targets=edges,
-        config=sync.model_dump(mode="json"),
+        asked=turn.state.asked.get(sync.id),
+        config=sync.model_dump(mode="json") if config else {},
     )
 
 
@@ -109,7 +186,7 @@ def edge_shown(turn: Turn, sync: Sync, target: str) -> EdgeShown:
     name = f"{sync.id}>{target}"
     edge = turn.edge(name)
     minutes = within_hour(edge.minutes, turn.now)
-    hour = total(minute.counts for minute in minutes)
+    hour = hour_of(minutes)
     known = turn.state.known.get(source_of(sync))
     state, why = _state(turn, sync, target, edge)
     over_s = min(WINDOW_S, max(MINUTE_S, turn.now - edge.began)) if edge.began is not None else WINDOW_S
@@ -120,12 +197,14 @@ def edge_shown(turn: Turn, sync: Sync, target: str) -> EdgeShown:
         open=len(edge.open),
         verified=edge.verified,
         verified_at=edge.verified_at,
+        sampled=sampled(turn, name),
         compared_at=turn.state.compared.get(name),
+        changed_at=edge.changed_at if edge.verified_at is not None else None,
         freshness_s=round(turn.now - edge.changed_at, 3) if edge.verified_at is not None else None,
         lag=lag_of(known.version, edge.verified, sync.source) if known is not None else None,
         within=within(edge, sync.objective_s, turn.now),
         hour=hour,
-        ever=total((edge.ever,)),
+        ever=ever_of((edge,)),
         success=hour.success,
         bytes_per_s=round(sum(minute.bytes for minute in minutes) / over_s, 3),
         records_per_s=round(sum(minute.records for minute in minutes) / over_s, 3),
@@ -162,8 +241,24 @@ def _state(turn: Turn, sync: Sync, target: str, edge: Edge) -> tuple[EdgeState, 
 # --- formulas --------------------------------------------------------------------------------------------------------
 
 
-def total(tallies: Iterable[Tally]) -> Counts:
-    return Counts(**dict(zip(FINALS, map(sum, zip(*tallies, NONE_ENDED, strict=True)), strict=True)))
+def total(tallies: Iterable[Tally], sampled: int = 0) -> Counts:
+    return Counts(**dict(zip(FINALS, map(sum, zip(*tallies, NONE_ENDED, strict=True)), strict=True)), sampled=sampled)
+
+
+def hour_of(minutes: Sequence[Minute]) -> Counts:
+    return total((minute.counts for minute in minutes), sum(minute.sampled for minute in minutes))
+
+
+def ever_of(edges: Iterable[Edge]) -> Counts:
+    listed = list(edges)
+    return total((edge.ever for edge in listed), sum(edge.sampled_ever for edge in listed))
+
+
+def sampled(turn: Turn, name: str) -> int:
+    """By how many records what stands there was verified, if no comparison has shown since that all of it is equal."""
+    edge = turn.edge(name)
+    is_whole = edge.verified_at is None or turn.state.compared.get(name, -1.0) >= edge.verified_at
+    return 0 if is_whole else edge.sampled
 
 
 def within_hour(minutes: Sequence[Minute], now: float) -> list[Minute]:

@@ -4,9 +4,11 @@ Of each *edge*, a sync to one target: its deliveries under way, the version last
 the programs have, and what is asked of them, is learned again after a start.  Pure.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import groupby, pairwise
 
+from alluse_hub.protocols.arbitration import ConflictDecided, Escalated
 from alluse_hub.protocols.claims import ConflictClosed, ConflictOpened, ConflictShown
 from alluse_hub.protocols.message import Fact
 from alluse_hub.protocols.states import replace
@@ -14,7 +16,6 @@ from alluse_hub.protocols.sync import (
     ENDS,
     LATENCIES_KEPT,
     WINDOW_S,
-    Counts,
     DeliveriesMoved,
     Diverged,
     DriftFound,
@@ -32,14 +33,13 @@ CONFLICTS_MAX = 50
 
 WAITING = frozenset({Stage.CHANGED})
 ON_ITS_WAY = frozenset({Stage.OFFERED, Stage.WANTED, Stage.SENT})
-PASSING = frozenset({Stage.RECEIVED, Stage.APPLIED, Stage.ACKNOWLEDGED})
 
 LEGS = ("offer", "want", "carry", "store", "all")
 """Of a verified delivery: changed to offered, to sent, to received, to verified; and the whole."""
 
 
-FINALS = tuple(Counts.model_fields)
-"""How a delivery may end, in the order of a ``Tally``."""
+FINALS = ("verified", "refused", "diverged", "expired", "superseded")
+"""How a delivery may end, in the order of a ``Tally``; what was verified by a sample alone is counted beside it."""
 
 Tally = tuple[int, int, int, int, int]
 NONE_ENDED: Tally = (0, 0, 0, 0, 0)
@@ -78,6 +78,7 @@ class Minute:
     counts: Tally = NONE_ENDED
     bytes: int = 0
     records: int = 0
+    sampled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,8 @@ class Edge:
     changed_at: float = 0.0  # hub time at which the verified version was first heard of
     verified_at: float | None = None
     ever: Tally = NONE_ENDED
+    sampled_ever: int = 0
+    sampled: int = 0  # records by which ``verified`` was verified; 0: all
     minutes: tuple[Minute, ...] = ()
     again: int = 0
     doubles: int = 0
@@ -104,7 +107,7 @@ class Edge:
 
     @property
     def on_its_way(self) -> int:
-        return sum(delivery.stage in ON_ITS_WAY for delivery in self.open.values())
+        return len([1 for delivery in self.open.values() if delivery.stage in ON_ITS_WAY])
 
     def waiting(self) -> Delivery | None:
         return next((delivery for delivery in self.open.values() if delivery.stage in WAITING), None)
@@ -120,6 +123,7 @@ class Ledger:
     conflicts: dict[str, ConflictOpened] = field(default_factory=dict)
     closed: tuple[ConflictShown, ...] = ()
     conflicts_count: int = 0
+    asked: dict[str, Escalated] = field(default_factory=dict)  # by conflict that people are asked about
 
     def edge(self, name: str) -> Edge:
         return self.edges.get(name, NEW_EDGE)
@@ -136,7 +140,17 @@ def edge_name(sync: str, target: str) -> str:
 
 
 FACTS: frozenset[type[Fact]] = frozenset(
-    {ConflictClosed, ConflictOpened, DeliveriesMoved, Diverged, DriftFound, Reconciled, SyncSwitched}
+    {
+        ConflictClosed,
+        ConflictDecided,
+        ConflictOpened,
+        DeliveriesMoved,
+        Diverged,
+        DriftFound,
+        Escalated,
+        Reconciled,
+        SyncSwitched,
+    }
 )
 
 
@@ -157,6 +171,10 @@ def evolve(ledger: Ledger, fact: Fact) -> Ledger:
             return replace(ledger, conflicts=conflicts, conflicts_count=ledger.conflicts_count + 1)
         case ConflictClosed():
             return _closed(ledger, fact)
+        case Escalated(conflict=conflict):
+            return replace(ledger, asked={**ledger.asked, conflict: fact})
+        case ConflictDecided(conflict=conflict):
+            return replace(ledger, asked=_but(ledger.asked, conflict))
         case other:
             raise TypeError(f"the replicator's ledger does not take {type(other).__name__}")
 
@@ -168,19 +186,14 @@ def _with_edge(ledger: Ledger, sync: str, target: str, **changes: object) -> Led
 
 
 def _closed(ledger: Ledger, fact: ConflictClosed) -> Ledger:
-    opened = ledger.conflicts[fact.id]
-    shown = ConflictShown(
-        id=opened.id,
-        klass=opened.klass,
-        resource=opened.resource,
-        parties=opened.parties,
-        opened=opened.sentence,
-        outcome=fact.outcome,
-        winner=fact.winner,
-        closed=fact.sentence,
-    )
+    shown = ConflictShown.of(ledger.conflicts[fact.id]).ended(fact)
     left = {id_: conflict for id_, conflict in ledger.conflicts.items() if id_ != fact.id}
-    return replace(ledger, conflicts=left, closed=(*ledger.closed, shown)[-CONFLICTS_MAX:])
+    closed = (*ledger.closed, shown)[-CONFLICTS_MAX:]
+    return replace(ledger, conflicts=left, closed=closed, asked=_but(ledger.asked, fact.id))
+
+
+def _but(asked: dict[str, Escalated], conflict: str) -> dict[str, Escalated]:
+    return {id_: one for id_, one in asked.items() if id_ != conflict} if conflict in asked else asked
 
 
 # --- deliveries ------------------------------------------------------------------------------------------------------
@@ -188,8 +201,8 @@ def _closed(ledger: Ledger, fact: ConflictClosed) -> Ledger:
 
 def _moved(ledger: Ledger, moves: tuple[Move, ...]) -> Ledger:
     moved = owned(ledger)
-    for move in moves:
-        take(moved, move)
+    for _, of_one in groupby(moves, key=lambda move: (move.sync, move.target, move.serial)):
+        take(moved, list(of_one))
     return moved
 
 
@@ -198,51 +211,61 @@ def owned(ledger: Ledger) -> Ledger:
     return replace(ledger, edges=dict(ledger.edges), latencies_ms=dict(ledger.latencies_ms))
 
 
-def take(ledger: Ledger, move: Move) -> None:
-    """Changes the tables of ``ledger`` in place: copying them for each of hundreds of moves would be most of it."""
-    name = edge_name(move.sync, move.target)
+def take(ledger: Ledger, moves: Sequence[Move]) -> None:
+    """Moves of one delivery.  Changes the tables of ``ledger`` in place: copying them for each of hundreds of moves
+    would be most of it."""
+    first = moves[0]
+    name = edge_name(first.sync, first.target)
     edge = ledger.edges.get(name, NEW_EDGE)
-    if move.version is not None:
-        ledger.edges[name] = _begun(edge, move, move.version)
-        return
-    delivery = edge.open.get(move.serial)
-    if delivery is None:
-        return  # it ended before a snapshot of another configuration
-    if move.to is Stage.VERIFIED:
-        known = ledger.latencies_ms.get(move.sync, ())
-        ledger.latencies_ms[move.sync] = (*known, delivery.legs_ms(move.at))[-LATENCIES_KEPT:]
-    ledger.edges[name] = _ended(edge, delivery, move) if move.to in ENDS else _went_on(edge, delivery, move)
+    delivery = edge.open.get(first.serial)
+    again = 0
+    for move in moves:
+        again += move.again
+        if move.version is not None:
+            delivery = Delivery(move.serial, move.version, move.cause, move.at)
+            edge = _begun(edge, move)
+        elif delivery is None:
+            return  # it ended before a snapshot of another configuration
+        elif move.to in ENDS:
+            if move.to is Stage.VERIFIED:
+                known = ledger.latencies_ms.get(move.sync, ())
+                ledger.latencies_ms[move.sync] = (*known, delivery.legs_ms(move.at))[-LATENCIES_KEPT:]
+            edge, delivery = _ended(edge, delivery, move), None
+        else:
+            delivery = _went_on(delivery, move)
+    if delivery is not None:
+        edge = replace(edge, open={**edge.open, first.serial: delivery}, again=edge.again + again)
+    elif again:
+        edge = replace(edge, again=edge.again + again)
+    ledger.edges[name] = edge
 
 
-def _begun(edge: Edge, move: Move, version: Version) -> Edge:
-    delivery = Delivery(move.serial, version, move.cause, move.at)
+def _begun(edge: Edge, move: Move) -> Edge:
     return replace(
         edge,
         serial=move.serial,
-        open={**edge.open, move.serial: delivery},
         began=move.at if edge.began is None else edge.began,
         behind_since=move.at if edge.behind_since is None else edge.behind_since,
     )
 
 
-def _went_on(edge: Edge, delivery: Delivery, move: Move) -> Edge:
+def _went_on(delivery: Delivery, move: Move) -> Delivery:
     again = delivery.again + move.again
     match move.to:
         case Stage.OFFERED:
             at = delivery.offered_at or move.at
-            delivery = replace(delivery, stage=move.to, offered_at=at, again=again)
+            return replace(delivery, stage=move.to, offered_at=at, again=again)
         case Stage.SENT:
             at = delivery.sent_at or move.at
-            delivery = replace(delivery, stage=move.to, sent_at=at, again=again)
+            return replace(delivery, stage=move.to, sent_at=at, again=again)
         case Stage.RECEIVED:
-            delivery = replace(delivery, stage=move.to, received_at=move.at, again=again)
+            return replace(delivery, stage=move.to, received_at=move.at, again=again)
         case Stage.WANTED if delivery.stage is Stage.SENT:
-            delivery = replace(delivery, stage=move.to, was_sent_again=True, again=again)
+            return replace(delivery, stage=move.to, was_sent_again=True, again=again)
         case Stage.APPLIED:
-            delivery = replace(delivery, stage=move.to, was_applied=True, again=again)
+            return replace(delivery, stage=move.to, was_applied=True, again=again)
         case _:
-            delivery = replace(delivery, stage=move.to, again=again)
-    return replace(edge, open={**edge.open, move.serial: delivery}, again=edge.again + move.again)
+            return replace(delivery, stage=move.to, again=again)
 
 
 def _ended(edge: Edge, delivery: Delivery, move: Move) -> Edge:
@@ -250,9 +273,9 @@ def _ended(edge: Edge, delivery: Delivery, move: Move) -> Edge:
     edge = replace(
         edge,
         open=open_,
-        ever=_counted(edge.ever, move.to),
+        ever=edge.ever if move.sampled else _counted(edge.ever, move.to),
+        sampled_ever=edge.sampled_ever + (move.sampled > 0),
         minutes=_in_minute(edge.minutes, delivery, move),
-        again=edge.again + move.again,
     )
     if move.to is not Stage.VERIFIED:
         return edge
@@ -261,6 +284,7 @@ def _ended(edge: Edge, delivery: Delivery, move: Move) -> Edge:
     return replace(
         edge,
         verified=delivery.version,
+        sampled=move.sampled,
         changed_at=delivery.changed_at,
         verified_at=move.at,
         doubles=edge.doubles + is_double,
@@ -284,9 +308,10 @@ def _in_minute(minutes: tuple[Minute, ...], delivery: Delivery, move: Move) -> t
     is_verified = move.to is Stage.VERIFIED
     last = Minute(
         minute,
-        _counted(last.counts, move.to),
+        last.counts if move.sampled else _counted(last.counts, move.to),
         last.bytes + (delivery.version.bytes if is_verified else 0),
         last.records + (delivery.version.records if is_verified else 0),
+        last.sampled + (move.sampled > 0),
     )
     oldest = minute - int(WINDOW_S // MINUTE_S)
     earlier = minutes if is_new else minutes[:-1]

@@ -3,14 +3,24 @@
 Pure: a ``Turn`` lives no longer than one call of ``decide``.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from alluse_hub.protocols.effects import Commit, Decision, Effect, Record, Send, Wake
-from alluse_hub.protocols.message import Fact, Json, Message
+from alluse_hub.protocols.message import Fact, Json, Message, built
 from alluse_hub.protocols.states import replace
-from alluse_hub.protocols.sync import DeliveriesMoved, Divergence, Move, Play, ReplicatorSpec, Stage, Sync
-from alluse_hub.protocols.versions import NO_VERSION, Version, is_same
+from alluse_hub.protocols.sync import (
+    ClaimOnData,
+    DeliveriesMoved,
+    Divergence,
+    Move,
+    Play,
+    ReplicatorSpec,
+    Stage,
+    Sync,
+)
+from alluse_hub.protocols.versions import NO_VERSION, EventAsked, Order, Version, is_same, order_of
 from alluse_hub.protocols.workstream import Command
 
 from .ledger import Delivery, Edge, Ledger, edge_name, evolve, owned, take
@@ -27,10 +37,11 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """A version with its content."""
+    """A version with its content, of ``size`` bytes in canonical JSON."""
 
     version: Version
     data: Json
+    size: int
     at: float
 
 
@@ -68,6 +79,7 @@ class Forced:
     sync: str  # as asked; ``all`` for all
     syncs: tuple[str, ...]
     asker: str
+    request: str
     at: float
     wants: dict[str, Version] = field(default_factory=dict)
 
@@ -85,7 +97,10 @@ class Replicator:
     ledger: Ledger = field(default_factory=Ledger)
     presence: dict[str, str] = field(default_factory=dict)
     rungs: dict[str, str] = field(default_factory=dict)  # by resource that a sync needs: the rung in force
+    claims: dict[str, tuple[ClaimOnData, ...]] = field(default_factory=dict)  # by `target/data set`
     freed_at: dict[str, float] = field(default_factory=dict)  # by edge: when a hold that had covered it was over
+    asked: dict[str, EventAsked] = field(default_factory=dict)  # by sync that has a condition
+    life: int = 0
     asks: dict[str, int] = field(default_factory=dict)  # by source: how often it was asked for its next word
     words: dict[str, int] = field(default_factory=dict)  # by source: serial of its last word that came
     heard_of: dict[str, float] = field(default_factory=dict)  # by workstream: last word of its presence, or probe
@@ -110,6 +125,8 @@ class Replicator:
     due_at: float | None = None  # hub time at which the clock timer is set
     is_shown: bool = True  # the board has it as it is
     show_at: float | None = None  # hub time from which the board may be shown more
+    marks: dict[str, tuple[object, ...]] = field(default_factory=dict)  # by sync: what the board was shown, latest last
+    disputes: tuple[object, ...] = ()  # likewise of the conflicts
 
 
 def start(name: str, spec: Message) -> Replicator:
@@ -139,6 +156,10 @@ def source_of(sync: Sync) -> str:
 
 def at(workstream: str, dataset: str) -> str:
     return f"{workstream}/{dataset}"
+
+
+NO_MOVE = Move(sync="", target="", serial=1, to=Stage.CHANGED, at=0.0).__dict__
+"""Every field of one, with what it is if nothing is said."""
 
 
 class Turn:
@@ -181,15 +202,32 @@ class Turn:
     def hold_on(self, edge: str) -> str:
         """What holds it back, in words; empty if nothing does.  A rung that is not known of may not permit it."""
         permit = self.state.spec.permits.get(edge)
-        if permit is None:
-            return ""
-        rung = self.state.rungs.get(permit.resource, "not known of")
-        return "" if rung in permit.rungs else f"{permit.resource} is {rung}"
+        if permit is not None:
+            rung = self.state.rungs.get(permit.resource, "not known of")
+            if rung not in permit.rungs:
+                return f"{permit.resource} is {rung}"
+        return self._claimed(edge) if self.state.claims else ""
+
+    def _claimed(self, edge: str) -> str:
+        """Whoever claims the data set there outranks the sync, unless the newest version has seen theirs."""
+        sync = self.sync_of(edge)
+        resource = at(edge.partition(">")[2], sync.content)
+        known = self.state.known.get(source_of(sync))
+        newest = known.version.vector if known is not None else {}
+        for claim in self.state.claims.get(resource, ()):
+            if not claim.versions:
+                return f"{resource} is held by {claim.holder}"
+            if order_of(claim.versions, newest) not in {Order.EQUAL, Order.BEFORE}:
+                there = "+".join(f"{writer}:{count}" for writer, count in sorted(claim.versions.items()))
+                return f"{resource} is held by {claim.holder} at {there}, which {sync.source} has not seen"
+        return ""
 
     def content(self, key: str, version: Version) -> Payload | None:
         """That version with its content, if it is here."""
-        found = self.state.payloads.get(key, ())
-        return next((payload for payload in reversed(found) if is_same(payload.version, version)), None)
+        for payload in reversed(self.state.payloads.get(key, ())):
+            if is_same(payload.version, version):
+                return payload
+        return None
 
     def newest(self, key: str) -> Payload | None:
         found = self.state.payloads.get(key, ())
@@ -218,18 +256,25 @@ class Turn:
         self.set(ledger=evolve(self.ledger, fact), is_shown=False)
         self.facts.append(Commit(fact) if commit else Record(fact))
 
-    def move(self, edge: str, serial: int, to: Stage, **more: Any) -> None:  # Any: fields of Move, which checks them
+    def move(self, edge: str, serial: int, to: Stage, **more: Any) -> None:  # Any: fields of Move
+        self.moves_of(edge, serial, ((to, more),))
+
+    def moves_of(self, edge: str, serial: int, steps: Iterable[tuple[Stage, dict[str, Any]]]) -> None:
+        """What one delivery does at once."""
         sync, _, target = edge.partition(">")
-        when = more.pop("at", self.now)
-        since = self.edge(edge).behind_since
-        if to is Stage.VERIFIED and since is not None:
-            more["late_s"] = round(max(0.0, when - since - self.sync_of(edge).objective_s), 6)
-        move = Move(sync=sync, target=target, serial=serial, to=to, at=when, **more)
-        self.moves.append(move)
+        moves = []
+        for to, more in steps:
+            fields = {**NO_MOVE, "sync": sync, "target": target, "serial": serial, "to": to, "at": self.now, **more}
+            assert len(fields) == len(NO_MOVE), f"a move has no {more.keys() - NO_MOVE.keys()}"
+            if to is Stage.VERIFIED and (since := self.edge(edge).behind_since) is not None:
+                late_s = fields["at"] - since - self.sync_of(edge).objective_s
+                fields["late_s"] = round(late_s, 6) if late_s > 0 else 0.0
+            moves.append(built(Move, fields))
+        self.moves += moves
         if self.ledger is not self._owned:
             self._owned = owned(self.ledger)
             self.set(ledger=self._owned, is_shown=False)
-        take(self._owned, move)
+        take(self._owned, moves)
 
     def delivery(self, edge: str, serial: int) -> Delivery | None:
         return self.edge(edge).open.get(serial)

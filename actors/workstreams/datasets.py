@@ -10,6 +10,7 @@ the journal is run again.  The other side of this, and what the hub makes of it:
 
 from collections.abc import Callable, Mapping
 from hashlib import sha256
+from heapq import nsmallest
 from typing import NamedTuple
 
 from .lines import CANONICAL, DECODER, JsonObject
@@ -47,14 +48,30 @@ class Copy(NamedTuple):
 
     @property
     def version(self) -> JsonObject:
+        return self._version(self.digest, self.content)
+
+    def sampled(self, digest: str, count: int) -> JsonObject:
+        """The version under the digest it was told by, and the digest of ``count`` records as they stand here."""
+        content = self.content
+        sample = sample_digest(content, self.vector, digest, count)
+        return {"version": self._version(digest, content), "sample": sample}
+
+    def _version(self, digest: str, content: JsonObject) -> JsonObject:
         return {
             "vector": self.vector,
-            "digest": self.digest,
+            "digest": digest,
             "bytes": len(self.text),
-            "records": len(self.content),
+            "records": len(content),
             "form": self.form,
             "session": self.session,
         }
+
+
+def sample_digest(content: JsonObject, vector: Mapping[str, int], digest: str, count: int) -> str:
+    """Of ``count`` records, those of which the SHA-256 of ``VECTOR DIGEST NAME`` is the least."""
+    salt = f"{CANONICAL.encode(dict(vector))} {digest} "
+    names = nsmallest(count, content, key=lambda name: sha256(f"{salt}{name}".encode()).digest())
+    return sha256(CANONICAL.encode({name: content[name] for name in names}).encode("ascii")).hexdigest()
 
 
 NOTHING: JsonObject = {"vector": {}, "digest": "", "bytes": 0, "records": 0, "form": 1, "session": ""}
@@ -104,11 +121,13 @@ class Shelf:
 
     def store(self, name: str, offer: Reading, take: Take | None, *, is_own: bool) -> JsonObject:
         """Keep the version that ``offer`` holds, if it is later than what stands here.  A workstream does not let its
-        own data set be changed by others unless it takes that over."""
+        own data set be changed by others unless it takes that over.  Where a sample is asked for, the digest of the
+        whole is not worked out, now."""
         vector, digest, content = vector_in(offer), offer.text("digest"), offer.object("data").body
         text = CANONICAL.encode(content)
         copy = Copy(vector, text, offer.whole("form", 1, least=1), offer.text("session", ""))
-        if copy.digest != digest:
+        sample = offer.whole("sample", 0, least=0)
+        if not sample and copy.digest != digest:
             return self._refused(name, f"the content has the digest {copy.digest[:16]}, not {digest[:16]}")
         if len(text) > CONTENT_BYTES_MAX:
             return self._refused(name, f"{len(text)} bytes; at most {CONTENT_BYTES_MAX} are kept")
@@ -128,6 +147,8 @@ class Shelf:
                     return self._refused(name, str(error))
         self.copies[name] = copy
         self._unsaid.pop(name, None)
+        if sample:
+            return {"outcome": "applied", **copy.sampled(digest, sample)}
         return {"outcome": "applied", "version": self.version(name)}
 
     def told(self, name: str) -> JsonObject:

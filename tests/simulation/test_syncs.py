@@ -6,8 +6,9 @@ import pytest
 
 from alluse_hub.actors.replicator.ledger import Ledger
 from alluse_hub.protocols.sync import ENDS, DeliveriesMoved
-from alluse_hub.testing import TestHub
+from alluse_hub.testing import TestHub, Weather
 from tests.simulation.conftest import Calm, same_as_calm
+from tests.simulation.laws import body
 from tests.simulation.spans import LISTING, ROUGH, STORM, played
 
 EDGES = 9
@@ -95,3 +96,43 @@ def test_a_stale_target_is_found_by_comparing_and_repaired() -> None:
         assert is_whole(hub)
         [drift] = hub.facts("DriftFound")
         assert (drift.body["sync"], drift.body["target"]) == ("ml_models", "ws4")
+
+
+ON_CONDITION = (
+    STORM
+    + """
+[[sync]]
+id = "market_data"
+source = "ws3"
+targets = ["ws4", "ws5"]
+mode = "on_event"
+event = "volatility_regime_changed"
+when = 'regime == "very high"'
+"""
+)
+
+
+@pytest.mark.parametrize("weather", [pytest.param(None, marks=pytest.mark.deep), ROUGH], ids=["fair", "rough"])
+def test_a_condition_is_asked_where_the_event_is_heard_and_what_it_made_due_arrives(weather: Weather | None) -> None:
+    with played(ON_CONDITION, 6, weather) as hub:
+        hub.advance(100.0)
+
+        heard = [body(fact)["event"] for fact in hub.facts("EventHeard")]
+        true = [each["n"] for each in heard if each["payload"].get("regime") == "very high" and each["ws"] == "ws3"]
+        met = [body(fact) for fact in hub.facts("SyncEventMet")]
+        moves = [move for fact in hub.facts("DeliveriesMoved") for move in body(fact)["moves"]]
+        due = [move for move in moves if move["sync"] == "market_data" and move["version"] is not None]
+        assert true
+        assert {fact["n"] for fact in met} <= set(true)
+        assert met[0]["n"] == true[0]
+        assert 'regime == "very high" (regime = "very high")' in met[0]["why"]
+        assert hub.state("ws3").kept.met == {}  # all of it was told
+        assert {move["cause"] for move in due} <= {"event", "anti-entropy"}
+        for target in ("ws4", "ws5"):
+            edge = ledger(hub).edge(f"market_data>{target}")
+            assert edge.verified.vector
+            assert shelf(hub, target).copies["market_data"].digest == edge.verified.digest
+        [shown] = hub.view("syncs", name="market_data")["syncs"]
+        if weather is None:  # else its counts are those of the monitor's last life
+            assert shown["asked"]["true"] == len(true)
+            assert shown["asked"]["why"].startswith("regime ==")

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alluse_hub.actors.replicator.merging import Whole, mended
+from alluse_hub.protocols.arbitration import ESCALATION_S, ConflictDecided, DecideConflict, Escalated
 from alluse_hub.protocols.claims import ConflictClass, ConflictClosed, ConflictOpened
+from alluse_hub.protocols.ruleset import CoordinationDone
 from alluse_hub.protocols.sync import Divergence, ForceSync, Reconciled, ReplicatorSpec, Stage, Sync, SyncOrderDone
 from alluse_hub.protocols.versions import HUB, Order, Version, digest_of, order_of
 from tests.actors.replicator.worlds import World, sharer
@@ -80,13 +82,72 @@ def test_a_person_decides_where_the_policy_says_so_and_nothing_goes_there_until_
     one.lawful()
 
 
+def decide(one: World, choice: str, conflict: str = "replicator-1") -> CoordinationDone:
+    one.order(DecideConflict(about=f"conflict:{conflict}", conflict=conflict, choice=choice, by="ann", reason="r"))
+    one.advance(10)
+    return next(word for word in reversed(one.told) if isinstance(word, CoordinationDone))
+
+
+def test_people_are_asked_and_decide_as_of_any_conflict() -> None:
+    one = diverged(Divergence.HUMAN)
+    [shown] = one.board.disputes.open
+    [asked] = one.of(Escalated)
+    wrong, none = decide(one, "c"), decide(one, "b", "replicator-9")
+    done = decide(one, "b")
+
+    assert (shown.question, shown.choices) == ("Whose limits is to stand, that of a or that of b?", ("a", "b"))
+    assert (asked.conflict, asked.choices, asked.grade) == ("replicator-1", ("a", "b"), 1)
+    assert (wrong.ok, wrong.text) == (False, "'c' is not to be chosen; choose a or b")
+    assert (none.ok, none.text) == (False, "'replicator-9' is not open; `conflicts` lists those that are")
+    assert (done.ok, done.about) == (True, "conflict:replicator-1")
+    [decided], [closed] = one.of(ConflictDecided), one.of(ConflictClosed)
+    assert (decided.winner, decided.by, closed.winner) == ("b", "ann", "b")
+    assert [one.content(name, "limits") for name in "abc"] == [{"x": 1, "y": 7, "z": 7}] * 3
+    assert one.board.disputes.open == ()
+    one.lawful()
+
+
+def test_what_nobody_decides_is_put_to_people_twice_more_and_stays_as_it_is() -> None:
+    one = diverged(Divergence.HUMAN)
+    one.advance(3 * ESCALATION_S + 100)
+
+    assert [(asked.grade, asked.conflict) for asked in one.of(Escalated)] == [(n, "replicator-1") for n in (1, 2, 3)]
+    assert one.content("b", "limits") == {"x": 1, "y": 7, "z": 7}
+    assert one.of(ConflictClosed) == []
+    one.lawful()
+
+
+def test_a_decision_outlives_the_replicator_and_so_does_the_question() -> None:
+    one = diverged(Divergence.HUMAN)
+    one.death()
+    one.advance(5)
+    [shown] = one.board.disputes.open
+    decide(one, "a")
+
+    assert shown.choices == ("a", "b")
+    assert one.content("b", "limits") == {"x": 5, "y": 1, "z": 5}
+    one.lawful()
+
+
+def test_a_conflict_that_no_policy_mends_is_put_to_people() -> None:
+    one = diverged(Divergence.TARGET_WINS, takes=())
+    [shown] = one.board.disputes.open
+
+    done = decide(one, "a")
+
+    assert shown.choices == ("a", "b")  # a shares the data set and takes no other's, so b's could not win
+    assert done.ok
+    [closed] = one.of(ConflictClosed)
+    assert closed.winner == "a"
+    one.lawful()
+
+
 def test_a_source_that_takes_nobody_elses_content_keeps_the_conflict_open_and_says_so() -> None:
     one = diverged(Divergence.TARGET_WINS, takes=())
 
     assert one.content("a", "limits") == {"x": 5, "y": 1, "z": 5}
     assert one.of(ConflictClosed) == []
-    assert one.shown is not None
-    [edge, _] = one.shown.syncs[0].targets
+    [edge, _] = one.board.syncs[0].targets
     assert edge.state == "diverged"
     assert "take_limits" in edge.why
 

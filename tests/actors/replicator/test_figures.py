@@ -10,19 +10,20 @@ import pytest
 from alluse_hub.actors.replicator.figures import sync_shown
 from alluse_hub.actors.replicator.ledger import LEGS
 from alluse_hub.actors.replicator.state import Turn
-from alluse_hub.protocols.sync import Counts, Move, Play, Stage, SwitchSync, Sync, SyncMode, SyncsShown
+from alluse_hub.protocols.sync import Counts, Move, Play, Stage, SwitchSync, Sync, SyncMode
 from alluse_hub.protocols.versions import Version
 from tests.actors.replicator.worlds import World, sharer
 
-FINALS = ("verified", "refused", "diverged", "expired", "superseded")
+FINALS = ("verified", "refused", "diverged", "expired", "superseded", "sampled")
 
 
 def world(seed: int) -> World:
     syncs = [
         Sync(id="prices", source="a", targets=("b", "c"), pace_s=0.3, objective_s=2, deadline_s=8, anti_entropy_s=20),
         Sync(id="limits", source="b", targets=("c",), mode=SyncMode.PERIODIC, every_s=25, objective_s=2, deadline_s=8),
+        Sync(id="terms", source="a", targets=("b",), verify="sample(2)", objective_s=2, deadline_s=8),
     ]
-    programs = {"a": sharer("a", "prices"), "b": sharer("b", "limits"), "c": sharer("c")}
+    programs = {"a": sharer("a", "prices", "terms"), "b": sharer("b", "limits"), "c": sharer("c")}
     return World(syncs, programs, seed=seed, loss=0.1, doubles=0.05, reorder=True, latency_s=(0.001, 0.8))
 
 
@@ -33,6 +34,7 @@ def lived(seed: int) -> World:
         one.share("a", "prices", {f"k{each}": number for each in range(dice.randint(1, 5))})
         if dice.random() < 0.2:
             one.share("b", "limits", {"n": number})
+        one.share("a", "terms", {f"k{each}": number for each in range(dice.randint(1, 5))})
         if dice.random() < 0.1:
             one.presence("c", "down" if one.programs["c"].presence == "up" else "up")
         one.advance(dice.expovariate(1 / 36))
@@ -44,7 +46,7 @@ def recounted(moves: list[Move], sync: str, target: str) -> dict[str, list[Move]
     found: dict[str, list[Move]] = defaultdict(list)
     for move in moves:
         if (move.sync, move.target) == (sync, target):
-            found[move.to.value].append(move)
+            found["sampled" if move.sampled else move.to.value].append(move)
     return found
 
 
@@ -63,15 +65,16 @@ def test_every_figure_can_be_counted_again_from_the_trail(seed: int) -> None:
             due = sum(hour[name] for name in FINALS if name != "superseded")
             assert edge.hour.model_dump() == hour
             assert edge.ever.model_dump() == {name: len(by[name]) for name in FINALS}
-            assert edge.success == (hour["verified"] / due if due else None)
+            assert edge.success == ((hour["verified"] + hour["sampled"]) / due if due else None)
             begun = {m.serial: m for m in by["changed"] if m.version is not None}
-            last = by["verified"][-1]
+            last = max((*by["verified"], *by["sampled"]), key=lambda move: move.serial)
             assert edge.verified == begun[last.serial].version
             assert edge.freshness_s == pytest.approx(now - begun[last.serial].at, abs=0.002)
             assert edge.lag == shown[sync.id].version.by(sync.source) - edge.verified.by(sync.source)
             assert edge.again == sum(m.again for moves in by.values() for m in moves)
             assert edge.within == pytest.approx(within(one.moves, sync, edge.target, now), abs=1e-5)
-            verified = [begun[m.serial].version for m in by["verified"] if int(m.at // 60) > int(now // 60) - 60]
+            good = (*by["verified"], *by["sampled"])
+            verified = [begun[m.serial].version for m in good if int(m.at // 60) > int(now // 60) - 60]
             over_s = min(3600, now - min(m.at for m in begun.values()))
             assert edge.bytes_per_s == pytest.approx(sum(v.bytes for v in verified if v) / over_s, abs=0.001)
             assert edge.records_per_s == pytest.approx(sum(v.records for v in verified if v) / over_s, abs=0.001)
@@ -133,8 +136,7 @@ def test_a_sync_is_shown_with_the_state_of_each_edge() -> None:
     seen = []
 
     def look() -> None:
-        assert isinstance(one.shown, SyncsShown)
-        [sync] = one.shown.syncs
+        [sync] = one.board.syncs
         seen.append((sync.status, [edge.state.value for edge in sync.targets]))
 
     one.advance(3)

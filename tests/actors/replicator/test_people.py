@@ -1,6 +1,7 @@
 """Play, pause, stop, force."""
 
 from alluse_hub.protocols.sync import (
+    ClaimOnData,
     ForceSync,
     Permit,
     Play,
@@ -178,8 +179,7 @@ def test_a_hold_keeps_a_data_set_from_its_target_and_then_the_newest_goes() -> N
         one.share("a", "prices", {"x": number})
         one.advance(1)
     held, other = one.content("b", "prices"), one.content("c", "prices")
-    assert one.shown is not None
-    states = [(edge.state.value, edge.why) for edge in one.shown.syncs[0].targets]
+    states = [(edge.state.value, edge.why) for edge in one.board.syncs[0].targets]
     one.post("coordinator", "replicator", RungsShown(rungs={"b/desk": "normal"}))
     one.advance(3)
 
@@ -189,6 +189,46 @@ def test_a_hold_keeps_a_data_set_from_its_target_and_then_the_newest_goes() -> N
     edge = one.ledger.edge("prices>b")
     assert (counts(edge).verified, counts(edge).expired) == (1, 0)
     one.lawful()
+
+
+def told(one: World, *claims: ClaimOnData) -> None:
+    one.post("coordinator", "replicator", RungsShown(rungs={}, claims={"b/prices": claims} if claims else {}))
+    one.advance(0.1)
+
+
+def test_a_claim_on_a_targets_data_set_holds_its_sync_back_and_then_the_newest_goes() -> None:
+    one = world(deadline_s=40)
+    one.share("a", "prices", {"x": 1})
+    one.advance(3)
+    told(one, ClaimOnData(holder="bob"))
+    for number in range(2, 100):
+        one.share("a", "prices", {"x": number})
+        one.advance(1)
+    held, other = one.content("b", "prices"), one.content("c", "prices")
+    [edge, _] = one.board.syncs[0].targets
+    told(one)
+    one.advance(3)
+
+    assert (held, other) == ({"x": 1}, {"x": 99})
+    assert (edge.state.value, edge.why) == ("held", "b/prices is held by bob")
+    assert one.content("b", "prices") == {"x": 99}
+    assert counts(one.ledger.edge("prices>b")).expired == 0
+    one.lawful()
+
+
+def test_a_claim_on_a_version_that_the_source_has_seen_holds_nothing_back() -> None:
+    one = world()
+    one.share("a", "prices", {"x": 1})
+    told(one, ClaimOnData(holder="ws9", versions={"a": 1}))
+    one.advance(3)
+    seen = one.content("b", "prices")
+    told(one, ClaimOnData(holder="ws9", versions={"b": 4}))
+    one.share("a", "prices", {"x": 2})
+    one.advance(5)
+
+    [edge, _] = one.board.syncs[0].targets
+    assert seen == one.content("b", "prices") == {"x": 1}
+    assert edge.why == "b/prices is held by ws9 at b:4, which a has not seen"
 
 
 def test_an_unknown_sync_is_refused_with_what_there_is() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from alluse_hub.actors.board.picture import Syncs
 from alluse_hub.actors.replicator.core import REPLICATOR
 from alluse_hub.actors.replicator.figures import total
 from alluse_hub.actors.replicator.ledger import Edge, Ledger, evolve
@@ -87,6 +88,8 @@ class Program:
     versions: dict[str, Version] = field(default_factory=dict)
     unsaid: set[str] = field(default_factory=set)
     events: set[str] = field(default_factory=set)
+    met: dict[str, int] = field(default_factory=dict)  # by sync with a condition, as the monitor keeps it on disk
+    event: int = 0
     asked: bool = True
     asks: int = 0
     serial: int = 0
@@ -130,7 +133,8 @@ class World:
         self.facts: list[Fact] = []
         self.sent: list[Send] = []
         self.told: list[Message] = []  # to the gateway
-        self.shown: SyncsShown | None = None
+        self.pictures: list[SyncsShown] = []
+        self.board = Syncs()  # what it makes of them
         self.programs = {name: Program(Runner(each, clock=lambda: self.now)) for name, each in programs.items()}
         for name, program in self.programs.items():
             program.runner.start()
@@ -174,7 +178,8 @@ class World:
         elif to in self.programs:
             self._monitor(to, message)
         elif isinstance(message, SyncsShown):
-            self.shown = message
+            self.pictures.append(message)
+            self.board = self.board.with_(message)
         else:
             self.told.append(message)
 
@@ -240,6 +245,9 @@ class World:
                 pass
             case AskDatasets(number=number, heard=heard):
                 program.asks = number
+                if program.last is not None and heard == program.serial:
+                    told = program.last.met
+                    program.met = {sync: n for sync, n in program.met.items() if n > told.get(sync, 0)}
                 if program.last is not None and heard != program.serial:
                     program.unsaid |= set(program.last.versions)
                     program.events |= set(program.last.events)
@@ -287,12 +295,16 @@ class World:
 
     def _tell(self, name: str) -> None:
         program = self.programs[name]
-        if program.asked and (program.unsaid or program.events) and program.presence == "up":
+        told = program.last.met if program.last is not None else {}
+        met = {sync: n for sync, n in program.met.items() if n > told.get(sync, 0)}
+        if program.asked and (program.unsaid or program.events or met) and program.presence == "up":
             versions = {each: program.versions[each] for each in sorted(program.unsaid)}
             program.asked = False
             program.unsaid, events, program.events = set(), tuple(sorted(program.events)), set()
             program.serial += 1
-            program.last = DatasetsTold(workstream=name, serial=program.serial, versions=versions, events=events)
+            program.last = DatasetsTold(
+                workstream=name, serial=program.serial, versions=versions, events=events, met=met
+            )
             self.post(name, ME, program.last)
 
     # --- what a test does -------------------------------------------------------------------------------------------
@@ -302,9 +314,16 @@ class World:
         reply = self.feed(name, f"test/{self.serial}", command, parameters)
         assert reply["ok"], reply["error"]
 
-    def share(self, name: str, dataset: str, content: dict[str, Any], session: str = "", event: str = "") -> None:
+    def share(
+        self, name: str, dataset: str, content: dict[str, Any], session: str = "", event: str = "", met: str = ""
+    ) -> None:
+        """``met``: the sync whose condition is true of an event that the program says with it."""
+        program = self.programs[name]
         if event:
-            self.programs[name].events.add(event)
+            program.events.add(event)
+        if met:
+            program.event += 1
+            program.met[met] = program.event
         self.do(name, "set", dataset=dataset, content=content, session=session)
 
     def presence(self, name: str, presence: str) -> None:
