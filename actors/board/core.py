@@ -7,11 +7,12 @@ from alluse_hub.actors.board.picture import Board, BoardSpec, Conflicts, Heard, 
 from alluse_hub.actors.board.views import view
 from alluse_hub.protocols.admin import AskBoard
 from alluse_hub.protocols.board import BoardShown
+from alluse_hub.protocols.children import TreeShown
 from alluse_hub.protocols.claims import ConflictClosed, ConflictOpened, ConflictShown, ConflictsShown
 from alluse_hub.protocols.effects import Core, Decision, Send
 from alluse_hub.protocols.flow import FlowsShown
 from alluse_hub.protocols.health import HealthChanged, Pulse
-from alluse_hub.protocols.lifecycle import Started, TreeShown
+from alluse_hub.protocols.lifecycle import Started
 from alluse_hub.protocols.message import Envelope, Message
 from alluse_hub.protocols.rules import RulesShown
 from alluse_hub.protocols.states import replace
@@ -49,16 +50,13 @@ def fold(state: Board, body: Message, at: float) -> Board:
         case RulesShown():
             return replace(state, rules=body)
         case SyncsShown():
-            return replace(state, syncs=body)
+            return replace(state, syncs=state.syncs.with_(body))
         case ConflictsShown():
             return replace(state, conflicts=Conflicts(body.open, body.closed, body.count))
         case ConflictOpened():
-            opened = ConflictShown(
-                id=body.id, klass=body.klass, resource=body.resource, parties=body.parties, opened=body.sentence
-            )
-            return _with(state, state.conflicts.opened(opened))
+            return _with(state, state.conflicts.opened(ConflictShown.of(body)))
         case ConflictClosed():
-            return _with(state, state.conflicts.ended(body.id, body.outcome, body.winner, body.sentence))
+            return _with(state, state.conflicts.ended(body))
         case other:
             raise TypeError(f"a board does not take {type(other).__name__}")
 

@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 
 from pydantic import Field, NonNegativeInt
 
-from alluse_hub.protocols.claims import ConflictShown
+from alluse_hub.protocols.children import ChildShown, TreeShown
+from alluse_hub.protocols.claims import ConflictClosed, ConflictShown
 from alluse_hub.protocols.flow import FlowsShown
 from alluse_hub.protocols.health import HealthChanged, Pulse
-from alluse_hub.protocols.lifecycle import ChildShown, ChildState, TreeShown
+from alluse_hub.protocols.lifecycle import ChildState
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.rules import RulesShown
 from alluse_hub.protocols.states import replace
-from alluse_hub.protocols.sync import SyncsShown
+from alluse_hub.protocols.sync import DisputesShown, SyncShown, SyncsShown
 
 GONE = frozenset({ChildState.STOPPED, ChildState.RESTARTING, ChildState.PARKED})
 """States without a process."""
@@ -72,13 +73,34 @@ class Conflicts:
             return self
         return replace(self, open=(*self.open, conflict), count=self.count + 1)
 
-    def ended(self, id_: str, outcome: str, winner: str, sentence: str) -> "Conflicts":
-        conflict = next((other for other in self.open if other.id == id_), None)
+    def ended(self, fact: ConflictClosed) -> "Conflicts":
+        conflict = next((other for other in self.open if other.id == fact.id), None)
         if conflict is None:
             return self
-        done = conflict.model_copy(update={"outcome": outcome, "winner": winner, "closed": sentence})
-        rest = tuple(other for other in self.open if other.id != id_)
-        return replace(self, open=rest, closed=(*self.closed, done)[-CLOSED_MAX:])
+        rest = tuple(other for other in self.open if other.id != fact.id)
+        return replace(self, open=rest, closed=(*self.closed, conflict.ended(fact))[-CLOSED_MAX:])
+
+
+@dataclass(frozen=True, slots=True)
+class Syncs:
+    """All syncs as they were last shown, in the order of the configuration; only what has changed is shown again."""
+
+    known: dict[str, SyncShown] = field(default_factory=dict)
+    disputes: DisputesShown = field(default_factory=DisputesShown)
+
+    @property
+    def syncs(self) -> tuple[SyncShown, ...]:
+        return tuple(self.known.values())
+
+    def with_(self, shown: SyncsShown) -> "Syncs":
+        come = {sync.sync: sync for sync in shown.syncs}
+        known = {} if shown.afresh else self.known
+        configs = {name: sync.config for name, sync in known.items()}
+        merged = known | {
+            name: sync if sync.config else sync.model_copy(update={"config": configs.get(name, {})})
+            for name, sync in come.items()
+        }
+        return Syncs(merged, shown.disputes if shown.disputes is not None else self.disputes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +114,19 @@ class Board:
     turns: dict[str, Turn] = field(default_factory=dict)
     flows: FlowsShown | None = None
     rules: RulesShown | None = None
-    syncs: SyncsShown | None = None
+    syncs: Syncs = field(default_factory=Syncs)
     conflicts: Conflicts = Conflicts()
 
     @property
     def disputes(self) -> Conflicts:
         """All conflicts: the coordinator's, and those about data sets."""
-        if self.syncs is None or not self.syncs.conflicts:
+        disputes = self.syncs.disputes
+        if not disputes.conflicts:
             return self.conflicts
         return Conflicts(
-            (*self.conflicts.open, *self.syncs.open),
-            (*self.conflicts.closed, *self.syncs.closed)[-CLOSED_MAX:],
-            self.conflicts.count + self.syncs.conflicts,
+            (*self.conflicts.open, *disputes.open),
+            (*self.conflicts.closed, *disputes.closed)[-CLOSED_MAX:],
+            self.conflicts.count + disputes.conflicts,
         )
 
     def child(self, name: str) -> ChildShown | None:

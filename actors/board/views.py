@@ -7,11 +7,14 @@ from typing import TypeVar
 
 from pydantic import JsonValue
 
+from alluse_hub.actors.board.coordination import coordination
 from alluse_hub.actors.board.health import system_health
 from alluse_hub.actors.board.picture import Board, WorkstreamKnown
-from alluse_hub.protocols.lifecycle import ChildShown, ChildState, Intensity, OnLimit
+from alluse_hub.protocols.children import ChildShown
+from alluse_hub.protocols.lifecycle import ChildState, Intensity, OnLimit
 from alluse_hub.protocols.message import Json, Message
 from alluse_hub.protocols.names import ROOT
+from alluse_hub.protocols.sync import SyncShown
 from alluse_hub.supervision.restarts import recent
 
 M = TypeVar("M", bound=Message)
@@ -36,6 +39,8 @@ def view(board: Board, name: str, args: Json, now: float) -> Json:
             return _syncs(board, args.get("name"), now)
         case "progress":
             return _progress(board, now)
+        case "coordination":
+            return coordination(board, now)
         case "why":
             return _why(board, str(args.get("name", "")), now)
         case "summary":
@@ -45,7 +50,7 @@ def view(board: Board, name: str, args: Json, now: float) -> Json:
                 "flows": _flows(board),
                 "resources": _resources(board),
                 "rules": rules,
-                "syncs": [_json(sync) for sync in board.syncs.syncs] if board.syncs else [],
+                "syncs": [_sync(sync, now) for sync in board.syncs.syncs],
                 **_session(board),
             }
         case _:
@@ -60,9 +65,18 @@ def _rules(board: Board, now: float) -> Json:
 
 
 def _syncs(board: Board, name: JsonValue, now: float) -> Json:
-    known = board.syncs.syncs if board.syncs else ()
-    shown: list[JsonValue] = [_json(sync) for sync in known if name in {None, "", sync.sync}]
+    known = board.syncs.syncs
+    shown: list[JsonValue] = [_sync(sync, now) for sync in known if name in {None, "", sync.sync}]
     return {"now": now, "syncs": shown} if shown or not name else {}
+
+
+def _sync(sync: SyncShown, now: float) -> Json:
+    """Of a sync at rest nothing is shown again, and it ages all the same."""
+    aged = (
+        edge if edge.changed_at is None else edge.model_copy(update={"freshness_s": round(now - edge.changed_at, 3)})
+        for edge in sync.targets
+    )
+    return _json(sync.model_copy(update={"targets": tuple(aged)}))
 
 
 def _json(message: Message) -> Json:
@@ -261,7 +275,7 @@ def _why(board: Board, name: str, now: float) -> Json:
             return {"now": now, "kind": "conflict", "conflict": _json(conflict)}
     for sync in board.syncs.syncs if board.syncs else ():
         if sync.sync == name:
-            return {"now": now, "kind": "sync", "sync": _json(sync)}
+            return {"now": now, "kind": "sync", "sync": _sync(sync, now)}
     for flow in board.flows.flows if board.flows else ():
         if flow.flow == name:
             return {"now": now, "kind": "flow", "flow": _json(flow)}

@@ -1,7 +1,8 @@
 """What the gateway does with a request: ask the board, give an order, or have its worker read the trail.
 
 Reading waits for the board at most ``board_timeout_s``; an order waits for its own deadline, which is set before the
-order is committed, so that a trail that does not answer cannot keep a person waiting for ever.  Pure.
+order is committed, so that a trail that does not answer cannot keep a person waiting for ever.  An order that is safe
+on the disk only after its deadline is not given any more: whoever gave it was told so.  Pure.
 """
 
 from dataclasses import replace
@@ -24,16 +25,20 @@ from alluse_hub.protocols.admin import (
     TurnedAway,
 )
 from alluse_hub.protocols.board import BoardShown
+from alluse_hub.protocols.children import ActorOrderDone
 from alluse_hub.protocols.effects import CancelWake, Commit, Core, Decision, Do, Effect, Record, Send, Wake
 from alluse_hub.protocols.ending import PHASES, CloseIntake, IntakeClosed
 from alluse_hub.protocols.flow import FlowOrderDone
 from alluse_hub.protocols.foresight import Foreseen
-from alluse_hub.protocols.lifecycle import ActorOrderDone, PeerDown, PeerUp, Started, Woken
+from alluse_hub.protocols.lifecycle import PeerDown, PeerUp, Started, Woken
 from alluse_hub.protocols.message import Envelope, Json, Message
 from alluse_hub.protocols.names import BOARD
 from alluse_hub.protocols.ruleset import CoordinationDone
 from alluse_hub.protocols.sync import SyncOrderDone
 from alluse_hub.protocols.workstream import OrderDone
+
+RECORDED = "recorded "
+"""Before the name of a request: a timer that stands behind its ``Commit``, so it comes up when that is stored."""
 
 
 def start(name: str, spec: Message) -> Gateway:
@@ -62,12 +67,16 @@ def decide(state: Gateway, letter: Envelope) -> Decision[Gateway]:
             return done(answered(state, letter.sender), f"actor:{name}", ok=ok, text=text)
         case FlowOrderDone(flow=name, ok=ok, text=text):
             return done(answered(state, letter.sender), f"flow:{name}", ok=ok, text=text)
+        case SyncOrderDone(request=request) if request and request not in state.open:
+            return Decision(answered(state, letter.sender))  # its deadline has passed; another may be under way
         case SyncOrderDone(sync=name, ok=ok, text=text):
             return done(answered(state, letter.sender), f"sync:{name}", ok=ok, text=text)
         case CoordinationDone() as word:
             return coordinated(answered(state, letter.sender), word)
         case Foreseen() as told:
             return foreseen(state, told)
+        case Woken(timer=timer) if timer.startswith(RECORDED):
+            return recorded(state, timer.removeprefix(RECORDED), letter.at)
         case Woken(timer=timer):
             return late(state, timer, letter.at)
         case CloseIntake(left_s=left_s):
@@ -97,7 +106,7 @@ def give(state: Gateway, asked: Asked, at: float) -> Decision[Gateway]:
     if asked.ask in governing.ASKS:
         wanted = governing.order(asked.ask, asked.args, asked.user, asked.request)
     else:
-        wanted = order(state, asked.ask, asked.args, asked.user)
+        wanted = order(state, asked.ask, asked.args, asked.user, asked.request)
     if isinstance(wanted, Order):
         wanted = unless_nobody_is_there(state, wanted, at)
     if isinstance(wanted, Order) and wanted.about and (other := state.about(wanted.about)) is not None:
@@ -109,15 +118,31 @@ def give(state: Gateway, asked: Asked, at: float) -> Decision[Gateway]:
         held = Open(asked.request, asked.ask, asked.args, asked.user, wanted.about)
         return Decision(state.holding(held), (Wake(asked.request, wanted.timeout_s), Send(wanted.to, wanted.message)))
     given = OrderGiven(ask=asked.ask, args=asked.args, by=asked.user, allowed=True)
-    write: Effect = Commit(given) if wanted.loosens else Record(given)
     if not wanted.about:
+        write: Effect = Commit(given) if wanted.loosens else Record(given)
         result = shutdown_told(state, "ends") if asked.ask == "shutdown" else {"text": wanted.text}
         told = Do(Answer(request=asked.request, ok=True, result=result))
         return Decision(state, (write, told, Send(wanted.to, wanted.message)))
     held = Open(asked.request, asked.ask, asked.args, asked.user, wanted.about, wanted.to)
     deadline = Wake(asked.request, wanted.timeout_s)
+    if wanted.loosens:
+        waiting = replace(held, waits=wanted.message)
+        return Decision(state.holding(waiting), (deadline, Commit(given), Wake(f"{RECORDED}{asked.request}", 0.0)))
     state = state.with_breaker(wanted.to, state.breaker(wanted.to).asked(at))
-    return Decision(state.holding(held), (deadline, write, Send(wanted.to, wanted.message)))
+    return Decision(state.holding(held), (deadline, Record(given), Send(wanted.to, wanted.message)))
+
+
+def recorded(state: Gateway, request: str, at: float) -> Decision[Gateway]:
+    """An order is on the disk: it is given now, unless its deadline has passed, and then the trail tells that."""
+    if (held := state.lapsed.get(request)) is not None:
+        others = {other: known for other, known in state.lapsed.items() if other != request}
+        given = OrderGiven(ask=held.ask, args=held.args, by=held.user, allowed=False, why="it was recorded too late")
+        return Decision(replace(state, lapsed=others), (Record(given),))
+    held = state.open.get(request)
+    if held is None or held.waits is None:
+        return Decision(state)
+    state = state.with_breaker(held.to, state.breaker(held.to).asked(at))
+    return Decision(state.holding(replace(held, waits=None)), (Send(held.to, held.waits),))
 
 
 def shutdown_told(state: Gateway, what: str) -> Json:
@@ -183,8 +208,9 @@ def went_down(state: Gateway, name: str, at: float) -> Decision[Gateway]:
         return Decision(state)  # it speaks of an incarnation that is over
     effects: list[Effect] = []
     for held in [held for held in state.open.values() if held.to == name]:
-        state = state.without(held.request)
-        text = f"{state.breaker(name).why(name, at)}; whether {held.ask} is done is not known"
+        state = state.lapsing(held) if held.waits else state.without(held.request)
+        what = "was not given" if held.waits else "is done is not known"
+        text = f"{state.breaker(name).why(name, at)}; {'' if held.waits else 'whether '}{held.ask} {what}"
         answer = Answer(request=held.request, ok=False, code=Code.CONFLICT, message=text, hint="look with `status`")
         effects += [CancelWake(held.request), Do(answer)]
     return Decision(state, tuple(effects))
@@ -213,6 +239,8 @@ def late(state: Gateway, request: str, at: float) -> Decision[Gateway]:
     held = state.open.get(request)
     if held is None:
         return Decision(state)
+    if held.waits is not None:
+        return lapsed(state, held)
     if held.to:
         breaker = state.breaker(held.to).unanswered(at, f"the last was to {held.ask} {held.about.partition(':')[2]}")
         state = state.with_breaker(held.to, breaker)
@@ -223,6 +251,16 @@ def late(state: Gateway, request: str, at: float) -> Decision[Gateway]:
     )
     answer = Answer(request=request, ok=False, code=Code.TIMED_OUT, message=what, hint=hint)
     return Decision(state.without(request), (Do(answer),))
+
+
+def lapsed(state: Gateway, held: Open) -> Decision[Gateway]:
+    """The trail did not store it in time: it is not given, now or later.  That is recorded when something can be."""
+    what = f"{held.ask} of {held.about.partition(':')[2]} was not done: the trail did not store it in time"
+    hint = (
+        "`status` tells of a disk that is full or slow, or of an auditor that is down; give it again when that is over"
+    )
+    answer = Answer(request=held.request, ok=False, code=Code.TIMED_OUT, message=what, hint=hint)
+    return Decision(state.lapsing(held), (Do(answer),))
 
 
 def unrecorded(_state: Gateway, letter: Envelope, why: str) -> tuple[Effect, ...]:

@@ -14,7 +14,7 @@ from alluse_hub.protocols.admin import Answer, Code
 from alluse_hub.protocols.approvals import AskApprovals, DecideApproval, SetLevel
 from alluse_hub.protocols.arbitration import ClaimResource, DecideConflict, OverrideFloor, ReleaseClaim
 from alluse_hub.protocols.message import Json, Message
-from alluse_hub.protocols.names import COORDINATOR
+from alluse_hub.protocols.names import COORDINATOR, REPLICATOR
 from alluse_hub.protocols.ruleset import AskRules, ChangeRules, CoordinationDone, RunRule, SwitchAuto, SwitchRule
 
 
@@ -73,7 +73,9 @@ def order(ask: str, args: Json, user: str, request: str) -> Order | Refusal:
         place = ".".join(str(step) for step in first["loc"])
         wrong = first["msg"].replace("Input should be", "must be")
         return Refusal(Code.USAGE, f"{place} {wrong}" if wrong != first["msg"] else f"{place}: {wrong}", HELP)
-    return Order(COORDINATOR, message, about, wanted.loosens, timeout_s=timeout_s, is_foresight=wanted.is_question)
+    is_of_data = isinstance(message, DecideConflict) and message.conflict.startswith(f"{REPLICATOR}-")
+    to = REPLICATOR if is_of_data else COORDINATOR
+    return Order(to, message, about, wanted.loosens, timeout_s=timeout_s, is_foresight=wanted.is_question)
 
 
 def told(answer: CoordinationDone, request: str) -> Answer:

@@ -24,6 +24,9 @@ MOMENTS_MAX = 60
 DECISIONS = ("RuleFired", "ClaimPlaced", "ClaimEnded", "DirectiveIssued", "ConflictClosed", "RuleActionRefused")
 """Facts in which the coordinator decided something."""
 
+DOUBT = "doubt-"
+"""How the ids of conflicts begin that are about an answer, and not about a decision."""
+
 
 def events(trail: Trail, home: Path) -> Iterator[Json]:
     """Every event in the store, oldest first, as it was heard."""
@@ -77,12 +80,15 @@ def _moment(session: str, what: str, text: str) -> Json:
 
 
 def decisions_digest(trail: Trail, home: Path) -> str:
-    """SHA-256 over the coordinator's decisions in order, without their times: the same run gives the same digest."""
+    """SHA-256 over the coordinator's decisions in order, without their times: the same run gives the same digest.  A
+    doubt about an answer, which closes when that comes, is none."""
     chain = hashlib.sha256()
     decided = sorted(
         (entry for message in DECISIONS for entry in pages(trail, home, message) if entry.actor == "coordinator"),
         key=lambda entry: entry.leaf,
     )
     for entry in decided:
+        if str(entry.body.get("id", "")).startswith(DOUBT):
+            continue
         chain.update(json.dumps([entry.message, entry.body], sort_keys=True).encode())
     return chain.hexdigest()

@@ -4,14 +4,15 @@ An order that *restricts* (stop, pause, maintenance on, shutdown) goes out after
 One that *loosens* (start, restart, resume, maintenance off) goes out after ``Commit``: no power cut undoes it.  Pure.
 """
 
-from dataclasses import dataclass
-from difflib import get_close_matches
+from dataclasses import dataclass, replace
 
 from alluse_hub.actors.gateway.requests import Gateway
 from alluse_hub.protocols.admin import ORDER_TIMEOUT_MAX_S, ORDER_TIMEOUT_S, Code, ShutDown
+from alluse_hub.protocols.children import RestartActor, StartActor, StopActor
 from alluse_hub.protocols.flow import PauseFlow, ResumeFlow
 from alluse_hub.protocols.foresight import Foresee, Foretold
-from alluse_hub.protocols.lifecycle import ChildState, RestartActor, StartActor, StopActor
+from alluse_hub.protocols.lifecycle import ChildState
+from alluse_hub.protocols.meant import nearest
 from alluse_hub.protocols.message import Json, Message
 from alluse_hub.protocols.names import AUDITOR, REPLICATOR, ROOT, ROUTER
 from alluse_hub.protocols.sync import ForceSync, Play, SwitchSync
@@ -40,7 +41,7 @@ class Refusal:
     hint: str = ""
 
 
-def order(state: Gateway, ask: str, args: Json, user: str) -> Order | Refusal:
+def order(state: Gateway, ask: str, args: Json, user: str, request: str = "") -> Order | Refusal:
     """What to send for ``ask``, one of ``admin.ORDERS``."""
     name, reason = args.get("name", ""), args.get("reason", "")
     if not isinstance(name, str) or not isinstance(reason, str) or len(reason) > REASON_MAX:
@@ -58,7 +59,8 @@ def order(state: Gateway, ask: str, args: Json, user: str) -> Order | Refusal:
         case "flow":
             return _flow(state, name, args, timeout_s)
         case "sync":
-            return _sync(state, name, reason, args, user, timeout_s)
+            wanted = _sync(state, name, reason, args, user, timeout_s)
+            return _named(wanted, request) if isinstance(wanted, Order) else wanted
         case "maintenance":
             return _maintenance(state, name, reason, args, user, timeout_s)
         case _:
@@ -115,6 +117,11 @@ def _sync(state: Gateway, name: str, reason: str, args: Json, user: str, timeout
         return Refusal(Code.USAGE, "do is `play`, `pause`, `stop` or `force`; keep is `source` or `target`, to force")
     message = SwitchSync(sync=name, play=plays[do], by=user, reason=reason)
     return Order(REPLICATOR, message, f"sync:{name}", loosens=do == "play", timeout_s=timeout_s)
+
+
+def _named(wanted: Order, request: str) -> Order:
+    """A forced sync may be answered when its deadline has passed and another is under way: the answer says to whom."""
+    return replace(wanted, message=wanted.message.model_copy(update={"request": request}))
 
 
 def _maintenance(state: Gateway, name: str, reason: str, args: Json, user: str, timeout_s: float) -> Order | Refusal:
@@ -186,6 +193,6 @@ def _actor_order(ask: str, name: str, reason: str) -> Message:
 
 
 def _unknown(kind: str, name: str, known: tuple[str, ...]) -> Refusal:
-    close = get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(sorted(set(known)))}"
+    near = nearest(name, known)
+    hint = f"did you mean {near}?" if near is not None else f"known: {', '.join(sorted(set(known)))}"
     return Refusal(Code.NOT_FOUND, f"{name!r} is no {kind}", hint)

@@ -1,7 +1,8 @@
 """Why: what the board knows of a thing now, and what the trail knows of how it came.
 
-A name is a workstream, an actor, a resource, a rule, a flow or a conflict; an id is an entry (``coordinator/1/42``) or
-an event (``ws3#17``), and its answer is the chain of causes above it and of effects below.
+A name is a workstream, an actor, a resource, a rule, a flow or a conflict; an id is an entry (``coordinator/1/42``), an
+event (``ws3#17``) or a claim (``program:ws5/gpu``), and its answer is the chain of causes above it and of effects
+below.
 """
 
 import re
@@ -11,7 +12,8 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from alluse_hub.actors.gateway.incidents import TOLD, incident, is_an_incident
-from alluse_hub.actors.gateway.trail import NotInTrailError, Trail, Why, entry_of
+from alluse_hub.actors.gateway.known import NotInTrailError
+from alluse_hub.actors.gateway.trail import Trail, Why, entry_of
 from alluse_hub.protocols.flow import EventHeard
 from alluse_hub.protocols.message import Json
 from alluse_hub.protocols.trail import Entry, EntryKind
@@ -26,8 +28,10 @@ LIVING = frozenset({"workstream", "actor"})
 LOOKED_AT = 1_000
 """Entries of a kind looked through, newest first, for those about the thing asked for."""
 
-ON_EVENTS = ("RuleFired", "RuleUndecided", "RuleActionRefused", "CommandIssued", "RuleActionDone")
+ON_EVENTS = ("RuleFired", "RuleUndecided", "RuleActionRefused", "CommandIssued", "RuleActionDone", "ProgramAnswered")
 """Facts that name the event they rest on."""
+
+EVENT = re.compile(r"([a-z][a-z0-9_.-]*)#([1-9][0-9]*)")
 
 SPEAKING: dict[str, dict[str, str]] = {
     "workstream": {
@@ -38,6 +42,7 @@ SPEAKING: dict[str, dict[str, str]] = {
         "WantedChanged": "workstream",
         "LineRefused": "workstream",
         "CommandSetAside": "workstream",
+        "ClaimUnanswered": "workstream",
     },
     "actor": {
         "ChildStarted": "name",
@@ -65,26 +70,49 @@ def why(trail: Trail, home: Path, args: Json, shown: Json) -> Json:
         last = _last_incident(trail, home, name) if kind in LIVING else {}
         told: Json = {"incident": last} if last else {}
         return shown | {"name": name, "latest": [entry_of(entry) for entry in latest]} | told
-    event = re.fullmatch(r"([a-z][a-z0-9_.-]*)#([1-9][0-9]*)", name)
+    event = EVENT.fullmatch(name)
+    above: list[Entry] = []
     found: Why | None = None
     decided: list[Entry] = []
     if event:
         heard = _event(trail, home, event[1], int(event[2]))
         found = trail.why(home, heard.id) if heard else None
         decided = _decided_on(trail, home, name)
+    elif (placed := _placed(trail, home, name)) is not None:
+        found = trail.why(home, placed.id)
+        above = _said_by(trail, home, placed)
     elif name.count("/") >= len(("incarnation", "n")):
         found = trail.why(home, name)
     if found is None:
         raise NotInTrailError(
             f"nothing is known of {name!r}; ask for a workstream, an actor, a resource, a rule, a flow,"
-            " an event (ws3#17) or an entry (ws3/1/42)"
+            " an event (ws3#17), an entry (ws3/1/42) or a claim, as `resources` lists them"
         )
-    causes: list[JsonValue] = [entry_of(entry) for entry in found.causes]
+    chain = {entry.id for entry in found.causes}
+    causes: list[JsonValue] = [
+        entry_of(entry) for entry in (*(one for one in above if one.id not in chain), *found.causes)
+    ]
     known = {entry.id for entry in found.effects}
     below = sorted([*found.effects, *(entry for entry in decided if entry.id not in known)], key=lambda one: one.leaf)
     depths = _depths(found.entry, below)
     effects: list[JsonValue] = [entry_of(entry) | {"depth": depths[entry.id]} for entry in below]
     return {"name": name, "kind": "entry", "entry": entry_of(found.entry), "causes": causes, "effects": effects}
+
+
+def _placed(trail: Trail, home: Path, claim: str) -> Entry | None:
+    """Where a claim of this id was placed last, if one was."""
+    if ":" not in claim:
+        return None
+    facts = (e for e in trail.by_message(home, ("ClaimPlaced",), LOOKED_AT) if e.kind is EntryKind.FACT)
+    return next((e for e in facts if isinstance(body := e.body.get("claim"), dict) and body.get("id") == claim), None)
+
+
+def _said_by(trail: Trail, home: Path, placed: Entry) -> list[Entry]:
+    """The event because of which a claim was placed: it may have come with others in one letter."""
+    claim = placed.body.get("claim")
+    event = EVENT.fullmatch(str(claim.get("cause"))) if isinstance(claim, dict) else None
+    heard = _event(trail, home, event[1], int(event[2])) if event else None
+    return [heard] if heard is not None else []
 
 
 def _depths(top: Entry, below: Sequence[Entry]) -> dict[str, int]:

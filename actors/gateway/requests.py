@@ -48,6 +48,7 @@ class Open:
     user: str
     about: str = ""
     to: str = ""  # who was asked, if it was an order
+    waits: Message | None = None  # the order itself, until it is safe on the disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Gateway:
     name: str
     spec: GatewaySpec
     open: dict[str, Open] = field(default_factory=dict)
+    lapsed: dict[str, Open] = field(default_factory=dict)  # orders not given, of which the trail has to hear
     breakers: dict[str, Breaker] = field(default_factory=dict)  # towards those that orders go to
     ends_by: float | None = None  # hub time; the hub ends, and no orders are taken any more
 
@@ -63,6 +65,11 @@ class Gateway:
 
     def without(self, request: str) -> "Gateway":
         return replace(self, open={id_: held for id_, held in self.open.items() if id_ != request})
+
+    def lapsing(self, held: Open) -> "Gateway":
+        """The newest of them; an auditor that is away for long hears of these."""
+        lapsed = [*self.lapsed.items(), (held.request, held)][-OPEN_MAX:]
+        return replace(self.without(held.request), lapsed=dict(lapsed))
 
     def breaker(self, name: str) -> Breaker:
         return self.breakers.get(name, Breaker())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from alluse_hub.actors.gateway.coordination import FiguresAsked, asked_figures
 from alluse_hub.actors.gateway.moments import decisions_digest, moments
 from alluse_hub.actors.gateway.trail import LOOKED_AT_MAX, Trail, checked
 from alluse_hub.protocols.message import Json
@@ -39,6 +40,7 @@ def summary(trail: Trail, home: Path, shown: Json) -> Json:
         "program_ends": counts["ProgramEnded"],
         "rules": _rules(trail, home, [str(rule) for rule in rules] if isinstance(rules, list) else []),
         "conflicts": _conflicts(trail, home, counts),
+        "coordination": asked_figures(trail, home, FiguresAsked(last_s=0)),
         "accounts": _accounts(trail, home),
         "digests": _digests(trail, home),
         "decisions_digest": decisions_digest(trail, home),

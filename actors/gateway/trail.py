@@ -4,12 +4,13 @@ The module that knows the store is given by class path, because a role does not 
 asked of it.  Nothing here writes, and every answer is bounded.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Protocol
 
 from pydantic import Field, JsonValue, ValidationError
 
+from alluse_hub.actors.gateway.known import NotInTrailError, likely, refuse_unknown_actor, refuse_unknown_kinds
 from alluse_hub.protocols.admin import LIMIT_MAX
 from alluse_hub.protocols.errors import CallerError
 from alluse_hub.protocols.find import Find
@@ -20,10 +21,6 @@ from alluse_hub.protocols.trail import Entry, EntryKind, Wholeness
 
 LOOKED_AT_MAX = 10_000
 """Entries read for one answer, where the store's own filters do not say it all."""
-
-
-class NotInTrailError(CallerError):
-    """Asked for by name or id, and nobody wrote of it."""
 
 
 class Page(Protocol):
@@ -70,6 +67,30 @@ class Count(Protocol):
     def entries(self) -> int: ...
 
 
+class Spanned(Protocol):
+    """More than ``since`` and up to ``until``, in seconds of hub time; ``low`` and ``high``: the places that were
+    looked through.  ``is_cut``: begun later than was asked; ``is_complete``: nothing of it has expired."""
+
+    @property
+    def entries(self) -> list[Entry]: ...
+    @property
+    def since(self) -> float: ...
+    @property
+    def until(self) -> float: ...
+    @property
+    def wall_since(self) -> float: ...
+    @property
+    def wall_until(self) -> float: ...
+    @property
+    def low(self) -> int: ...
+    @property
+    def high(self) -> int: ...
+    @property
+    def is_cut(self) -> bool: ...
+    @property
+    def is_complete(self) -> bool: ...
+
+
 class Trail(Protocol):
     """What a module that reads the trail offers.  All may raise TrailError; ids that are none, CallerError."""
 
@@ -101,6 +122,18 @@ class Trail(Protocol):
     ) -> list[Entry]: ...
     def lives(self, home: Path, name: str, limit: int = 1) -> list[Entry]: ...
     def counts(self, home: Path) -> Sequence[Count]: ...
+    def span(
+        self,
+        home: Path,
+        kinds: Sequence[str],
+        lasting: Sequence[str] = (),
+        *,
+        since: float | str | None = None,
+        until: float | str | None = None,
+        last_s: float | None = None,
+    ) -> Spanned | None: ...
+    def facts_before(self, home: Path, message: str, entries: Collection[Entry]) -> list[Entry]: ...
+    def events_heard(self, home: Path, ids: Collection[str], low: int, high: int) -> dict[str, float]: ...
     def wholeness(self, home: Path) -> Wholeness: ...
 
 
@@ -182,7 +215,26 @@ def _events(trail: Trail, home: Path, asked: EventsAsked) -> Json:
     found = [entry for entry in page.entries if _is_asked_for(entry, asked)]
     entries = found[-asked.limit :] if asked.after is None else found[: asked.limit]
     leaf = entries[-1].leaf if asked.after is not None and len(found) > asked.limit else page.leaf
-    return {"events": [event_of(entry) for entry in entries], "leaf": leaf}
+    note = ""
+    if asked.after is None and not entries:
+        _refuse_unknown_event(trail, home, asked)
+    if asked.after is None and len(entries) < asked.limit and len(page.entries) == LOOKED_AT_MAX:
+        note = f"only the newest {LOOKED_AT_MAX} events were looked at; `trail search` and --since go further back"
+    shown: list[JsonValue] = [event_of(entry) for entry in entries]
+    answer: Json = {"events": shown, "leaf": leaf}
+    return answer | {"note": note} if note else answer
+
+
+def _refuse_unknown_event(trail: Trail, home: Path, asked: EventsAsked) -> None:
+    """Raises NotInTrailError where nothing was found, and nothing of that name ever happened, as far as is looked."""
+    _refuse_unknown_names(trail, home, "", asked.source)
+    if not asked.type:
+        return
+    newest = trail.tail(home, limit=LOOKED_AT_MAX, after_leaf=None, message=EventHeard.__name__).entries
+    names = {str(event["event"]) for entry in newest if isinstance(event := entry.body.get("event"), dict)}
+    if asked.type not in names:
+        close = likely(asked.type, names) or f"; there are: {', '.join(sorted(names)) or 'none'}"
+        raise NotInTrailError(f"no event {asked.type!r} is among the newest {len(newest)}{close}")
 
 
 def _is_asked_for(entry: Entry, asked: EventsAsked) -> bool:
@@ -207,13 +259,29 @@ def entry_of(entry: Entry) -> Json:
 
 
 def _entries(trail: Trail, home: Path, asked: EntriesAsked) -> Json:
-    one = asked.messages[0] if len(asked.messages) == 1 else ""
-    page = trail.tail(
+    """Each kind of message is asked for by itself, where an index has it; then they are put together, as far as all of
+    them have been looked through."""
+    refuse_unknown_kinds(trail, home, asked.messages)
+    pages = [_page(trail, home, asked, message) for message in dict.fromkeys(asked.messages or ("",))]
+    through = min(page.leaf for page in pages)
+    found = sorted(
+        (entry for page in pages for entry in page.entries if entry.leaf <= through), key=lambda one: one.leaf
+    )
+    entries = found[-asked.limit :] if asked.after is None else found[: asked.limit]
+    leaf = entries[-1].leaf if asked.after is not None and len(found) > asked.limit else through
+    if asked.after is None and not entries:
+        _refuse_unknown_names(trail, home, asked.actor, asked.source)
+    shown: list[JsonValue] = [entry_of(entry) for entry in entries]
+    return {"entries": shown, "leaf": leaf}
+
+
+def _page(trail: Trail, home: Path, asked: EntriesAsked, message: str) -> Page:
+    return trail.tail(
         home,
-        limit=LOOKED_AT_MAX if len(asked.messages) > 1 else asked.limit,
+        limit=asked.limit,
         after_leaf=asked.after,
         actor=asked.actor,
-        message=one,
+        message=message,
         kind=asked.kind,
         workstream=asked.source,
         since=asked.since,
@@ -224,16 +292,21 @@ def _entries(trail: Trail, home: Path, asked: EntriesAsked) -> Json:
         power=asked.power,
         severity=asked.severity,
     )
-    found = [entry for entry in page.entries if not asked.messages or entry.message in asked.messages]
-    entries = found[-asked.limit :] if asked.after is None else found[: asked.limit]
-    leaf = entries[-1].leaf if asked.after is not None and len(found) > asked.limit else page.leaf
-    shown: list[JsonValue] = [entry_of(entry) for entry in entries]
-    return {"entries": shown, "leaf": leaf}
+
+
+def _refuse_unknown_names(trail: Trail, home: Path, actor: str, workstream: str) -> None:
+    """Raises NotInTrailError where nothing was found: a name may be mistyped."""
+    refuse_unknown_actor(trail, home, actor)
+    if workstream and not trail.tail(home, limit=1, after_leaf=None, workstream=workstream).entries:
+        refuse_unknown_actor(trail, home, workstream)
 
 
 def _found(trail: Trail, home: Path, asked: FindAsked) -> Json:
     """``complete``: between which places all that fits is in the answer, and the signed head that covers them."""
+    refuse_unknown_kinds(trail, home, asked.messages)
     found = trail.find(home, asked)
+    if not found.entries and found.next is None:
+        _refuse_unknown_names(trail, home, asked.actor, asked.workstream)
     shown: list[JsonValue] = [entry_of(entry) for entry in found.entries]
     complete: Json = {"first": found.first, "last": found.last, "checkpoint": found.checkpoint}
     where: Json = {"stored": found.stored, "indexed": found.indexed}

@@ -15,8 +15,9 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from alluse_hub.actors.gateway import trail
+from alluse_hub.actors.gateway import asks, coordination, trail
 from alluse_hub.actors.gateway.door import Door, LineTooLongError, Peer, lines, write
+from alluse_hub.actors.gateway.known import NotInTrailError
 from alluse_hub.actors.gateway.reasons import why
 from alluse_hub.actors.gateway.requests import GatewaySpec
 from alluse_hub.actors.gateway.summary import summary
@@ -148,9 +149,11 @@ class GatewayWorker:
                     result = why(self._trail, home, job.args, job.shown)
                 case "summary":
                     result = summary(self._trail, home, job.shown)
+                case "coordination":
+                    result = coordination.mixed(self._trail, home, job.shown)
                 case _:
-                    result = trail.read(self._trail, home, job.ask, job.args)
-        except trail.NotInTrailError as error:
+                    result = asks.read(self._trail, home, job.ask, job.args)
+        except NotInTrailError as error:
             return _refusal(job.request, Code.NOT_FOUND, str(error))
         except CallerError as error:
             return _refusal(job.request, Code.USAGE, str(error))

@@ -9,6 +9,7 @@ from alluse_hub.actors.board.health import system_health
 from alluse_hub.actors.board.picture import CLOSED_MAX, Board, BoardSpec, WorkstreamKnown
 from alluse_hub.protocols.admin import AskBoard
 from alluse_hub.protocols.board import BoardShown, BoardVersion
+from alluse_hub.protocols.children import ChildShown, TreeShown
 from alluse_hub.protocols.claims import (
     ConflictClass,
     ConflictClosed,
@@ -20,10 +21,10 @@ from alluse_hub.protocols.claims import (
 from alluse_hub.protocols.effects import Send
 from alluse_hub.protocols.flow import FlowKind, FlowShown, FlowsShown
 from alluse_hub.protocols.health import HealthChanged, Pulse, Status, Window
-from alluse_hub.protocols.lifecycle import ChildShown, ChildState, Intensity, RestartType, Started, Strategy, TreeShown
+from alluse_hub.protocols.lifecycle import ChildState, Intensity, RestartType, Started, Strategy
 from alluse_hub.protocols.message import Envelope, Message
 from alluse_hub.protocols.rules import Priority, RuleShown, RulesShown
-from alluse_hub.protocols.sync import Counts, EdgeShown, EdgeState, Play, SyncMode, SyncShown, SyncsShown
+from alluse_hub.protocols.sync import Counts, DisputesShown, EdgeShown, EdgeState, Play, SyncMode, SyncShown, SyncsShown
 
 SPEC = BoardSpec(
     hub="test",
@@ -90,7 +91,8 @@ def syncs(conflicts: int = 0) -> SyncsShown:
     conflict = ConflictShown(
         id="replicator-1", klass=ConflictClass.DIVERGENCE, resource="ws2/prices", parties=("ws1", "ws2"), opened="a, b"
     )
-    return SyncsShown(syncs=(shown,), open=(conflict,) * conflicts, conflicts=conflicts)
+    disputes = DisputesShown(open=(conflict,) * conflicts, conflicts=conflicts)
+    return SyncsShown(syncs=(shown,), afresh=True, disputes=disputes)
 
 
 def opened(id_: str = "k1") -> ConflictOpened:

@@ -4,7 +4,7 @@ import json
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from alluse_hub.actors.gateway.core import GATEWAY
+from alluse_hub.actors.gateway.core import GATEWAY, RECORDED
 from alluse_hub.actors.gateway.requests import GatewaySpec
 from alluse_hub.actors.gateway.worker import GatewayWorker
 from alluse_hub.protocols.admin import AskBoard
 from alluse_hub.protocols.board import BoardShown
-from alluse_hub.protocols.effects import Commit, Do, Record, Send
+from alluse_hub.protocols.effects import Commit, Do, Record, Send, Wake
 from alluse_hub.protocols.find import Find
-from alluse_hub.protocols.lifecycle import Started
+from alluse_hub.protocols.lifecycle import Started, Woken
 from alluse_hub.protocols.message import Envelope, Fact, Message
 from alluse_hub.protocols.severity import Severity
 from alluse_hub.protocols.trail import Entry, EntryKind, Wholeness
@@ -135,6 +135,40 @@ class FakeTrail(ModuleType):
     def counts(self, _home: Path) -> list[Any]:
         return [SimpleNamespace(actor=e.actor, kind=e.kind.value, message=e.message, entries=1) for e in self.entries]
 
+    def span(
+        self,
+        _home: Path,
+        kinds: Sequence[str],
+        lasting: Sequence[str] = (),
+        *,
+        since: float | str | None = None,
+        until: float | str | None = None,
+        last_s: float | None = None,
+    ) -> Any:
+        """Wall time runs a million seconds ahead of the hub's."""
+        if not self.entries:
+            return None
+        end = self._at(until) if until is not None else self.entries[-1].at
+        begin = self._at(since) if since is not None else end - last_s if last_s else float("-inf")
+        found = [
+            one for one in self.entries if one.message in {*kinds, *lasting} and one.kind.value in {"fact", "sent"}
+        ]
+        walls = {"wall_since": begin + 1e6, "wall_until": end + 1e6}
+        more = {"low": 0, "high": len(self.entries), "is_cut": False, "is_complete": True}
+        return SimpleNamespace(entries=found, since=begin, until=end, **walls, **more)
+
+    def _at(self, when: float | str) -> float:
+        known = self.entry(Path(), when).at if isinstance(when, str) else when - 1e6  # type: ignore[union-attr]  # there
+        return float(known)
+
+    def facts_before(self, _home: Path, message: str, entries: Collection[Entry]) -> list[Entry]:
+        earlier = [[one for one in self.entries if one.message == message and one.n < late.n] for late in entries]
+        return [found[-1] for found in earlier if found]
+
+    def events_heard(self, _home: Path, ids: Collection[str], _low: int, _high: int) -> dict[str, float]:
+        told = [(one.body["event"], one.at) for one in self.entries if one.message == "EventHeard"]
+        return {f"{e['ws']}#{e['n']}": at for e, at in told if f"{e['ws']}#{e['n']}" in ids}  # type: ignore[index, call-overload]  # JSON
+
     def wholeness(self, _home: Path) -> Wholeness:
         return Wholeness(entries=len(self.entries), incarnations=1)
 
@@ -168,6 +202,8 @@ class Hub:
                         self.worker.do(job)
                     case Record(fact=fact) | Commit(fact=fact):
                         self.facts.append(fact)
+                    case Wake(timer=timer) if timer.startswith(RECORDED):
+                        self.deliver(Woken(timer=timer))  # this disk is quick
                     case Send(to="board", message=AskBoard(request=request)):
                         self.deliver(BoardShown(request=request, version=1, view=self.view))
                     case Send():

@@ -20,13 +20,15 @@ from alluse_hub.protocols.admin import (
     TurnedAway,
 )
 from alluse_hub.protocols.board import BoardShown
+from alluse_hub.protocols.children import ActorOrderDone, RestartActor, StartActor, StopActor
 from alluse_hub.protocols.effects import CancelWake, Commit, Do, Effect, Record, Send, Wake
 from alluse_hub.protocols.ending import CloseIntake, IntakeClosed
 from alluse_hub.protocols.flow import FlowOrderDone, PauseFlow, ResumeFlow
-from alluse_hub.protocols.lifecycle import ActorOrderDone, RestartActor, StartActor, Started, StopActor, Woken
+from alluse_hub.protocols.lifecycle import Started, Woken
 from alluse_hub.protocols.message import Envelope, Json, Message
 from alluse_hub.protocols.sync import ForceSync, Play, SwitchSync, SyncOrderDone
 from alluse_hub.protocols.workstream import Maintain, OrderDone, RestartProgram, StartProgram, StopProgram
+from tests.actors.gateway.quick import decide
 
 SPEC = GatewaySpec(
     workstreams=("ws1", "ws2"),
@@ -44,12 +46,6 @@ SPEC = GatewaySpec(
 
 def start() -> Gateway:
     return GATEWAY.start("gateway", SPEC)
-
-
-def decide(state: Gateway, body: Message, sender: str = "gateway") -> tuple[Gateway, tuple[Effect, ...]]:
-    letter = Envelope(id="gateway/1/1", sender=sender, to="gateway", body=body, at=5.0)
-    decision = GATEWAY.decide(state, letter)
-    return decision.state, decision.effects
 
 
 def given(ask: str, args: Json) -> Asked:
@@ -154,11 +150,11 @@ def test_no_more_than_so_many_requests_are_open() -> None:
 # --- orders -----------------------------------------------------------------------------------------------------------
 
 BY = {"by": "ann", "reason": "r"}
-FORCED = ForceSync(sync="prices", by="ann", reason="r", keep="target")
+FORCED = ForceSync(sync="prices", by="ann", reason="r", keep="target", request="q1")
 
 
 def switched(sync: str, play: Play) -> SwitchSync:
-    return SwitchSync(sync=sync, play=play, by="ann", reason="r")
+    return SwitchSync(sync=sync, play=play, by="ann", reason="r", request="q1")
 
 
 ORDERS: list[tuple[str, Json, str, Message, type[Record] | type[Commit]]] = [

@@ -10,8 +10,9 @@ from alluse_hub.actors.gateway.requests import Gateway, GatewaySpec
 from alluse_hub.protocols.admin import ORDERS, Answer, Asked, Code, OrderGiven
 from alluse_hub.protocols.approvals import DecideApproval, Level, SetLevel
 from alluse_hub.protocols.effects import Commit, Do, Effect, Record, Send
-from alluse_hub.protocols.message import Envelope, Message
+from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.ruleset import AskRules, ChangeRules, CoordinationDone, RunRule, SwitchAuto, SwitchRule
+from tests.actors.gateway.quick import decide
 
 RULE = {"id": "a", "name": "A", "workstream": "ws3", "event": "e"}
 
@@ -21,8 +22,7 @@ def start() -> Gateway:
 
 
 def hear(state: Gateway, body: Message, sender: str = "gateway") -> tuple[Gateway, tuple[Effect, ...]]:
-    decision = GATEWAY.decide(state, Envelope(id="gateway/1/1", sender=sender, to="gateway", body=body, at=5.0))
-    return decision.state, decision.effects
+    return decide(state, body, sender)
 
 
 def ask(state: Gateway, what: str, request: str = "q1", **args: Any) -> tuple[Gateway, tuple[Effect, ...]]:

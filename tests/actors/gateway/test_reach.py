@@ -10,9 +10,10 @@ from alluse_hub.protocols.admin import Answer, Code, OrderGiven
 from alluse_hub.protocols.effects import Commit, Do, Effect, Record, Send, Wake
 from alluse_hub.protocols.foresight import FailureForeseen, Foresee, Foreseen, Foretold, Outcome
 from alluse_hub.protocols.lifecycle import ChildState, PeerDown, PeerUp, Woken
-from alluse_hub.protocols.message import Envelope, Message
+from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.workstream import OrderDone, RestartProgram
 from alluse_hub.supervision.breaker import FAILURES_MAX
+from tests.actors.gateway import quick
 from tests.actors.gateway.test_gateway_core import asked
 
 PARKED, RESTARTING = ChildState.PARKED, ChildState.RESTARTING
@@ -25,8 +26,8 @@ SPEC = GatewaySpec(
 
 
 def decide(state: Gateway, body: Message, sender: str = "gateway", at: float = 5.0) -> tuple[Gateway, list[Effect]]:
-    decision = GATEWAY.decide(state, Envelope("gateway/1/1", sender, "gateway", body, at))
-    return decision.state, list(decision.effects)
+    after, effects = quick.decide(state, body, sender, at)
+    return after, list(effects)
 
 
 def start() -> Gateway:

@@ -7,6 +7,7 @@ import pytest
 
 from alluse_hub.actors.auditor import query
 from alluse_hub.actors.gateway import trail
+from alluse_hub.actors.gateway.known import NotInTrailError
 from alluse_hub.actors.gateway.reasons import why
 from alluse_hub.actors.gateway.summary import CONFLICTS_SHOWN, summary
 from alluse_hub.protocols.admin import Code
@@ -211,9 +212,9 @@ def whole_story() -> list[Entry]:
     settlement = {"session": "s2", "accounts": {"Gen-Acc": {"equity": "100.01"}}, "reconciled": True}
     return [
         entry(1, "Consider", kind=EntryKind.SENT),
-        entry(2, "RuleFired", rule="pause"),
-        entry(3, "RuleFired", rule="pause"),
-        entry(4, "RuleActionDone", rule="pause", ok=False),
+        entry(2, "RuleFired", rule="pause", event="ws3#1"),
+        entry(3, "RuleFired", rule="pause", event="ws3#2"),
+        entry(4, "RuleActionDone", rule="pause", key="c/1/pause/1", workstream="ws4", ok=False),
         entry(5, "RuleActionRefused", rule="sync"),
         entry(6, "ConflictOpened", id="k1", klass="C1", resource="r", parties=["a", "b"], sentence="a against b"),
         entry(7, "ConflictClosed", id="k1", outcome="floor", winner="a", sentence="a wins"),
@@ -281,7 +282,7 @@ def test_the_auditors_module_is_what_is_asked_for(tmp_path: Path) -> None:
     assert trail.read(module, tmp_path, "check", {})["whole"] is True
     assert summary(module, tmp_path, {})["entries"] == 0
     assert why(module, tmp_path, {"name": "ws1"}, {"kind": "workstream"})["latest"] == []
-    with pytest.raises(trail.NotInTrailError):
+    with pytest.raises(NotInTrailError):
         why(module, tmp_path, {"name": "ws1/1/1"}, {})
     with pytest.raises(CallerError, match="is no entry"):
         trail.read(module, tmp_path, "entry", {"id": "nonsense"})
