@@ -6,12 +6,12 @@ The same conditions, windows and times as when it was decided; so the answer is 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from alluse_hub.actors.coordinator.fields import as_known
 from alluse_hub.actors.coordinator.leases import Now
 from alluse_hub.actors.coordinator.rules import Compiled
 from alluse_hub.actors.coordinator.sight import Sight
 from alluse_hub.actors.coordinator.state import Coordinator
 from alluse_hub.protocols.approvals import ApprovalAsked
+from alluse_hub.protocols.fields import as_known
 from alluse_hub.protocols.flow import Consider, Event
 from alluse_hub.protocols.message import Fact
 from alluse_hub.protocols.rules import Rule, RuleActionRefused, RuleCurbed, RuleFired, RuleStopped, RuleUndecided
@@ -49,7 +49,7 @@ def reason(state: Coordinator, shown: Consider, event_id: str, rule: str, at: fl
             case RuleFired(event=event, why=why) if (fact.rule, event) == (rule, event_id):
                 return Reason("fired", f"it did fire: {why}{''.join(_held_back(rule, event, facts))}")
             case RuleStopped(event=event, why=why) if (fact.rule, event) == (rule, event_id):
-                return Reason("stopped", f"it was stopped: {why}: {' -> '.join(fact.chain)}")
+                return Reason("stopped", f"it was stopped: {why}")
             case RuleUndecided(event=event, why=why) if (fact.rule, event) == (rule, event_id):
                 return Reason("unknown", f"neither true nor false: {why}")
     found = standing_reason(state, rule)
@@ -100,7 +100,9 @@ def _of(state: Coordinator, sight: Sight, rule: Rule, event: Event) -> Reason:
     if asked.value is None:
         return Reason("unknown", f"neither true nor false: {asked.why}")
     if not asked.value:
-        return Reason("false", f"its condition was false: {asked.why}")
+        others = ", or ".join(str(found) for found in sight.turned_by(compiled, event))
+        told = f"; with {others} it would have been true" if others else ""
+        return Reason("false", f"its condition was false: {asked.why}{told}")
     return _timed(compiled, sight.stands(compiled, event), asked.why)
 
 

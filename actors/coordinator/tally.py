@@ -3,12 +3,15 @@
 Counted from facts, whether they are recorded or tried, so that the two can be held against each other.  Pure.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from alluse_hub.protocols.approvals import ApprovalAsked, ApprovalEnded
 from alluse_hub.protocols.claims import ClaimEnded, ClaimPlaced, ConflictOpened, DirectiveIssued
+from alluse_hub.protocols.flow import Event
 from alluse_hub.protocols.message import Fact
+from alluse_hub.protocols.program_claims import ClaimsTold
 from alluse_hub.protocols.rules import (
     CommandIssued,
     RoundClosed,
@@ -17,6 +20,7 @@ from alluse_hub.protocols.rules import (
     RuleFired,
     RuleStopped,
     RuleUndecided,
+    Tell,
 )
 from alluse_hub.supervision.relive import Relived
 
@@ -38,21 +42,54 @@ class Since(NamedTuple):
     ordinal: int
 
 
+class Firing(NamedTuple):
+    """``at`` in hub seconds; ``ordinal`` of the session.  ``subject``: what the rule tells apart, as its holds or its
+    ``once_per`` name it; empty where it tells nothing apart."""
+
+    event: str
+    subject: str
+    at: float
+    ordinal: int
+
+
+class Order(NamedTuple):
+    """A command of a rule because of an event, which is one whatever becomes of it."""
+
+    rule: str
+    event: str
+    workstream: str
+    command: str
+
+
+class Outcome(NamedTuple):
+    """``what``: told, refused, or asked (of people, and not told yet)."""
+
+    what: str
+    why: str = ""
+
+
+Subject = Callable[[str, str], str]
+"""Of a rule and the id of an event: what the firing is about."""
+
+
 @dataclass(slots=True)
 class World:
     """``minutes`` of hub time and ``sessions`` by resource and rung; each sort of happening by what it is counted
-    under.  ``open_minutes``: of the minutes, those of an open loop."""
+    under.  ``before_open``: firings by rule until the loop opened."""
 
-    fired: dict[str, list[str]] = field(default_factory=dict)
+    fired: dict[str, list[Firing]] = field(default_factory=dict)
     undecided: dict[str, list[str]] = field(default_factory=dict)
     conflicts: dict[str, list[str]] = field(default_factory=dict)
     commands: dict[str, list[str]] = field(default_factory=dict)
     refusals: dict[str, list[str]] = field(default_factory=dict)
+    asked: dict[str, list[str]] = field(default_factory=dict)
+    answers: dict[str, int] = field(default_factory=dict)  # to what people were asked, by outcome
+    orders: dict[Order, Outcome] = field(default_factory=dict)
     minutes: dict[str, dict[str, float]] = field(default_factory=dict)
     sessions: dict[str, dict[str, int]] = field(default_factory=dict)
     since: dict[str, Since] = field(default_factory=dict)
     ordinal: int = 0
-    before_open: dict[str, int] = field(default_factory=dict)  # firings, by rule
+    before_open: dict[str, int] = field(default_factory=dict)
 
     def stands(self, resource: str, rung: str, at: float, ordinal: int) -> None:
         """From ``at`` on, in seconds of hub time."""
@@ -65,7 +102,7 @@ class World:
         self.since[resource] = Since(rung, at, ordinal)
         self.ordinal = max(self.ordinal, ordinal)
 
-    def take(self, facts: Iterable[Fact], at: float) -> None:
+    def take(self, facts: Iterable[Fact], at: float, subject: Subject) -> None:
         for fact in facts:
             match fact:
                 case RoundOpened(ordinal=ordinal) | RoundClosed(ordinal=ordinal):
@@ -73,39 +110,44 @@ class World:
                 case DirectiveIssued(resource=resource, rung=rung):
                     self.stands(resource, rung, at, self.ordinal)
                 case RuleFired(rule=rule, event=event):
-                    self.fired.setdefault(rule, []).append(event)
+                    firing = Firing(event, subject(rule, event), at, self.ordinal)
+                    self.fired.setdefault(rule, []).append(firing)
                 case RuleUndecided(rule=rule, event=event):
                     self.undecided.setdefault(rule, []).append(event)
                 case ConflictOpened():
                     name = f"{fact.klass.value} {fact.resource}"
                     self.conflicts.setdefault(name, []).append(" and ".join(fact.parties))
                 case CommandIssued():
+                    order = Order(fact.rule, fact.event, fact.workstream, fact.command)
+                    self.orders[order] = Outcome("told")
                     self.commands.setdefault(f"{fact.workstream} {fact.command}", []).append(fact.event)
                 case RuleActionRefused():
+                    order = Order(fact.rule, fact.event, fact.workstream, fact.command)
+                    self.orders[order] = Outcome("refused", fact.why)
                     self.refusals.setdefault(f"{fact.workstream} {fact.command}", []).append(fact.event)
+                case ApprovalAsked():
+                    self._ask(fact)
+                case ApprovalEnded(outcome=outcome):
+                    self.answers[outcome] = self.answers.get(outcome, 0) + 1
                 case _:
                     pass
 
+    def _ask(self, fact: ApprovalAsked) -> None:
+        act = fact.proposal.act
+        self.asked.setdefault(f"{act.workstream} {act.kind}", []).append(act.about)
+        if act.kind == "command":
+            tell = Tell.model_validate(act.content["tell"])
+            event = Event.model_validate(act.content["event"]).id
+            order = Order(str(act.content["rule"]), event, tell.workstream, tell.command)
+            self.orders[order] = Outcome("asked", f"people are asked: {fact.proposal.level.value}")
+
     def opens(self) -> None:
         """From here on the loop is open."""
-        self.before_open = {rule: len(events) for rule, events in self.fired.items()}
+        self.before_open = {rule: len(firings) for rule, firings in self.fired.items()}
 
     def close(self, at: float) -> None:
         for resource, since in tuple(self.since.items()):
             self.stands(resource, since.rung, at, self.ordinal)
-
-    def shown(self) -> dict[str, Any]:  # Any: JSON
-        return {
-            "firings": sum(map(len, self.fired.values())),
-            "conflicts": sum(map(len, self.conflicts.values())),
-            "commands": sum(map(len, self.commands.values())),
-            "minutes": {
-                resource: {rung: round(spent, 3) for rung, spent in rungs.items()}
-                for resource, rungs in self.minutes.items()
-            },
-            "sessions": self.sessions,
-            "firings_before_open": self.before_open,
-        }
 
 
 def orders_in(facts: Iterable[Fact]) -> list[tuple[object, ...]]:
@@ -117,22 +159,27 @@ def orders_in(facts: Iterable[Fact]) -> list[tuple[object, ...]]:
                 found.append((fact.resource, fact.rung, fact.fence, fact.lease, fact.claims))
             case CommandIssued():
                 found.append((fact.key, fact.workstream, fact.command, fact.parameters, fact.waits))
+            case ClaimsTold():
+                found.append((fact.key, fact.workstream, *((one.id, one.outcome) for one in fact.news)))
             case _:
                 pass
     return found
 
 
-def difference(relived: Relived, facts: Sequence[Fact]) -> Difference | None:
-    was, now = _said(relived.facts), _said(facts)
+def difference(relived: Relived, was: Sequence[Fact], now: Sequence[Fact]) -> Difference | None:
+    """Between what was recorded on that letter and what is decided on it."""
     if was == now:
+        return None
+    recorded, tried = _said(was), _said(now)
+    if recorded == tried:
         return None
     return Difference(
         relived.entry,
         type(relived.letter.body).__name__,
         relived.letter.at,
         relived.wall,
-        tuple(word for word in was if word not in now),
-        tuple(word for word in now if word not in was),
+        tuple(word for word in recorded if word not in tried),
+        tuple(word for word in tried if word not in recorded),
     )
 
 
@@ -159,6 +206,10 @@ def _said(facts: Iterable[Fact]) -> list[str]:
                 found.append(f"{fact.resource} is directed to {fact.rung}, fence {fact.fence}")
             case CommandIssued():
                 found.append(f"{fact.workstream} is told to {fact.command} on {fact.event}")
+            case ClaimsTold():
+                found += [f"{fact.workstream} is told that its claim {one.id} is {one.outcome}" for one in fact.news]
+            case ApprovalAsked(proposal=proposal):
+                found.append(f"people are asked about a {proposal.act.kind}: {proposal.act.text}")
             case _:
                 pass
     return found

@@ -54,7 +54,7 @@ class Rounds:
     def with_all(self, letters: Iterable[Relived], since: float) -> Iterator[Relived]:
         """From wall time ``since`` on."""
         for relived in letters:
-            yield from self._over_before(relived.letter.at, since)
+            yield from self._over_before(relived, since)
             body = relived.letter.body
             if isinstance(body, Consider):
                 self._seen.add(body.round)
@@ -62,9 +62,9 @@ class Rounds:
                     relived = self._completed(relived, body)  # noqa: PLW2901  # the letter as it would have been
             yield relived
 
-    def _over_before(self, at: float, since: float) -> Iterator[Relived]:
-        """Rounds that were over and had nothing in them for the recorded rules."""
-        while self._next < len(self._settled) and self._settled[self._next].at < at:
+    def _over_before(self, relived: Relived, since: float) -> Iterator[Relived]:
+        """Rounds that were over before a letter, and had nothing in them for the recorded rules."""
+        while self._next < len(self._settled) and self._settled[self._next].at < relived.letter.at:
             one = self._settled[self._next]
             self._next += 1
             if one.round in self._seen or one.wall < since:
@@ -73,8 +73,8 @@ class Rounds:
             if events:
                 self.added += len(events)
                 body = Consider(round=one.round, session=one.session, events=events)
-                id_ = f"{ROUTER}/round/{one.round}"
-                yield Relived(Envelope(id_, ROUTER, COORDINATOR, body, one.at), f"round {one.round}", one.wall, ())
+                letter = Envelope(f"{ROUTER}/round/{one.round}", ROUTER, COORDINATOR, body, one.at)
+                yield Relived(letter, f"round {one.round}", one.wall, state=relived.state)
 
     def _completed(self, relived: Relived, body: Consider) -> Relived:
         one = self._by_round.get(body.round)

@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from alluse_hub.actors.coordinator.conditions import Condition, holds, parse
 from alluse_hub.actors.coordinator.leases import Now
 from alluse_hub.actors.coordinator.watching import Reader, Watch
 from alluse_hub.actors.coordinator.windows import Filling, Table
+from alluse_hub.protocols.conditions import Condition, holds, parse
 from alluse_hub.protocols.flow import Event
 from tests.benchmarks.figures import Figure, Sample
 

@@ -115,7 +115,13 @@ BENCHMARKS = (
         {"first": "2008-01-02", "last": "2009-03-31", "runs": 5},
         {"first": "2008-01-02", "last": "2008-01-04", "runs": 1},
     ),
-    Benchmark("whatif", Group.TRAIL, trying.whatif, {"rounds": 1_000, "runs": 5}, {"rounds": 4, "runs": 1}),
+    Benchmark(
+        "whatif",
+        Group.TRAIL,
+        trying.whatif,
+        {"events": 1_000_000, "rules": 100, "runs": 3},
+        {"events": 200, "rules": 20, "runs": 1},
+    ),
     Benchmark(
         "syncs",
         Group.TRAIL,

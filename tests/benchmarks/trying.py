@@ -1,99 +1,83 @@
-"""What trying other rules on recorded letters takes: events decided on again in a second of CPU.
+"""What trying other rules on a recorded trail takes: events a second, read from the store, checked, and tried.
 
-A hundred rules on ten events, five of which differ from those that were in force; rounds of fifty events, as a day of
-many symbols has.  The letters are made whole already: reading them from a trail is what ``rerun`` measures.
+The whole of ``whatif`` but for the start of Python: each letter is read, made whole, decided on with the rules that
+were in force, held against the record, and decided on with the candidates.  Rounds of fifty events, as a day of many
+symbols has; a hundred rules on ten events, five of which are others in the trial, so that the loop opens on the way.
 """
 
+import json
 import time
+from contextlib import closing
 from pathlib import Path
 
-from alluse_hub.actors.coordinator.conditions import Condition, holds, parse
-from alluse_hub.actors.coordinator.core import COORDINATOR
-from alluse_hub.actors.coordinator.whatif import Trial
-from alluse_hub.protocols.effects import Commit, Record
-from alluse_hub.protocols.flow import Consider, Event
-from alluse_hub.protocols.message import Envelope, Fact, Message
-from alluse_hub.protocols.rules import CoordinatorSpec, Priority, Rule, Tell
-from alluse_hub.supervision.relive import Relived
+from pydantic_core import from_json
+
+from alluse_hub.actors.auditor.bindings import sqlite3
+from alluse_hub.actors.auditor.history import UNBOUND, History
+from alluse_hub.protocols.conditions import Condition, holds, parse
+from alluse_hub.protocols.rules import Rule
+from alluse_hub.trying import candidates_in, tried
+from tests.benchmarks import recorded
 from tests.benchmarks.figures import Figure, Sample
 
-RULES = 100
-NAMES = 10
-A_ROUND = 50
 CHANGED = 5
-RARE = 0.999
-"""Of all events so many fire nothing."""
+LOWER = 0.998
+"""Of the candidates' bound: they fire twice as often."""
 
 
-def whatif(_folder: Path, *, rounds: int, runs: int) -> list[Figure]:
-    spec = CoordinatorSpec(rules=_rules(RARE), workstreams=("ws1", "ws2"))
-    candidates = (*_rules(RARE - 0.0001)[:CHANGED], *spec.rules[CHANGED:])
-    letters = _recorded(spec, rounds)
-    taken, counted = [], 0
+def whatif(folder: Path, *, events: int, rules: int, runs: int) -> list[Figure]:
+    home = folder / "home"
+    recorded.write(home, rules, events)
+    file = folder / "candidates.toml"
+    file.write_text("\n".join(map(_as_toml, recorded.rules(rules, LOWER)[:CHANGED])), encoding="utf-8")
+    cpu, walls, floor = [], [], []
+    counted = fired = 0
     for _ in range(runs):
-        trial = Trial(candidates, 0.0)
-        fresh = COORDINATOR.start("coordinator", spec)
-        trial.begin(fresh, fresh)
-        began = time.thread_time()
-        for letter in letters:
-            trial.hear(letter)
-        trial.end()
-        counted += trial.events
-        taken.append(trial.events / max(1e-9, time.thread_time() - began))
-    floor = Sample.each(_asked(spec, letters) for _ in range(runs))
-    floor_is = "the conditions of the same rules asked of the same events, and nothing decided"
-    name = f"whatif: through {RULES} rules, of which {CHANGED} differ"
-    return [Figure(name, "events/s CPU", Sample.each(taken), floor, floor_is, counts={"events": counted})]
+        floor.append(_asked(home, rules))
+        began, cpu_began = time.monotonic(), time.process_time()
+        with closing(History.of(home)) as history:
+            doc = tried(history, candidates_in(file, is_whole=False), UNBOUND)
+        cpu.append(doc["events"] / max(1e-9, time.process_time() - cpu_began))
+        walls.append(doc["events"] / (time.monotonic() - began))
+        counted += doc["events"]
+        fired += doc["tried"]["firings"]
+    floor_is = "the same events read from the store and parsed, the conditions of the rules asked once, nothing decided"
+    name = f"whatif: {events:,} recorded events through {rules} rules, {CHANGED} of them others"
+    counts = {"events": counted, "firings": fired}
+    floor_cpu, floor_wall = (Sample.each(row[at] for row in floor) for at in (0, 1))
+    return [
+        Figure(f"{name}, in a second of CPU", "1/s", Sample.each(cpu), floor_cpu, floor_is, counts=counts),
+        Figure(f"{name}, by the clock", "1/s", Sample.each(walls), floor_wall, floor_is),
+    ]
 
 
-def _rules(above: float) -> tuple[Rule, ...]:
-    return tuple(
-        Rule(
-            id=f"rule-{n}",
-            name=f"Rule {n}",
-            priority=Priority.HIGH if n % 2 else Priority.LOW,
-            workstream="ws1",
-            event=f"event_{n % NAMES}",
-            when=f"level > {above} && kind == 'k{n % 7}'",
-            tell=(Tell(workstream="ws2", command="note", parameters={"level": "{level}"}, pure=True),),
+def _as_toml(rule: Rule) -> str:
+    tell = rule.tell[0]
+    return "\n".join(
+        (
+            "[[rule]]",
+            *(f"{key} = {json.dumps(getattr(rule, key))}" for key in ("id", "name", "priority", "workstream", "event")),
+            f"when = {json.dumps(rule.when)}",
+            "[[rule.tell]]",
+            f"workstream = {json.dumps(tell.workstream)}",
+            f"command = {json.dumps(tell.command)}",
+            'parameters = { level = "{level}" }',
+            "pure = true",
         )
-        for n in range(RULES)
     )
 
 
-def _recorded(spec: CoordinatorSpec, rounds: int) -> list[Relived]:
-    """Heard by a coordinator of that specification, with what it recorded."""
-    state = COORDINATOR.start("coordinator", spec)
-    letters: list[Relived] = []
-    for number in range(1, rounds + 1):
-        events = tuple(_event(number * A_ROUND + place) for place in range(A_ROUND))
-        body: Message = Consider(round=number, session=f"s{number // 20}", events=events)
-        letter = Envelope(f"router/1/{number}", "router", "coordinator", body, float(number))
-        decision = COORDINATOR.decide(state, letter)
-        state = decision.state
-        facts: tuple[Fact, ...] = tuple(e.fact for e in decision.effects if isinstance(e, Record | Commit))
-        letters.append(Relived(letter, f"coordinator/1/{number}", float(number), facts))
-    return letters
-
-
-def _event(n: int) -> Event:
-    level = ((n * 7_919) % 10_007) / 10_007
-    return Event(
-        ws="ws1", n=n, event=f"event_{n % NAMES}", payload={"level": level, "kind": f"k{n % 7}", "symbol": "A"}
-    )
-
-
-def _asked(spec: CoordinatorSpec, letters: list[Relived]) -> float:
+def _asked(home: Path, rules: int) -> tuple[float, float]:
+    """Events in a second of CPU, and by the clock."""
     by_name: dict[str, list[Condition]] = {}
-    conditions = {rule.id: parse(rule.when) for rule in spec.rules}
-    for rule in spec.rules:
-        by_name.setdefault(rule.event, []).append(conditions[rule.id])
+    for rule in recorded.rules(rules):
+        by_name.setdefault(rule.event, []).append(parse(rule.when))
     count = 0
-    began = time.thread_time()
-    for letter in letters:
-        assert isinstance(letter.letter.body, Consider), "nothing else was recorded"
-        for event in letter.letter.body.events:
+    began, cpu_began = time.monotonic(), time.process_time()
+    with closing(sqlite3.connect(home / "trail" / "trail.db")) as store:
+        for (body,) in store.execute("SELECT body FROM entries WHERE message = 'EventHeard'"):
+            event = from_json(body)["event"]
             count += 1
-            for condition in by_name[event.event]:
-                holds(condition, event.payload)
-    return count / max(1e-9, time.thread_time() - began)
+            for condition in by_name[event["event"]]:
+                holds(condition, event["payload"])
+    return count / max(1e-9, time.process_time() - cpu_began), count / (time.monotonic() - began)

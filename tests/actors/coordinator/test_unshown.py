@@ -26,9 +26,7 @@ TRAIL = settled_in(
 
 
 def heard(body: Message, at: float) -> Relived:
-    return Relived(
-        Envelope(f"router/1/{at}", "router", "coordinator", body, at), f"coordinator/1/{at}", 1_000.0 + at, ()
-    )
+    return Relived(Envelope(f"router/1/{at}", "router", "coordinator", body, at), f"coordinator/1/{at}", 1_000.0 + at)
 
 
 def shown(number: int, at: float, *ids: str) -> Relived:

@@ -1,6 +1,5 @@
 """Other rules tried on recorded letters: the same rules change nothing, and what nobody can know is marked."""
 
-from functools import reduce
 from typing import Any
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from alluse_hub.actors.coordinator.core import COORDINATOR
 from alluse_hub.actors.coordinator.whatif import Trial, shown
 from alluse_hub.protocols.claims import Clock, DirectiveAck
-from alluse_hub.protocols.effects import Commit, Record
+from alluse_hub.protocols.config_trial import Candidate, Overlay
 from alluse_hub.protocols.message import Envelope, Fact, Message
 from alluse_hub.protocols.rules import CoordinatorSpec, Rule
 from alluse_hub.protocols.ruleset import SwitchRule
@@ -36,10 +35,10 @@ class Recorder(Desk):
         super().__init__(spec, facts, at)
 
     def tell(self, body: Message, sender: str = "somebody") -> Any:
+        before = self.state
         effects = super().tell(body, sender)
-        facts = tuple(effect.fact for effect in effects if isinstance(effect, Record | Commit))
         letter = Envelope(id=f"l/1/{len(self.trail)}", sender=sender, to="coordinator", body=body, at=self.at)
-        self.trail.append(Relived(letter, f"coordinator/1/{len(self.trail)}", self.at, facts))
+        self.trail.append(Relived(letter, f"coordinator/1/{len(self.trail)}", self.at, tuple(effects), before))
         return effects
 
 
@@ -60,14 +59,17 @@ def lived() -> Recorder:
     return desk
 
 
-def tried(desk: Recorder, *rules: Rule, since: float = 0.0) -> Trial:
-    trial = Trial(rules or SHIPPED, since)
-    fresh = COORDINATOR.start("coordinator", desk.spec)
-    trial.begin(fresh, fresh)
+def tried(desk: Recorder, *rules: Rule, since: float = 0.0, **overlay: Any) -> Trial:
+    trial = Trial(Candidate(rules or SHIPPED, Overlay(**overlay)), since)
+    trial.begin(COORDINATOR.start("coordinator", desk.spec))
     for relived in desk.trail:
         trial.hear(relived)
     trial.end()
     return trial
+
+
+def fired(trial: Trial, rule: str) -> list[str]:
+    return [firing.event for firing in trial.tried.fired.get(rule, ())]
 
 
 def with_rule(rule: Rule, **changes: Any) -> tuple[Rule, ...]:
@@ -177,18 +179,15 @@ def test_a_death_in_the_range_leaves_the_trial_with_its_own_rules_and_claims() -
     before = lived()
     after = Recorder(facts=tuple(before.facts), at=before.at + 60.0)
     after.consider(7, volatile(11), session="s7")
-    trial = Trial(with_rule(VOLATILITY_PAUSE, enabled=False), 0.0)
-    fresh = COORDINATOR.start("coordinator", SPEC)
-    assert COORDINATOR.evolve is not None
-    recovered = reduce(COORDINATOR.evolve, before.facts, fresh)
-    for state, desk in ((fresh, before), (recovered, after)):
-        trial.begin(fresh, state)
+    trial = Trial(Candidate(with_rule(VOLATILITY_PAUSE, enabled=False)), 0.0)
+    for desk in (before, after):
+        trial.begin(COORDINATOR.start("coordinator", SPEC))
         for relived in desk.trail:
             trial.hear(relived)
     trial.end()
 
     assert "volatility-pause" not in trial.tried.fired
-    assert trial.recorded.fired["volatility-pause"] == ["ws3#2", "ws3#11"]
+    assert [firing.event for firing in trial.recorded.fired["volatility-pause"]] == ["ws3#2", "ws3#11"]
 
 
 def test_two_trials_give_the_same_report() -> None:
