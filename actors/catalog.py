@@ -32,9 +32,11 @@ from alluse_hub.protocols.names import (
     ROUTER,
     WORKSTREAMS,
 )
+from alluse_hub.protocols.program_claims import ClaimRights
 from alluse_hub.protocols.rules import CoordinatorSpec
 from alluse_hub.protocols.sync import Permit, ReplicatorSpec, Sync, SyncMode
 from alluse_hub.protocols.trail import AuditorSpec, Snapshot
+from alluse_hub.protocols.versions import EventCondition
 from alluse_hub.protocols.workstream import MonitorSpec
 from alluse_hub.supervision.supervisor import SUPERVISOR
 from alluse_hub.supervision.tree import CELL_ACTOR, SUPERVISOR_ACTOR, cells_of, start_of, supervisors_of
@@ -189,7 +191,10 @@ def coordinator_spec(config: HubConfig) -> CoordinatorSpec:
         levels={each.id: each.level for each in config.workstreams if each.level is not Level.AUTONOMOUS},
         personal=config.trail.personal,
         needed_by_syncs=tuple(sorted({permit.resource for permit in permits(config).values()})),
+        held_for_syncs=carried(config),
         fields={each.id: each.fields for each in config.workstreams if each.fields},
+        lockstep=tuple(each.id for each in config.workstreams if each.lockstep),
+        claims={each.id: each.claims for each in config.workstreams if each.claims != ClaimRights()},
         workstreams=tuple(workstream.id for workstream in config.workstreams),
     )
 
@@ -222,6 +227,10 @@ def monitor_spec(config: HubConfig, workstream: WorkstreamConfig) -> MonitorSpec
         needed_by=(*needed_by(config, workstream), *((REPLICATOR,) if syncs_of(config, workstream) else ())),
         datasets=tuple(sorted({sync.content for sync in config.syncs if sync.source == workstream.id})),
         sync_events=sync_events(config, workstream),
+        sync_conditions=sync_conditions(config, workstream),
+        fields=workstream.fields if sync_conditions(config, workstream) else {},
+        lockstep=workstream.lockstep,
+        claims=workstream.claims,
         intensity=workstream.restart,
         pause_jitter=config.supervision.backoff.jitter,
         pause_reset_s=config.supervision.backoff.reset_s,
@@ -260,9 +269,25 @@ def permits(config: HubConfig) -> dict[str, Permit]:
     return found
 
 
+def carried(config: HubConfig) -> tuple[str, ...]:
+    """The data set resources that syncs carry something to: ``target/data set``."""
+    there = {f"{target}/{sync.content}" for sync in config.syncs for target in sync.targets}
+    return tuple(sorted(there & {each.resource for each in config.datasets}))
+
+
 def sync_events(config: HubConfig, workstream: WorkstreamConfig) -> tuple[str, ...]:
+    """Those that a sync waits for, whatever is in them."""
     on_event = (s for s in config.syncs if s.source == workstream.id and s.mode is SyncMode.ON_EVENT)
-    return tuple(sorted({sync.event for sync in on_event}))
+    return tuple(sorted({sync.event for sync in on_event if not sync.when}))
+
+
+def sync_conditions(config: HubConfig, workstream: WorkstreamConfig) -> dict[str, EventCondition]:
+    """By sync: what it waits for on a condition."""
+    return {
+        sync.id: EventCondition(event=sync.event, when=sync.when)
+        for sync in config.syncs
+        if sync.source == workstream.id and sync.when
+    }
 
 
 def monitors(config: HubConfig) -> tuple[ChildSpec, ...]:

@@ -25,7 +25,7 @@ from alluse_hub.cli import failure, home
 from alluse_hub.cli.client import Answer, Client
 from alluse_hub.cli.config import refused
 from alluse_hub.cli.failure import Failure
-from alluse_hub.configuration import checked, load
+from alluse_hub.configuration import checked, chosen, load
 from alluse_hub.protocols.config import Base, ConfigError, HubConfig
 from alluse_hub.protocols.errors import CallerError
 from alluse_hub.protocols.personal import as_told
@@ -90,6 +90,7 @@ class EmbeddedHub:
             try:
                 held.enter_context(locked_inside(self.home))
                 admit(self.home, durable_facts(), __version__)
+                home.note_config(self.home, self._origin)
                 admit_keys(self.home, is_declared=bool(config.trail.personal))
             except CallerError as error:
                 raise Failure(failure.CONFLICT, str(error)) from error
@@ -118,10 +119,18 @@ class EmbeddedHub:
             return self._home.expanduser().absolute()
         return Path(held.enter_context(tempfile.TemporaryDirectory(prefix="alluse-hub-")))
 
+    @property
+    def _origin(self) -> str:
+        """What its configuration is from."""
+        if isinstance(self._given, str):
+            return "the configuration given"
+        file = chosen(None if self._given is None else str(self._given), self.home)
+        return "" if file is None else str(file.absolute())
+
     def _configured(self) -> HubConfig:
         try:
             if isinstance(self._given, str):
-                config = checked(self._given, "the configuration given", self.home, Base.DENSE)
+                config = checked(self._given, self._origin, self.home, Base.DENSE)
             else:
                 config = load(None if self._given is None else str(self._given), self.home, Base.DENSE)
         except ConfigError as error:

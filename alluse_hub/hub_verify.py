@@ -54,6 +54,9 @@ FINDINGS_MAX = 100
 SIGNATURES_MAX = 300
 """Verified without ``--all``: 2 ms each."""
 
+JOURNAL_LOOKS, JOURNAL_LOOK_S = 20, 0.05
+"""While a hub writes with a journal, that comes and goes; one that stays for a second is left over."""
+
 CHUNK = 25_600
 """Entries hashed at a time; a whole number of tiles."""
 
@@ -73,6 +76,10 @@ class CannotVerifyError(Exception):
 
 class UsageError(Exception):
     """Called in a way that makes no sense."""
+
+
+class NoTrailError(UsageError):
+    """There is nothing to verify where it was said to be."""
 
 
 @dataclass(slots=True)
@@ -367,14 +374,14 @@ def _pages(path: Path, log: Path) -> tuple[int, int, set[int]]:
 def has_half_a_transaction(path: Path) -> bool:
     """A journal that stays tells what to take back; while a hub writes with one it comes and goes."""
     journal = path.with_name(f"{path.name}-journal")
-    for _ in range(20):
+    for _ in range(JOURNAL_LOOKS):
         try:
             with journal.open("rb") as file:
                 if not file.read(8).strip(b"\0"):
                     return False
         except FileNotFoundError:
             return False
-        time.sleep(0.05)
+        time.sleep(JOURNAL_LOOK_S)
     return True
 
 
@@ -1309,7 +1316,7 @@ def verify(
     trail = folder if (folder / "trail.db").exists() else folder / "trail"
     path = trail / "trail.db"
     if not path.exists():
-        raise UsageError(f"there is no trail.db in {folder} or {trail}")
+        raise NoTrailError(f"there is no trail.db in {folder} or {trail}")
     report = Report()
     keys = list(keys) or near_keys(trail, report)
     senders = Senders(report)
@@ -1468,9 +1475,21 @@ def run(arguments: argparse.Namespace, folder: Path) -> Report:
     except ValueError as error:
         raise UsageError(str(error)) from error
     kept = [Path(file) for file in arguments.checkpoint]
+    for path in kept:
+        refuse_other_than_checkpoint(path)
     if is_export(folder):
         return verify_export(folder, keys, witnesses, kept, every=arguments.all)
     return verify(folder, keys, witnesses, kept, every=arguments.all)
+
+
+def refuse_other_than_checkpoint(path: Path) -> None:
+    """Raises UsageError: a file that never was a checkpoint says nothing against the trail."""
+    try:
+        Checkpoint.parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{path} is no checkpoint ({error}); give a copy of the trail's `head`, or what a search or an export gave"
+        ) from error
 
 
 def main(argv: Sequence[str] | None = None) -> int:

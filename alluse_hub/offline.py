@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from alluse_hub.actors.auditor import query
 from alluse_hub.actors.auditor.export import Exported, Progress
 from alluse_hub.actors.auditor.export import export as export_to
-from alluse_hub.actors.gateway.trail import NotInTrailError, read
+from alluse_hub.actors.gateway.asks import read
+from alluse_hub.actors.gateway.known import NotInTrailError, refuse_unknown_kinds
 from alluse_hub.protocols.errors import CallerError
 from alluse_hub.protocols.find import Find
 from alluse_hub.protocols.message import Json
@@ -28,6 +29,7 @@ def export(home: Path, question: Json, folder: Path, form: str, progress: Progre
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise CallerError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    refuse_unknown_kinds(query, home, asked.messages)
     return export_to(home, asked, folder, form, progress)
 
 

@@ -21,6 +21,10 @@ ask                args                                     result
 ``check``                                                   whether the trail is whole
 ``why``            ``name``                                 what is so, why, and what led there
 ``summary``                                                 what happened since the first start
+``coordination``                                            how workstreams are coordinated now, and the last hour
+``figures``        ``since until last_s``                   the figures of coordination over a span
+``happenings``     as above, ``limit type severity``        events of coordination, newest first
+                   ``workstream rule open``
 ``restart``        ``name reason monitor timeout_s``        a workstream's program, or an actor; with ``dry_run``
                                                             only what that would do, as ``Foreseen``
 ``stop``           as above                                 likewise; it stays down
@@ -69,8 +73,8 @@ ORDERS = (
     *("approvals", "approve", "level"),
     *("claim", "release", "override", "decide"),
 )
-TRAIL_ASKS = ("events", "trail", "find", "entry", "check")
-MIXED_ASKS = ("why", "summary")
+TRAIL_ASKS = ("events", "trail", "find", "entry", "check", "figures", "happenings")
+MIXED_ASKS = ("why", "summary", "coordination")
 """Answered from the board and the trail together."""
 
 

@@ -58,7 +58,8 @@ class Given(Message):
 
 class Proposal(Message):
     """Times are hub seconds.  ``veto_until``: from when on silence lets it pass; None: it never does.  ``needs``: so
-    many people besides the one it is ``by``."""
+    many people besides the one it is ``by``.  ``grade`` grows each time it is asked again since nobody has answered.
+    """
 
     id: str
     act: Act
@@ -70,6 +71,7 @@ class Proposal(Message):
     veto_until: float | None = None
     expires: float
     given: tuple[Given, ...] = ()
+    grade: PositiveInt = 1
 
 
 # --- orders, each answered by CoordinationDone -----------------------------------------------------------------------

@@ -185,7 +185,8 @@ class TermBegun(Fact):
 
 
 class YieldAsked(Fact):
-    """``claim`` stands between ``to`` and what it wants.  ``must``: it is told to, not asked."""
+    """``claim`` stands between ``to`` and what it wants.  ``must``: it is told to, not asked.  ``round``: the one in
+    whose course it came up, and which waits for what comes of it; 0 if it came up between rounds."""
 
     conflict: str
     resource: str
@@ -194,6 +195,7 @@ class YieldAsked(Fact):
     workstream: str
     until: float
     must: bool = False
+    round: NonNegativeInt = 0
 
 
 class YieldOffered(Fact):

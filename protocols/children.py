@@ -1,6 +1,6 @@
-"""A supervisor's children: adding and removing, pools, questions, and what is reported of them.
+"""A supervisor's children: starting and stopping, adding and removing, pools, questions, what is reported and shown.
 
-The orders are Erlang/OTP's (supervisor(3)) in the hub's words; with those of ``lifecycle`` they are complete:
+The orders are Erlang/OTP's (supervisor(3)) in the hub's words, and complete; of a restart by order it has none:
 
     start_child       AddActor; in a pool StartMember
     terminate_child   StopActor; in a pool StopMember
@@ -17,10 +17,40 @@ from enum import StrEnum
 
 from pydantic import PositiveInt
 
-from alluse_hub.protocols.lifecycle import ActorName, ChildKind, ChildSpec, Specification
+from alluse_hub.protocols.lifecycle import (
+    ActorName,
+    ChildKind,
+    ChildSpec,
+    ChildState,
+    Intensity,
+    OnLimit,
+    RestartType,
+    Specification,
+    Strategy,
+)
 from alluse_hub.protocols.message import Fact, Message
 
 # --- orders --------------------------------------------------------------------------------------------------------
+
+
+class StartActor(Message):
+    """To a supervisor: start a stopped or parked child."""
+
+    name: str
+
+
+class StopActor(Message):
+    """To a supervisor: stop a child and leave it down."""
+
+    name: str
+    reason: str = "asked"
+
+
+class RestartActor(Message):
+    """To a supervisor: stop and start a child; costs nothing of its intensity."""
+
+    name: str
+    reason: str = "asked"
 
 
 class AddActor(Message):
@@ -50,6 +80,33 @@ class StopMember(Message):
 
     name: str
     reason: str = "asked"
+
+
+class OrderError(StrEnum):
+    """Why an order was not carried out: Erlang/OTP's words, and two of ours."""
+
+    ALREADY_STARTED = "already_started"  # a child of that name runs
+    ALREADY_PRESENT = "already_present"  # one is known, and does not run
+    NOT_FOUND = "not_found"
+    RUNNING = "running"
+    RESTARTING = "restarting"  # between two tries
+    SIMPLE_ONE_FOR_ONE = "simple_one_for_one"  # not of a pool
+    INVALID = "invalid"  # the specification is refused
+    START_FAILED = "start_failed"
+    ENDING = "ending"  # the supervisor is on its way out
+    BUSY = "busy"  # too many orders wait already
+
+
+class ActorOrderDone(Message):
+    """Answer to an order for one child.  ``cause``: of the start that failed, or what is wrong with the specification.
+    ``ignored``: the child had nothing to run and is down, which is no error."""
+
+    name: str
+    ok: bool
+    text: str = ""
+    error: OrderError | None = None
+    cause: str = ""
+    ignored: bool = False
 
 
 # --- questions -----------------------------------------------------------------------------------------------------
@@ -104,6 +161,41 @@ class AskChildSpec(Message):
 
 class ChildSpecTold(Message):
     spec: ChildSpec
+
+
+# --- the picture ---------------------------------------------------------------------------------------------------
+
+
+class ChildShown(Message):
+    """One child as its supervisor sees it.  ``why``: it is degraded.  ``restart_times``: what it has used of a budget
+    of its own, where there is one: hub times, newest first.  ``next_try``: hub time at which it is started again.
+    """
+
+    name: str
+    state: ChildState
+    restart: RestartType
+    incarnation: int = 0
+    pid: int = 0
+    restarts: int = 0
+    last_exit: str = ""
+    since: float = 0.0  # hub time of the last change
+    next_try: float | None = None
+    why: str = ""
+    restart_times: tuple[float, ...] = ()
+
+
+class TreeShown(Message):
+    """From a supervisor to the board, at every change.  ``cell``: it is a cell, and the children are its residents.
+    ``restart_times``: what is used of the budget that all children share, as of one child's own.
+    """
+
+    supervisor: str
+    strategy: Strategy
+    intensity: Intensity
+    children: tuple[ChildShown, ...]
+    cell: bool = False
+    on_limit: OnLimit = OnLimit.ESCALATE
+    restart_times: tuple[float, ...] = ()
 
 
 # --- facts ---------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ claims raise a floor that no priority lowers.  A *use* is a momentary permission
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
@@ -139,18 +139,22 @@ class ConflictClass(StrEnum):
     STALE_BASIS = "C6"  # made up from what has changed since
     AUTHORITY = "C7"  # by somebody whose time is over
     CONTRADICTION = "C8"  # a hold by one person and its release by another, too soon after each other
+    DOUBT = "C9"  # a directive, and a workstream that is not known to obey it
 
 
 class PlaceClaim(Message):
-    """Said again with the same id it extends the claim; a claim of another shape replaces it."""
+    """Said again with the same id it extends the claim; a claim of another shape replaces it.  ``serial``: a monitor's,
+    by which it is known again; 0 of others."""
 
     claim: Claim
+    serial: NonNegativeInt = 0
 
 
 class WithdrawClaim(Message):
     id: str
     by: str
     reason: str
+    serial: NonNegativeInt = 0
 
 
 class ClaimVerdict(Message):
@@ -162,6 +166,8 @@ class ClaimVerdict(Message):
     position: NonNegativeInt = 0  # in the queue, from 1
     fence: NonNegativeInt = 0  # of the resource, or the token of the grant
     klass: ConflictClass | None = None  # if refused: of the conflict
+    serial: NonNegativeInt = 0  # of what it answers
+    withdraws: bool = False  # what it answers is a withdrawal
 
 
 # --- coordinator <-> monitor ---------------------------------------------------------------------------------------
@@ -191,6 +197,13 @@ class DirectiveAck(Message):
     error: str = ""
     seen: NonNegativeInt = 0  # if stale: the highest fence the program has seen
     events_through: NonNegativeInt = 0
+
+
+class DirectiveHeard(Message):
+    """A directive that is said again has been heard before: the monitor lives, and the program has yet to obey."""
+
+    resource: str
+    fence: PositiveInt
 
 
 # --- facts ---------------------------------------------------------------------------------------------------------
@@ -297,7 +310,8 @@ class ConflictClosed(Fact):
 
 class ResourceShown(Message):
     """A resource: what is in force and why, in a sentence.  ``rung``: of a pool how much is taken, of a value what it
-    is, of a data set its version.  ``asks``: what waits for a second person, a sentence each.
+    is, of a data set its version.  ``asks``: what waits for a second person, a sentence each.  ``doubt``: why it is not
+    known whether the workstream obeys, and as what it counts meanwhile; empty if it is.
     """
 
     resource: str
@@ -308,6 +322,7 @@ class ResourceShown(Message):
     claims: tuple[str, ...]  # ids of all live claims on it
     explanation: str
     asks: tuple[str, ...] = ()
+    doubt: str = ""
 
 
 class ConflictShown(Message):
@@ -323,6 +338,22 @@ class ConflictShown(Message):
     closed: str = ""
     question: str = ""
     choices: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, fact: ConflictOpened, question: str = "", choices: tuple[str, ...] = ()) -> Self:
+        """While it is open."""
+        return cls(
+            id=fact.id,
+            klass=fact.klass,
+            resource=fact.resource,
+            parties=fact.parties,
+            opened=fact.sentence,
+            question=question,
+            choices=choices,
+        )
+
+    def ended(self, fact: ConflictClosed) -> Self:
+        return self.model_copy(update={"outcome": fact.outcome, "winner": fact.winner, "closed": fact.sentence})
 
 
 class ConflictsShown(Message):

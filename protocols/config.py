@@ -30,9 +30,10 @@ from alluse_hub.protocols.config_models import (
 from alluse_hub.protocols.declared import is_secret
 from alluse_hub.protocols.flow import Flow
 from alluse_hub.protocols.masking import MASKED
+from alluse_hub.protocols.meant import meant
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.places import Path, line_of, places, within
-from alluse_hub.protocols.problems import ConfigError, File, Item, Problem, meant
+from alluse_hub.protocols.problems import ConfigError, File, Item, Problem
 from alluse_hub.protocols.resources import Dataset, Mutex, Pool, Value
 from alluse_hub.protocols.rules import Rule
 from alluse_hub.protocols.sync import Sync
@@ -156,7 +157,7 @@ def _section(files: list[File], name: str, model: type[M]) -> M:
     for file in files:
         if name not in file.document:
             continue
-        given = _model(file, model, (name,), file.document[name])
+        given = model_of(file, model, (name,), file.document[name])
         if given is not None:
             merged = merged.model_copy(update={key: getattr(given, key) for key in given.model_fields_set})
     return merged
@@ -176,7 +177,7 @@ def table_of(
         for position, table in enumerate(raw):
             path: Path = (name, position)
             item: Item[Any] = Item(
-                _id(name, table, position), _model(file, TABLES[name], path, table), table, file, path
+                _id(name, table, position), model_of(file, TABLES[name], path, table), table, file, path
             )
             if item.id in seen:
                 line = line_of(file.where, seen[item.id])
@@ -192,13 +193,14 @@ def _id(name: str, table: dict[str, Any], position: int) -> str:  # Any: raw TOM
     return str(table.get("resource" if name in RESOURCES else "id", f"#{position}"))
 
 
-def _model(file: File, model: type[M], path: Path, raw: object) -> M | None:
+def model_of(file: File, model: type[M], path: Path, raw: object) -> M | None:
+    """What the table at that path says; None, with the problems of the file told, where it is wrong."""
     if not isinstance(raw, dict):
         file.wrong(path, "must be a table", f"write [{path[0]}]")
         return None
     try:
         # Through JSON, so that arrays may become tuples and words enumerations, and nothing else is converted.
-        parsed: M = ADAPTERS[model].validate_json(json.dumps(raw, default=str), strict=True)
+        parsed: M = _adapter(model).validate_json(json.dumps(raw, default=str), strict=True)
     except ValidationError as error:
         told: dict[Path, list[str]] = {}
         for detail in error.errors(include_url=False):
@@ -212,6 +214,10 @@ def _model(file: File, model: type[M], path: Path, raw: object) -> M | None:
             file.wrong(spot, wrong, " or ".join(dict.fromkeys(rights)).replace(" or must be", " or"))
         return None
     return parsed
+
+
+def _adapter(model: type[M]) -> TypeAdapter[M]:
+    return ADAPTERS.get(model) or TypeAdapter(model)
 
 
 def _spot(file: File, model: type[Message], loc: Path, above: int) -> Path:

@@ -22,8 +22,9 @@ from alluse_hub.protocols.config_sync import check_syncs
 from alluse_hub.protocols.detection import DetectorKind
 from alluse_hub.protocols.emitted import Emitted
 from alluse_hub.protocols.flow import Flow
+from alluse_hub.protocols.meant import meant
 from alluse_hub.protocols.names import CELL_PREFIX, RESERVED
-from alluse_hub.protocols.problems import File, Item, meant
+from alluse_hub.protocols.problems import File, Item
 from alluse_hub.protocols.resources import Declared
 from alluse_hub.protocols.rules import Rule
 
@@ -55,7 +56,7 @@ def check(config: HubConfig, last: File, tables: Tables, check_rules: RuleCheck 
     for item in (item for name in RESOURCES[1:] for item in tables[name]):
         if check_rules is None or item.model is None:
             _owner(item, known)
-    check_syncs(tables["sync"], known, tables["resource"])
+    check_syncs(tables["sync"], known, tables["resource"], config.emitted)
     check_personal(config, last, known)
     _replay(config, last, known)
     for position, user in enumerate(config.hub.allow_users):

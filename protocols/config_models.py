@@ -19,6 +19,7 @@ from alluse_hub.protocols.lifecycle import RESIDENTS_MAX, ActorName, Backoff, In
 from alluse_hub.protocols.liveness import Liveness
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.personal import FIELDS_MAX, PersonalField
+from alluse_hub.protocols.program_claims import ClaimRights
 from alluse_hub.protocols.resources import Dataset, Declared, Mutex, Pool, Value
 from alluse_hub.protocols.retention import DAYS_MAX, DAYS_MIN, Retention, too_short
 from alluse_hub.protocols.rules import Rule
@@ -61,7 +62,8 @@ class TrailSection(Message):
     ``witness_key``: its public key, without which whatever it answers is kept, and only the verifier judges it;
     ``index``: whether words are searchable; ``personal``: which fields of events are somebody's, and are sealed.
     What is older than ``seal_after_s``, and more than ``seal_entries``, is moved into segments; 0 s: never by itself.
-    ``keep_…_days``: how long each class of entries is kept, never shorter than its duty.
+    ``keep_…_days``: how long each class of entries is kept, never shorter than its duty.  ``approvers``: so many people
+    have to agree to an expiry, and to lifting a hold.
     """
 
     witness: Annotated[str, Field(pattern=r"^(unix:/.+)?$", max_length=112)] = ""
@@ -70,6 +72,7 @@ class TrailSection(Message):
     personal: Annotated[tuple[PersonalField, ...], Field(max_length=FIELDS_MAX)] = ()
     seal_after_s: Annotated[float, Field(ge=0, le=3_153_600_000)] = 86_400.0
     seal_entries: Annotated[int, Field(ge=1_024, le=10_000_000)] = 2_000_000
+    approvers: Annotated[int, Field(ge=1, le=2)] = 1
     keep_books_days: Annotated[int, Field(le=DAYS_MAX)] = DAYS_MIN[Retention.BOOKS]
     keep_order_days: Annotated[int, Field(le=DAYS_MAX)] = DAYS_MIN[Retention.ORDER]
     keep_security_days: Annotated[int, Field(le=DAYS_MAX)] = DAYS_MIN[Retention.SECURITY]
@@ -149,6 +152,7 @@ class WorkstreamConfig(Message):
     ``fields``: by the name in rules, where its events have a field, such as ``trade.qty``.  ``emits``: by event, the
     fields that rules may ask for and their kinds; of an event that is not declared they may ask for any.
     ``level``: how far it is left to the rules, and ``approvers``: so many people have to agree where one has to.
+    ``claims``: what its program may claim as, ``tier`` and ``safety``.
     """
 
     id: ActorName
@@ -172,6 +176,7 @@ class WorkstreamConfig(Message):
     emits: Annotated[dict[EventName, dict[FieldPath, FieldKind]], Field(default_factory=dict)]
     level: Level = Level.AUTONOMOUS
     approvers: Annotated[int, Field(ge=1, le=APPROVERS_MAX)] = 1
+    claims: ClaimRights = ClaimRights()
 
 
 class HubConfig(Message):

@@ -1,7 +1,7 @@
 """Checks of what is declared personal: that it can be kept.
 
-A rule must not read a declared field: what it decides stands in the trail with the values that it rests on, and what it
-tells somebody stands there too.
+Neither a rule nor the condition of a sync may read a declared field: what they decide stands in the trail with the
+values that it rests on, and what a rule tells somebody stands there too.
 
 Pure.
 """
@@ -13,8 +13,9 @@ from itertools import combinations
 from pydantic import JsonValue
 
 from alluse_hub.protocols.config_models import HubConfig
+from alluse_hub.protocols.meant import meant
 from alluse_hub.protocols.personal import PersonalField
-from alluse_hub.protocols.problems import File, meant
+from alluse_hub.protocols.problems import File
 from alluse_hub.protocols.rules import Rule
 
 TOLD = {"id", "name", "description", "priority", "enabled", "workstream", "event", "when"}
@@ -35,6 +36,11 @@ def check_personal(config: HubConfig, last: File, known: list[str]) -> None:
         spot = ("trail", "personal", at)
         if each.workstream and each.workstream not in known:
             last.wrong((*spot, "workstream"), f"is {each.workstream!r}, no workstream", meant(each.workstream, known))
+        for sync in config.syncs:
+            asks = Rule(id="sync", name=sync.id, workstream=sync.source, event=sync.event, when=sync.when or "true")
+            if list(readers((asks,), each, names)):
+                wrong = f"is {each.field!r}, which the sync {sync.id!r} reads: what it reads stands in the trail"
+                last.wrong((*spot, "field"), wrong, INSTEAD)
         for rule in readers(config.rules, each, names):
             wrong = f"is {each.field!r}, which the rule {rule.id!r} reads: what a rule reads stands in the trail"
             last.wrong((*spot, "field"), wrong, INSTEAD)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from alluse_hub.protocols.config import Source, open_text, table_of
 from alluse_hub.protocols.config_checks import RuleCheck, put_where_declared
 from alluse_hub.protocols.emitted import Emitted
-from alluse_hub.protocols.problems import ConfigError, Item
+from alluse_hub.protocols.problems import ConfigError, File, Item
 from alluse_hub.protocols.resources import Declared
 from alluse_hub.protocols.rules import Rule
 
@@ -36,6 +36,11 @@ def parse_rules(
     files = [user]
     if base is not None and not (isinstance(hub, dict) and hub.get("reference") is False):
         files = [open_text(base.text, base.origin), user]
+    return judged(files, world, beside)
+
+
+def judged(files: list[File], world: World, beside: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """As ``parse_rules``, of what has been opened."""
     items: list[Item[Any]] = table_of(files, "rule")  # Any: as `table_of` gives them
     rules = tuple(item.model for item in items if item.model is not None)
     ids = {item.id for item in items}

@@ -3,14 +3,18 @@
 from typing import Any
 
 from alluse_hub.protocols.claims import Mode
-from alluse_hub.protocols.problems import Item, meant
+from alluse_hub.protocols.conditions import ConditionError, parse
+from alluse_hub.protocols.conditions.declared import kinds_of
+from alluse_hub.protocols.emitted import Emitted
+from alluse_hub.protocols.meant import meant
+from alluse_hub.protocols.problems import Item
 from alluse_hub.protocols.sync import Sync, SyncMode
 
 EDGES_MAX = 5_000
 """Syncs times targets in one hub."""
 
 
-def check_syncs(items: list[Item[Sync]], known: list[str], modes: list[Item[Mode]]) -> None:
+def check_syncs(items: list[Item[Sync]], known: list[str], modes: list[Item[Mode]], emitted: Emitted) -> None:
     """Adds what is wrong to the problems of the files."""
     uses = {
         item.model.resource: {use for rung in item.model.rungs for use in rung.uses} for item in modes if item.model
@@ -28,6 +32,7 @@ def check_syncs(items: list[Item[Sync]], known: list[str], modes: list[Item[Mode
             continue
         _alone(item, item.model)
         _needs(item, item.model, uses)
+        _condition(item, item.model, emitted)
         edges += len(item.model.targets)
         sources.setdefault(item.model.content, set()).add(item.model.source)
         for target in item.model.targets:
@@ -69,6 +74,22 @@ def _needs(item: Item[Sync], sync: Sync, uses: dict[str, set[str]]) -> None:
             item.file.wrong((*item.path, "needs"), f"needs {use!r} of {resource}", meant(use, uses[resource]))
 
 
+def _condition(item: Item[Sync], sync: Sync, emitted: Emitted) -> None:
+    """It is asked of one event, where that is heard: what streams said lately is known to the coordinator alone."""
+    if not sync.when:
+        return
+    spot = (*item.path, "when")
+    try:
+        asks = parse(sync.when, kinds_of(emitted, sync.source, sync.event))
+    except ConditionError as error:
+        wrong, _, right = str(error).partition("; ")
+        item.file.wrong(spot, f"is {sync.when!r}, {wrong}", right or "see protocols/conditions/README.md")
+        return
+    if asks.windows:
+        right = "ask of the event's own fields; a rule can ask it, and tell the source to say an event"
+        item.file.wrong(spot, f"is {sync.when!r}, which asks what streams said lately", right)
+
+
 def _alone(item: Item[Sync], sync: Sync) -> None:
     """What is wrong with it whatever the others are."""
     if not sync.targets:
@@ -79,7 +100,12 @@ def _alone(item: Item[Sync], sync: Sync) -> None:
         item.file.wrong((*item.path, "targets"), f"has {sync.source!r}, the source", "it holds the data set anyway")
     if sync.mode is SyncMode.ON_EVENT and not sync.event:
         item.file.wrong((*item.path, "event"), "is missing", f"name the event of {sync.source} that is waited for")
-    for key, mode in (("event", SyncMode.ON_EVENT), ("every_s", SyncMode.PERIODIC), ("pace_s", SyncMode.LIVE)):
+    for key, mode in (
+        ("event", SyncMode.ON_EVENT),
+        ("when", SyncMode.ON_EVENT),
+        ("every_s", SyncMode.PERIODIC),
+        ("pace_s", SyncMode.LIVE),
+    ):
         is_said = getattr(sync, key) != Sync.model_fields[key].default
         if is_said and sync.mode is not mode:
             item.file.wrong(

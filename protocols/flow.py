@@ -22,7 +22,7 @@ class Event(Message):
     event: str
     session: str = ""
     cause: str = ""
-    payload: Json = {}
+    payload: Json = Field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -69,7 +69,7 @@ class Deliver(Message):
     command: Annotated[str, Field(pattern="^(deliver|next_session|set_replay)$")] = "deliver"
     session: str = ""
     events: tuple[Event, ...] = ()
-    parameters: Json = {}
+    parameters: Json = Field(default_factory=dict)
     taken: NonNegativeInt = 0  # the addressee's events up to this number are settled and may be forgotten
 
     def for_trail(self) -> "Delivered":
@@ -93,7 +93,7 @@ class Delivered(Message):
     command: str
     session: str = ""
     events: tuple[str, ...] = ()
-    parameters: Json = {}
+    parameters: Json = Field(default_factory=dict)
     taken: NonNegativeInt = 0
 
 
@@ -105,7 +105,7 @@ class Produced(Message):
     delivery: str = ""
     ok: bool = True
     error: str = ""
-    result: Json = {}
+    result: Json = Field(default_factory=dict)
     events: tuple[Event, ...] = ()
     through: NonNegativeInt = 0
     latency_s: float = 0.0  # command written to reply read
@@ -132,7 +132,7 @@ class ProducedIds(Message):
     error: str = ""
     events: tuple[str, ...] = ()
     through: NonNegativeInt = 0
-    result: Json = {}
+    result: Json = Field(default_factory=dict)
     latency_s: float = 0.0
 
 
@@ -185,7 +185,7 @@ class Considered(Message):
     workstream, the highest event number that its replies mentioned."""
 
     round: PositiveInt
-    through: dict[str, NonNegativeInt] = {}
+    through: dict[str, NonNegativeInt] = Field(default_factory=dict)
 
 
 # --- the router's specification --------------------------------------------------------------------------------------

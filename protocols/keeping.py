@@ -28,6 +28,12 @@ class SegmentSealed(Message):
     manifest: str
 
 
+class KeepingStuck(Message):
+    """From the auditor's worker: what is due cannot be sealed or taken out, and why; empty when it can again."""
+
+    why: str
+
+
 class Sealed(Fact):
     """The entries at the places ``first`` to ``last`` are in a segment, and no longer in the database."""
 
@@ -69,6 +75,19 @@ class HoldPlaced(Fact):
     correlation: str = ""
     message: str = ""
     text: str = ""
+
+
+class KeepingAsked(Fact):
+    """The first of two people wants a hold lifted, or entries to expire.  ``what``: ``lift`` or ``expire``; ``about``:
+    the hold, or what would go, in words; ``digest``: of all that was seen.  ``until``: hub time, in seconds; then the
+    word is over."""
+
+    what: str
+    about: str
+    digest: str
+    who: Who
+    reason: Reason
+    until: float
 
 
 class HoldLifted(Fact):

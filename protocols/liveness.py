@@ -35,6 +35,18 @@ class Hung(Message):
     why: str
 
 
+SUSPECTED = Liveness(interval_s=1.0, limit_s=5.0)
+"""How closely a suspected child is watched, where its own specification is not closer."""
+
+
+class LookAfter(Message):
+    """To a supervisor: a child, or what runs in it, left unanswered what it answers at once.  As long as it lives it is
+    watched as ``SUSPECTED`` says; one that is not up, or not watched at all, is not looked after."""
+
+    name: str
+    why: str
+
+
 class ChildHung(Fact):
     """A child was judged hung: it is sent SIGTERM, and then killed."""
 

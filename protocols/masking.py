@@ -20,11 +20,6 @@ SAID = frozenset({"payload", "parameters", "result"})
 """Keys below which programs say what they like: no specification of ours, whatever it looks like."""
 
 
-def without_environment(spec: Json) -> Json:
-    """The specification with the values of every environment in it masked, at whatever depth."""
-    return _without(spec, ENVIRONMENT)
-
-
 def without_secrets(body: Json, secrets: Sequence[tuple[Path, Secret]]) -> Json:
     """A message as JSON, with what is declared secret in it masked."""
     for path, secret in secrets:

@@ -39,7 +39,7 @@ UNKNOWN = "unknown"
 SEALED, KEY, BOX = "sealed", "key", "box"
 
 MARK = '"sealed":'
-"""In every body that has a sealed field, as the hub writes JSON."""
+"""In every body that has a sealed field, as the hub writes JSON; and in others, see ``has_sealed``."""
 
 _KEYS = {SEALED, KEY, BOX}
 _PSEUDONYM = re.compile(r"[0-9a-f]{16}")
@@ -100,6 +100,15 @@ def sealed_in(value: JsonValue) -> Sealed | None:
     # What a program says may look like one; and these two become names of files.
     is_ours = _PSEUDONYM.fullmatch(subject) is not None and _KEY_ID.fullmatch(key) is not None
     return Sealed(subject, key, box) if is_ours else None
+
+
+def has_sealed(value: JsonValue, depth: int = 0) -> bool:
+    """Whether a field of it is sealed: by its form, since a program may say the word."""
+    if depth > DEPTH_MAX:
+        return False
+    if isinstance(value, dict):
+        return sealed_in(value) is not None or any(has_sealed(each, depth + 1) for each in value.values())
+    return isinstance(value, list) and any(has_sealed(each, depth + 1) for each in value)
 
 
 def opened(value: JsonValue, open_: Open, path: Path = ()) -> JsonValue:

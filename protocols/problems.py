@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any, Generic, TypeVar
 
 from alluse_hub.protocols.errors import CallerError
@@ -63,12 +62,3 @@ class Item(Generic[M]):
         """What the table has under ``key``, if that is a list of words."""
         said = self.raw.get(key, [])
         return tuple(said) if isinstance(said, list) and all(isinstance(word, str) for word in said) else ()
-
-
-def meant(word: str, known: Iterable[str]) -> str:
-    """What would be right instead of ``word``."""
-    names = sorted(known)
-    close = get_close_matches(word, names, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return f"known: {', '.join(names)}" if names else "none is declared"

@@ -68,6 +68,7 @@ OF_MODULE: Mapping[str, Retention] = MappingProxyType(
         "lifecycle": Retention.OPS,
         "liveness": Retention.OPS,
         "program": Retention.BOOKS,
+        "program_claims": Retention.ORDER,
         "quarantine": Retention.OPS,
         "resources": Retention.ORDER,
         "rules": Retention.ORDER,
@@ -112,6 +113,7 @@ OF_MESSAGE: Mapping[str, Retention] = MappingProxyType(
         "TailStuck": Retention.OPS,
         "WitnessHeard": Retention.OPS,
         "SegmentSealed": Retention.OPS,
+        "KeepingStuck": Retention.OPS,
         # a state of everything an actor knew, orders among it
         "Snapshot": Retention.ORDER,
     }

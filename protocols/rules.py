@@ -6,11 +6,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt
 
-from alluse_hub.protocols.approvals import Level
+from alluse_hub.protocols.approvals import APPROVERS_MAX, Level
 from alluse_hub.protocols.claims import Clock, Mode, ResourceShown
 from alluse_hub.protocols.emitted import EmittedFields
 from alluse_hub.protocols.message import Fact, Json, Message
 from alluse_hub.protocols.personal import PersonalField
+from alluse_hub.protocols.program_claims import ClaimRights
 from alluse_hub.protocols.resources import Dataset, Declared, Pool, Take, Value
 
 
@@ -99,6 +100,15 @@ class Rule(Message):
     hold: tuple[Hold, ...] = ()
     release: tuple[Release, ...] = ()
     tell: tuple[Tell, ...] = ()
+    level: Level | None = None  # how far it is left to itself; the stricter of this and its workstream's counts
+    approvers: Annotated[int, Field(ge=1, le=APPROVERS_MAX)] = 1  # so many people have to agree, where one has to
+
+    @property
+    def attached(self) -> tuple[str, ...]:
+        """The workstreams that it has to do with, the one that it listens to first."""
+        paths = (*(hold.resource for hold in self.hold), *(release.resource for release in self.release))
+        held = (path.partition("/")[0] for path in paths)
+        return tuple(dict.fromkeys((self.workstream, *held, *(tell.workstream for tell in self.tell))))
 
 
 class CoordinatorSpec(Message):
@@ -120,6 +130,9 @@ class CoordinatorSpec(Message):
     approvers: dict[str, PositiveInt] = {}  # by workstream, where more than one person has to agree
     personal: tuple[PersonalField, ...] = ()  # which no rule may read
     needed_by_syncs: tuple[str, ...] = ()  # mode resources whose rungs the replicator is told
+    held_for_syncs: tuple[str, ...] = ()  # data set resources whose claims it is told
+    lockstep: tuple[str, ...] = ()  # workstreams whose programs claim by the round
+    claims: dict[str, ClaimRights] = {}  # by workstream, what its program may claim as, where more than the usual
 
     @property
     def resources(self) -> tuple[Declared, ...]:
@@ -200,6 +213,7 @@ class CommandIssued(Fact):
     uses: tuple[str, ...] = ()  # those that are looked at again when it has waited
     waits: bool = False  # for what it takes; ``CommandGranted`` ends that
     chain: tuple[str, ...] = ()  # rules that led to the event that led to it
+    root: str = ""  # the event from outside behind that; empty if its own event is one
 
 
 class CommandGranted(Fact):
@@ -216,8 +230,26 @@ class RuleUndecided(Fact):
     why: str
 
 
+class RuleLed(Fact):
+    """A rule fired on an event that rules had led to: it counts for the event from outside behind that, ``root``."""
+
+    rule: str
+    event: str
+    root: str
+
+
+class DirectiveLed(Fact):
+    """Rules lead to a directive that is issued next.  ``key``: what programs name as a cause; ``root``: the first event
+    from outside behind it."""
+
+    key: str
+    chain: tuple[str, ...]
+    root: str
+
+
 class RuleStopped(Fact):
-    """It did not fire: it stands in the ``chain`` of rules that led to the event already, or that is too long."""
+    """It did not fire: it stands in the ``chain`` of rules that led to the event already, that is too long or no longer
+    known, or it has fired too often because of one event from outside."""
 
     rule: str
     event: str
@@ -250,13 +282,15 @@ class RuleActionRefused(Fact):
 
 
 class RuleShown(Message):
-    """A rule and what became of it; counts over the life of the home."""
+    """A rule and what became of it; counts over the life of the home.  ``attached``: the workstreams that it listens
+    to, holds, releases or tells."""
 
     id: str
     name: str
     description: str = ""
     workstream: str = ""
     event: str = ""
+    attached: tuple[str, ...] = ()
     version: NonNegativeInt = 0
     priority: Priority
     enabled: bool

@@ -12,14 +12,16 @@ TELEMETRY = frozenset(
         *("Pulse", "TreeShown", "RulesShown", "FlowsShown", "ConflictsShown", "ResourceShown"),
         *("Asked", "AskBoard", "BoardShown", "Answer", "ReadTrail"),
         *("AskChildren", "ChildrenListed", "AskCounts", "ChildrenCounted", "AskChildSpec", "ChildSpecTold"),
-        *("Look", "Looked", "Woken", "OrderDone"),
+        *("Look", "Looked", "Woken"),
+        *("OrderDone", "ActorOrderDone", "FlowOrderDone", "SyncOrderDone", "CoordinationDone"),
     }
 )
 """A turn in which there is nothing else changes nothing that lasts."""
 
 RESTRICTING = frozenset(
     {
-        *("Directive", "DirectiveAck", "PauseFlow", "ShutDown", "StopActor", "StopMember", "StopProgram"),
+        *("Directive", "DirectiveAck", "DirectiveHeard", "PauseFlow"),
+        *("ShutDown", "StopActor", "StopMember", "StopProgram"),
         *("EndProgram", "SignalProgram", "EndShim"),
         *("CloseIntake", "IntakeClosed", "Drain", "Drained", "Flush", "Flushed"),
         *("Started", "StopAsked", "Stored", "TailStuck"),

@@ -93,6 +93,7 @@ SEVERITIES: Mapping[str, Severity | Depends] = MappingProxyType(
         "ClaimPlaced": NOTICE,
         "ClaimCleared": NOTICE,
         "ClaimEnded": NOTICE,
+        "ClaimUnanswered": ERROR,
         "ConflictOpened": WARNING,
         "ConflictClosed": NOTICE,
         "DirectiveIssued": NOTICE,

@@ -26,6 +26,7 @@ from alluse_hub.protocols import (
     liveness,
     message,
     program,
+    program_claims,
     quarantine,
     resources,
     rules,
@@ -65,8 +66,8 @@ def _table(*modules: ModuleType) -> dict[str, type[message.Message]]:
 
 KINDS = _table(
     admin, approvals, arbitration, board, children, claims, ending, erasure, flow, foresight, health, keeping,
-    lifecycle, liveness, program, quarantine, resources, rules, ruleset, scarcity, sync, trail, versions, windows,
-    workstream,
+    lifecycle, liveness, program, program_claims, quarantine, resources, rules, ruleset, scarcity, sync, trail,
+    versions, windows, workstream,
 )  # fmt: skip
 
 

@@ -1,8 +1,9 @@
 """The contract with a workstream program, in any language: JSON lines on its standard input and output.
 
-Out: ``hello`` once, ``heartbeat`` each second, ``event``, exactly one ``reply`` per command, ``log``, ``progress``,
-``state``.  In: ``{id, command, parameters, deadline_s}``.  Every line out carries ``ws``, ``seq`` (from 1 per start,
-no gaps), ``t`` (seconds since the start) and ``kind``.  The events a command causes stand before its reply.
+Out: ``hello`` once, ``heartbeat`` each second, ``event``, ``claim`` and ``withdraw``, exactly one ``reply`` per
+command, ``log``, ``progress``, ``state``.  In: ``{id, command, parameters, deadline_s}``.  Every line out carries
+``ws``, ``seq`` (from 1 per start, no gaps), ``t`` (seconds since the start) and ``kind``.  The events a command causes
+stand before its reply.
 
 A program that shares data sets says in ``hello`` and in a ``reply`` which versions it has made (``datasets``), and
 answers ``offer_datasets``, ``get_datasets``, ``digest_datasets`` and ``apply_datasets`` (``protocols/versions.py``).
@@ -28,7 +29,8 @@ from alluse_hub.protocols.detection import (
 from alluse_hub.protocols.flow import Event
 from alluse_hub.protocols.lifecycle import ActorName, Intensity, RestartType
 from alluse_hub.protocols.message import Fact, Json, Message, built
-from alluse_hub.protocols.versions import Version
+from alluse_hub.protocols.program_claims import CLAIM_SAID, WITHDRAWAL_SAID, ClaimRights, OneOrAll, OwnId
+from alluse_hub.protocols.versions import EventCondition, Version
 
 LINE_BYTES_MAX = 1_000_000
 """A longer line is refused: a thousand times the longest that the reference workstreams write."""
@@ -55,7 +57,11 @@ class MonitorSpec(Message):
     depends_on: tuple[ActorName, ...] = ()
     needed_by: tuple[ActorName, ...] = ()  # the monitors to tell when this program comes and goes
     datasets: tuple[str, ...] = ()  # those it shares whose versions the replicator wants to hear of
-    sync_events: tuple[str, ...] = ()  # its events that the replicator waits for
+    sync_events: tuple[str, ...] = ()  # its events that the replicator waits for, whatever is in them
+    sync_conditions: dict[str, EventCondition] = {}  # by sync: those that it waits for on a condition
+    fields: dict[str, str] = {}  # where its events have what conditions call otherwise
+    lockstep: bool = False  # what it says of claims goes the way of its events
+    claims: ClaimRights = ClaimRights()
     restart: RestartType = RestartType.PERMANENT
     intensity: Intensity = Intensity()
     pause_first_s: Seconds = 0.1
@@ -134,6 +140,41 @@ class EventLine(Line):
         )
 
 
+class ClaimLine(Line):
+    """``claim``: as ``ClaimWords``; if it is none, the program is told so.  ``n``: one number of its events."""
+
+    kind: Literal["claim"]
+    n: PositiveInt
+    id: OwnId
+    claim: Json
+    session: str = ""
+    cause: str = ""
+
+    @property
+    def as_event(self) -> EventLine:
+        return _said(self, CLAIM_SAID, {"id": self.id, "claim": self.claim})
+
+
+class WithdrawLine(Line):
+    """Of one claim, or of all."""
+
+    kind: Literal["withdraw"]
+    n: PositiveInt
+    id: OneOrAll
+    reason: Annotated[str, Field(max_length=500)] = ""
+    session: str = ""
+    cause: str = ""
+
+    @property
+    def as_event(self) -> EventLine:
+        return _said(self, WITHDRAWAL_SAID, {"id": self.id, "reason": self.reason})
+
+
+def _said(line: ClaimLine | WithdrawLine, event: str, payload: Json) -> EventLine:
+    where = {name: getattr(line, name) for name in ("ws", "seq", "t", "n", "session", "cause")}
+    return built(EventLine, {**where, "kind": "event", "event": event, "payload": payload})
+
+
 class Reply(Line):
     kind: Literal["reply"]
     id: str
@@ -164,7 +205,11 @@ class StateLine(Line):
 
 
 ProgramLine = Hello | Heartbeat | EventLine | Reply | Log | Progress | StateLine
-PROGRAM_LINE: TypeAdapter[ProgramLine] = TypeAdapter(Annotated[ProgramLine, Field(discriminator="kind")])
+"""As the core hears them: a claim and a withdrawal are events by then."""
+
+PROGRAM_LINE: TypeAdapter[ProgramLine | ClaimLine | WithdrawLine] = TypeAdapter(
+    Annotated[ProgramLine | ClaimLine | WithdrawLine, Field(discriminator="kind")]
+)
 
 
 # --- coordinator (and later orchestrator) <-> monitor ----------------------------------------------------------------
@@ -199,6 +244,7 @@ class CommandKind(StrEnum):
     COMMAND = "command"
     DELIVERY = "delivery"  # its body stays with the router, who says it again
     DIRECTIVE = "directive"
+    CLAIM = "claim"  # the monitor's own word about a claim; nobody else waits for its answer
 
 
 class CommandOpened(Fact):

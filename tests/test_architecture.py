@@ -1,6 +1,7 @@
 """The house is the picture: floors by dependency, roles by folder, purity by module."""
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,8 +43,10 @@ IMPURE = {
     "actors/auditor/head.py",
     "actors/auditor/indexer.py",
     "actors/auditor/keeper.py",
+    "actors/auditor/key_copies.py",
     "actors/auditor/keys.py",
     "actors/auditor/leftover.py",
+    "actors/auditor/locks.py",
     "actors/auditor/manifest.py",
     "actors/auditor/migrations.py",
     "actors/auditor/query.py",
@@ -185,7 +188,25 @@ def test_the_control_script_imports_the_standard_library_only(path: Path) -> Non
             assert name.split(".")[0] not in {"pydantic", "thespian", "asyncio", "sqlite_utils", "psutil"}
 
 
-@pytest.mark.parametrize("path", modules(*FLOORS, "alluse_hub/cli", "alluse_hub/testing", "tests"), ids=name_of)
+ALONE = {"alluse_hub/hub_verify.py"}
+"""The one exception: what verifies a trail is one file that imports the standard library only, so that somebody who
+does not trust the hub, and has not installed it, can copy that file alone and read it whole."""
+
+
+def test_the_verifier_stands_alone_and_imports_the_standard_library_only() -> None:
+    for name in ALONE:
+        found = {each.partition(".")[0] for each in imports(HOUSE / name)}
+        assert found - {"__future__"} <= sys.stdlib_module_names, f"{name} imports {found - sys.stdlib_module_names}"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *modules(*FLOORS, "alluse_hub/cli", "alluse_hub/testing", "tests"),
+        *(path for path in sorted((HOUSE / "alluse_hub").glob("*.py")) if name_of(path) not in ALONE),
+    ],
+    ids=name_of,
+)
 def test_a_module_has_one_subject(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LINES_MAX
 

@@ -28,6 +28,7 @@ from alluse_hub.protocols.config_models import Limit
 from alluse_hub.protocols.lifecycle import Backoff, Intensity
 from alluse_hub.protocols.liveness import Liveness
 from alluse_hub.protocols.message import Message
+from alluse_hub.protocols.program_claims import ClaimRights
 from alluse_hub.protocols.wire import KINDS
 from tests.pages import COMMANDS, PAGES, README, Row, blocks, name_of, quoted, section, table
 from tests.test_architecture import FLOORS, HOUSE, IMPURE
@@ -129,6 +130,7 @@ INLINE: dict[type[Message], str] = {
     Limit: "A limit",
     Backoff: "A back-off",
     Liveness: "Signs of life",
+    ClaimRights: "What a program may claim as",
 }
 """Tables that stand in a line of another, and the headings under which they are told."""
 

@@ -5,18 +5,19 @@ that nobody releases, a round of rules that trigger each other.  A *note* is wha
 such as two rules that want different things of one resource.  Neither keeps a set from being loaded; what does is
 ``checks``' matter.
 
-Whether two conditions can both be true is told by ``overlap``, which errs to *yes*; of two different events both may
-come at any time.  Pure.
+Whether two conditions can both be true is told by ``conditions.joint``, which errs to *yes* where it has no proof;
+of two different events both may come at any time.  Pure.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from alluse_hub.actors.coordinator.checks import known_event
-from alluse_hub.actors.coordinator.conditions import Condition, ConditionError, parse
-from alluse_hub.actors.coordinator.overlap import can_both_hold, can_hold
 from alluse_hub.protocols.claims import Mode
+from alluse_hub.protocols.conditions import Condition, ConditionError, parse
+from alluse_hub.protocols.conditions.joint import Can, joint, never_both
+from alluse_hub.protocols.meant import meant
 from alluse_hub.protocols.resources import Declared
 from alluse_hub.protocols.rules import Hold, Rule, Tell
 
@@ -49,7 +50,8 @@ def analysed(
             found += _undeclared(rule, tell)
     for one, other in combinations(live, 2):
         if _can_meet(one, other, conditions):
-            found += [*_clash(one, other, modes), *_twice(one, other), *_at_odds(one, other, modes)]
+            how = _how(one, other, conditions)
+            found += [*_clash(one, other, modes, how), *_twice(one, other), *_at_odds(one, other, modes, how)]
     for one in live:
         for other in live:
             if _can_meet(one, other, conditions):
@@ -70,14 +72,37 @@ def _can_meet(one: Rule, other: Rule, conditions: Mapping[str, Condition | None]
     if (one.workstream, one.event) != (other.workstream, other.event):
         return True
     first, second = conditions[one.id], conditions[other.id]
-    return first is None or second is None or can_both_hold(first.tree, second.tree)
+    return first is None or second is None or not never_both(first.tree, second.tree)
+
+
+def _how(one: Rule, other: Rule, conditions: Mapping[str, Condition | None]) -> Callable[[], str]:
+    """What is known of how both can fire in one round; asked only where there is something to say of it."""
+
+    def told() -> str:
+        first, second = conditions[one.id], conditions[other.id]
+        if (one.workstream, one.event) != (other.workstream, other.event) or first is None or second is None:
+            return ""
+        found = joint(first.tree, second.tree)
+        if found.can is not Can.YES:
+            return ", as far as can be told"
+        return f", as on {', '.join(_fields(found.example))}" if found.example else ""
+
+    return told
+
+
+def _fields(example: Mapping[str, Any], within: str = "") -> Iterator[str]:  # Any: JSON
+    for name, value in example.items():
+        if isinstance(value, dict):
+            yield from _fields(value, f"{within}{name}.")
+        else:
+            yield f"{within}{name} = {json.dumps(value)}"
 
 
 # --- one rule ---------------------------------------------------------------------------------------------------------
 
 
 def _never(rule: Rule, condition: Condition | None) -> Iterator[Finding]:
-    if condition is not None and not can_hold(condition.tree):
+    if condition is not None and never_both(condition.tree):
         wrong = f"its condition {rule.when!r} can never be true"
         yield Finding("question", "never", (rule.id,), wrong, "mend the condition, or remove the rule")
 
@@ -91,7 +116,7 @@ def _events(rule: Rule, events: Mapping[str, Sequence[str]]) -> Iterator[Finding
         known = events.get(workstream, ())
         if known and event not in known:
             wrong = f"{verb} {workstream}.{event}, which flows nowhere"
-            yield Finding("question", "unknown event", (rule.id,), wrong, known_event(event, known))
+            yield Finding("question", "unknown event", (rule.id,), wrong, meant(event, known))
 
 
 def _unreleased(rule: Rule, live: Sequence[Rule]) -> Iterator[Finding]:
@@ -137,13 +162,13 @@ def _is_declared(tell: Tell) -> bool:
 # --- two rules --------------------------------------------------------------------------------------------------------
 
 
-def _clash(one: Rule, other: Rule, modes: Mapping[str, Mode]) -> Iterator[Finding]:
+def _clash(one: Rule, other: Rule, modes: Mapping[str, Mode], how: Callable[[], str]) -> Iterator[Finding]:
     """Different rungs of one resource; what is for safety is a floor, and stands above any of this."""
     for first in one.hold:
         for second in other.hold:
             if first.resource != second.resource or first.rung == second.rung or (first.safety and second.safety):
                 continue
-            wrong = f"want {first.resource} {first.rung} and {second.rung}, and can both fire"
+            wrong = f"want {first.resource} {first.rung} and {second.rung}, and can both fire{how()}"
             same = one.priority == other.priority and not (first.safety or second.safety)
             severity = "question" if same else "note"
             right = "give one of them a higher priority" if same else _winner(one, first, other, second, modes)
@@ -187,7 +212,7 @@ def _twice(one: Rule, other: Rule) -> Iterator[Finding]:
                 yield Finding("question", "twice", (one.id, other.id), wrong, "let one of them do it")
 
 
-def _at_odds(one: Rule, other: Rule, modes: Mapping[str, Mode]) -> Iterator[Finding]:
+def _at_odds(one: Rule, other: Rule, modes: Mapping[str, Mode], how: Callable[[], str]) -> Iterator[Finding]:
     """Different commands to one workstream, of which nobody knows whether they go together."""
     for first in one.tell:
         for second in other.tell:
@@ -196,7 +221,7 @@ def _at_odds(one: Rule, other: Rule, modes: Mapping[str, Mode]) -> Iterator[Find
             unknown = [tell.command for tell in (first, second) if not _is_declared(tell)]
             governed = any(mode.workstream == first.workstream for mode in modes.values())
             if unknown and governed:
-                wrong = f"tell {first.workstream} to {first.command} and to {second.command}, and can both fire"
+                wrong = f"tell {first.workstream} to {first.command} and to {second.command}, and can both fire{how()}"
                 right = f"declare what {' and '.join(unknown)} does, so that it is known whether they clash"
                 yield Finding("question", "clash", (one.id, other.id), wrong, right)
 

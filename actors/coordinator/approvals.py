@@ -42,6 +42,9 @@ OPEN_MAX = 200
 ENDED_SHOWN = 50
 """The latest that were decided, kept in memory; all are in the trail."""
 
+GRADE_MAX = 4
+"""What nobody has answered is asked again as graver, up to this."""
+
 PASSES = frozenset({"approved", "unopposed"})
 
 
@@ -79,17 +82,21 @@ def is_asked_for(level: Level, act: Act) -> bool:
 
 def proposed(approvals: Approvals, act: Act, level: Level, by: str, at: float, *, needs: int = 1) -> ApprovalAsked:
     has_window = level is Level.SUPERVISED and act.sense is not Sense.LOOSENS
+    digest = digest_of(act)
+    last = next((ended for ended in reversed(approvals.ended) if ended.proposal.digest == digest), None)
+    grade = min(last.proposal.grade + 1, GRADE_MAX) if last is not None and last.outcome == "expired" else 1
     return ApprovalAsked(
         proposal=Proposal(
             id=f"approval-{approvals.count + 1}",
             act=act,
-            digest=digest_of(act),
+            digest=digest,
             level=level,
             by=by,
             needs=needs,
             at=at,
             veto_until=at + VETO_S if has_window else None,
             expires=at + APPROVAL_S,
+            grade=grade,
         )
     )
 

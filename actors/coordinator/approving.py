@@ -84,6 +84,8 @@ def _lower(turn: Turn, order: DecideApproval, asked: LoweringAsked) -> tuple[boo
         text = lowering.override(turn, floor, mode)
     else:
         return False, f"{asked.id} is over: {asked.resource} is not declared any more"
+    if text.startswith(("refused: ", lowering.ASKED)):
+        gating.nothing_ordered(turn)
     directives.settle(turn)
     return not text.startswith("refused: "), text.removeprefix("refused: ")
 
@@ -133,7 +135,8 @@ def take_up(turn: Turn) -> None:
 
 def settle(turn: Turn) -> None:
     """At the end of a letter: what the rules no longer have is void, and the timer is armed."""
-    first = next_due(turn.ledger.approvals)
+    ends = (at for at in (next_due(turn.ledger.approvals), lowering.next_due(turn)) if at is not None)
+    first = min(ends, default=None)
     if first == turn.state.approval_at:
         return
     turn.state = replace(turn.state, approval_at=first)
@@ -193,6 +196,7 @@ def _shown(turn: Turn) -> Json:
             *(proposal.model_dump(mode="json") for proposal in approvals.open.values()),
             *(_lowering(asked) for asked in turn.ledger.docket.lowerings.values()),
         ],
+        "questions": [asked.model_dump(mode="json") for asked in turn.ledger.docket.escalated.values()],
         "ended": [
             {**ended.proposal.model_dump(mode="json"), "outcome": ended.outcome, "ended_by": ended.by, "why": ended.why}
             for ended in approvals.ended

@@ -18,6 +18,7 @@ HAND = "hand"
 def run(turn: Turn, rule: Rule, order: RunRule) -> str:
     """What it led to, in a sentence."""
     number = turn.ledger.by_hand + 1
+    turn.moment = f"{HAND}{number}"
     event = _event(rule, order, number, turn.ledger.session)
     why = f"run by hand by {order.by}" + (f": {order.reason}" if order.reason else "")
     match = Match(rule, event, fires=True, why=why)
@@ -30,7 +31,7 @@ def run(turn: Turn, rule: Rule, order: RunRule) -> str:
         rounds.hold_for(turn, match, hold, is_curbed=False)
     rounds.release_for(turn, match, is_curbed=False)
     directives.settle(turn)
-    mark = f"hand{number}-"
+    mark = f"{turn.moment}-"
     rounds.tell_for(turn, [match], mark)
     told = sum(f"/{rule.id}/{mark}" in key for key in turn.ledger.commands)
     parts = [f"{len(rule.hold)} held", f"{len(rule.release)} released", f"{told} of {len(rule.tell)} told"]

@@ -6,15 +6,15 @@ Each finding is a sentence: whose fault it is, what is wrong, and after a semico
 from collections.abc import Iterable, Iterator, Sequence
 from types import MappingProxyType
 
-from alluse_hub.actors.coordinator.conditions import ConditionError
-from alluse_hub.actors.coordinator.declared import meant as _meant
 from alluse_hub.actors.coordinator.declared import resource_problems, take_problems
 from alluse_hub.actors.coordinator.schemas import condition_for
 from alluse_hub.actors.coordinator.templates import check_template
 from alluse_hub.actors.coordinator.timing_checks import timing_problems, window_problems
 from alluse_hub.protocols.claims import Clock, Mode
+from alluse_hub.protocols.conditions import ConditionError
 from alluse_hub.protocols.emitted import Emitted
 from alluse_hub.protocols.errors import CallerError
+from alluse_hub.protocols.meant import meant
 from alluse_hub.protocols.resources import Declared
 from alluse_hub.protocols.rules import Hold, Release, Rule, Tell
 
@@ -47,12 +47,7 @@ def check_rules(
 
 def known_rule(name: str, rules: Iterable[str]) -> str:
     """What to say of a name that is no rule's."""
-    return f"{name!r} is no rule; {_meant(name, rules)}"
-
-
-def known_event(name: str, events: Iterable[str]) -> str:
-    """What could be meant by the name of an event that is not known."""
-    return _meant(name, events)
+    return f"{name!r} is no rule; {meant(name, rules)}"
 
 
 def _twice(names: Iterable[str]) -> list[str]:
@@ -62,12 +57,12 @@ def _twice(names: Iterable[str]) -> list[str]:
 
 def _mode(mode: Mode, workstreams: Sequence[str]) -> Iterator[str]:
     if mode.workstream not in workstreams:
-        yield f"begins with {mode.workstream!r}, no workstream; {_meant(mode.workstream, workstreams)}"
+        yield f"begins with {mode.workstream!r}, no workstream; {meant(mode.workstream, workstreams)}"
     names = [rung.name for rung in mode.rungs]
     for name in _twice(names):
         yield f"has two rungs {name!r}; give each its own name"
     if mode.fail_safe and mode.fail_safe not in names:
-        yield f"fails safe to {mode.fail_safe!r}, no rung of it; {_meant(mode.fail_safe, names)}"
+        yield f"fails safe to {mode.fail_safe!r}, no rung of it; {meant(mode.fail_safe, names)}"
     for lower, higher in zip(mode.rungs, mode.rungs[1:], strict=False):
         more = sorted(set(higher.uses) - set(lower.uses))
         if more:
@@ -82,7 +77,7 @@ def _mode(mode: Mode, workstreams: Sequence[str]) -> Iterator[str]:
 
 def _rule(rule: Rule, modes: dict[str, Mode], rules: dict[str, Rule], workstreams: Sequence[str]) -> Iterator[str]:
     if rule.workstream not in workstreams:
-        yield f"listens to {rule.workstream!r}, no workstream; {_meant(rule.workstream, workstreams)}"
+        yield f"listens to {rule.workstream!r}, no workstream; {meant(rule.workstream, workstreams)}"
     if not rule.event:
         yield "listens to no event; name one"
     if not (rule.hold or rule.release or rule.tell):
@@ -109,11 +104,11 @@ def _condition(rule: Rule, workstreams: Sequence[str], emitted: Emitted) -> Iter
 def _hold(hold: Hold, modes: dict[str, Mode]) -> Iterator[str]:
     mode = modes.get(hold.resource)
     if mode is None:
-        yield f"holds {hold.resource!r}, no resource; {_meant(hold.resource, modes)}"
+        yield f"holds {hold.resource!r}, no resource; {meant(hold.resource, modes)}"
     else:
         names = [rung.name for rung in mode.rungs]
         if hold.rung not in names:
-            yield f"holds {hold.resource} {hold.rung!r}, no rung of it; {_meant(hold.rung, names)}"
+            yield f"holds {hold.resource} {hold.rung!r}, no rung of it; {meant(hold.rung, names)}"
         elif hold.rung == names[0] and hold.safety:
             yield f"holds {hold.resource} {hold.rung} for safety, the least of its rungs; hold a more restrictive one"
     if hold.clock is Clock.HUB and hold.for_sessions:
@@ -125,10 +120,10 @@ def _hold(hold: Hold, modes: dict[str, Mode]) -> Iterator[str]:
 
 def _release(release: Release, modes: dict[str, Mode], rules: dict[str, Rule]) -> Iterator[str]:
     if release.resource not in modes:
-        yield f"releases {release.resource!r}, no resource; {_meant(release.resource, modes)}"
+        yield f"releases {release.resource!r}, no resource; {meant(release.resource, modes)}"
     other = rules.get(release.of)
     if other is None:
-        yield f"releases holds of {release.of!r}, no rule; {_meant(release.of, rules)}"
+        yield f"releases holds of {release.of!r}, no rule; {meant(release.of, rules)}"
     elif release.resource in modes and all(hold.resource != release.resource for hold in other.hold):
         yield f"releases {release.resource}, which {release.of} never holds; name a rule that does"
     yield from _template(release.subject, "subject")
@@ -136,7 +131,7 @@ def _release(release: Release, modes: dict[str, Mode], rules: dict[str, Rule]) -
 
 def _tell(tell: Tell, modes: dict[str, Mode], workstreams: Sequence[str]) -> Iterator[str]:
     if tell.workstream not in workstreams:
-        yield f"tells {tell.workstream!r}, no workstream; {_meant(tell.workstream, workstreams)}"
+        yield f"tells {tell.workstream!r}, no workstream; {meant(tell.workstream, workstreams)}"
     if not tell.command:
         yield f"tells {tell.workstream} nothing; name a command"
     for use in tell.uses:
@@ -144,10 +139,10 @@ def _tell(tell: Tell, modes: dict[str, Mode], workstreams: Sequence[str]) -> Ite
         if not colon or not name:
             yield f"uses {use!r}; write the resource and the use, such as 'ws4/trading:open'"
         elif resource not in modes:
-            yield f"uses {use!r}, but {resource!r} is no resource; {_meant(resource, modes)}"
+            yield f"uses {use!r}, but {resource!r} is no resource; {meant(resource, modes)}"
         elif all(name not in rung.uses for rung in modes[resource].rungs):
             uses = {known for rung in modes[resource].rungs for known in rung.uses}
-            yield f"uses {use!r}, but no rung of {resource} permits {name!r}; {_meant(name, uses)}"
+            yield f"uses {use!r}, but no rung of {resource} permits {name!r}; {meant(name, uses)}"
     for name, template in tell.parameters.items():
         yield from _template(template, f"parameter {name!r}")
 

@@ -3,6 +3,7 @@
 from alluse_hub.actors.coordinator import meetings, taking
 from alluse_hub.actors.coordinator.arbiter import lapsed
 from alluse_hub.actors.coordinator.leases import extended, is_served
+from alluse_hub.actors.coordinator.ledger import REPLACED
 from alluse_hub.actors.coordinator.state import Turn
 from alluse_hub.protocols.claims import Claim, ClaimCleared, ClaimEnded, ClaimExtended, ClaimPlaced, Mode
 from alluse_hub.protocols.resources import Dataset, Declared, Pool, Value
@@ -30,7 +31,7 @@ def place(turn: Turn, claim: Claim) -> Claim:
         turn.record(ClaimExtended(id=claim.id, lease=lease, cause=claim.cause, reason=claim.reason))
     else:
         if old is not None:
-            turn.record(ClaimEnded(id=old.id, how="replaced", by=claim.holder, why=claim.reason))
+            turn.record(ClaimEnded(id=old.id, how=REPLACED, by=claim.holder, why=claim.reason))
         turn.record(ClaimPlaced(claim=claim.model_copy(update={"placed": turn.ledger.placed + 1})))
     live = turn.ledger.claims[claim.id]
     match resource:

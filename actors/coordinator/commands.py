@@ -13,6 +13,7 @@ from alluse_hub.actors.coordinator import conflicts, cycles, directives, taking
 from alluse_hub.actors.coordinator.rules import Match
 from alluse_hub.actors.coordinator.state import Turn
 from alluse_hub.actors.coordinator.templates import FieldError, filled_parameters
+from alluse_hub.protocols.claims import ConflictClass
 from alluse_hub.protocols.rules import CommandGranted, CommandIssued, RuleActionDone, RuleUndecided, Tell
 from alluse_hub.protocols.workstream import Command, CommandReply
 
@@ -35,6 +36,7 @@ def issue(turn: Turn, match: Match, tell: Tell, key: str, *, waits: bool = False
         why = f"{tell.workstream} was not told to {tell.command}: {error}"
         turn.record(RuleUndecided(rule=match.rule.id, event=match.event.id, why=why))
         return False
+    origin = cycles.origin(turn, match.event)
     issued = CommandIssued(
         key=key,
         round=turn.ledger.round,
@@ -47,7 +49,8 @@ def issue(turn: Turn, match: Match, tell: Tell, key: str, *, waits: bool = False
         takes=tell.takes,
         uses=tell.uses if waits else (),
         waits=waits,
-        chain=cycles.chain_of(turn, match.event.cause),
+        chain=origin.rules,
+        root=origin.root,
     )
     if why := turn.unreachable(tell.workstream, tell.deadline_s):
         _done(turn, issued, ok=False, error=why)
@@ -63,9 +66,9 @@ def grant_freed(turn: Turn) -> None:
     """Send what waited, now that there is enough of what it takes; what the rung in force no longer permits, or what
     can never be enough, is refused instead."""
     while issued := taking.granted_now(turn):
-        why = next((why for use in issued.uses if (why := directives.refusal(turn, use)[0])), "")
-        if why:
-            _refuse(turn, issued, why)
+        uses = (directives.refusal(turn, use, of_round=True)[0] for use in issued.uses)
+        if why := next(filter(None, uses), ""):
+            _refuse(turn, issued, why, ConflictClass.HOLD_BREACH)
             continue
         turn.record(CommandGranted(key=issued.key))
         if any(first.key == issued.key for first in first_of_each(turn, issued.workstream)):
@@ -73,11 +76,11 @@ def grant_freed(turn: Turn) -> None:
     for issued in [issued for issued in turn.ledger.commands.values() if issued.waits]:
         why = taking.never(turn, issued)
         if why:
-            _refuse(turn, issued, why)
+            _refuse(turn, issued, why, ConflictClass.OVER_COMMIT)
 
 
-def _refuse(turn: Turn, issued: CommandIssued, why: str) -> None:
-    conflicts.refused_late(turn, issued, why)
+def _refuse(turn: Turn, issued: CommandIssued, why: str, klass: ConflictClass) -> None:
+    conflicts.refused_late(turn, issued, why, klass)
     _done(turn, issued, ok=False, error=why)
 
 

@@ -34,6 +34,10 @@ def conflict(
 def open_(turn: Turn, klass: ConflictClass, resource: str, parties: tuple[str, ...], sentence: str) -> str:
     """The id of the conflict, which stays open until it is closed."""
     id_ = f"conflict-{turn.ledger.conflicts_count + 1}"
+    return open_as(turn, id_, klass, resource, parties, sentence)
+
+
+def open_as(turn: Turn, id_: str, klass: ConflictClass, resource: str, parties: tuple[str, ...], sentence: str) -> str:
     opening = ConflictOpened(id=id_, klass=klass, resource=resource, parties=parties, sentence=sentence)
     turn.record(opening)
     turn.send(BOARD, opening)
@@ -48,9 +52,9 @@ def close(turn: Turn, id_: str, *, outcome: str, winner: str, sentence: str) -> 
 
 def close_left_open(turn: Turn) -> None:
     """Conflicts whose closing was cut off by the death of an earlier incarnation: the arbiter's word stands.  Not those
-    about which somebody is asked."""
+    about which somebody is asked, nor doubts, which end by being obeyed."""
     for opened in tuple(turn.ledger.conflicts.values()):
-        if turn.ledger.docket.is_open(opened.id):
+        if turn.ledger.docket.is_open(opened.id) or opened.klass is ConflictClass.DOUBT:
             continue
         mode = turn.state.book.modes.get(opened.resource)
         ruling = None if mode is None else turn.ruling(mode)
@@ -100,12 +104,12 @@ def over_commit(turn: Turn, rule: str, command: str, cases: Sequence[tuple[Match
     )
 
 
-def refused_late(turn: Turn, issued: CommandIssued, why: str) -> None:
+def refused_late(turn: Turn, issued: CommandIssued, why: str, klass: ConflictClass) -> None:
     """A command that waited for a pool cannot be sent any more."""
     resource, _ = taken(issued.takes[0])
     conflict(
         turn,
-        ConflictClass.HOLD_BREACH if "permits" in why else ConflictClass.OVER_COMMIT,
+        klass,
         resource,
         (issued.rule,),
         f"{issued.rule} waits for {resource} to have {issued.workstream} {issued.command}, because of {issued.event}.",

@@ -17,9 +17,11 @@ from alluse_hub.actors.coordinator import (
     negotiating,
     operators,
     people,
+    programs,
     reach,
     rounds,
     taking,
+    telling,
     terms,
     views,
 )
@@ -35,11 +37,11 @@ from alluse_hub.protocols.arbitration import (
     StoodDown,
     YieldDone,
 )
-from alluse_hub.protocols.claims import Clock, DirectiveAck, PlaceClaim, WithdrawClaim
+from alluse_hub.protocols.claims import Clock, DirectiveAck, DirectiveHeard, PlaceClaim, WithdrawClaim
 from alluse_hub.protocols.effects import Core, Decision
 from alluse_hub.protocols.flow import Consider, Present
 from alluse_hub.protocols.lifecycle import PeerDown, PeerUp, Started, Woken
-from alluse_hub.protocols.message import Envelope
+from alluse_hub.protocols.message import Envelope, Message
 from alluse_hub.protocols.names import BOARD, REPLICATOR, ROUTER
 from alluse_hub.protocols.rules import CoordinatorSpec, RoundAbandoned
 from alluse_hub.protocols.ruleset import AskRules, ChangeRules, RunRule, SwitchAuto, SwitchRule
@@ -62,8 +64,10 @@ def decide(state: Coordinator, letter: Envelope) -> Decision[Coordinator]:
             rounds.consider(turn, shown)
         case ClaimResource() | ReleaseClaim() | OverrideFloor() | DecideConflict() as order:
             people.take(turn, letter.sender, order)
-        case CommandReply() | DirectiveAck() | OfferYield() | YieldDone() | StoodDown() as word:
+        case CommandReply() | DirectiveAck() | DirectiveHeard() | OfferYield() | YieldDone() | StoodDown() as word:
             _answered(turn, word)
+        case PlaceClaim() | WithdrawClaim() as asked if programs.is_program(turn, letter.sender):
+            programs.take(turn, letter.sender, asked)
         case PlaceClaim() as asked:
             operators.place(turn, letter.sender, asked)
         case WithdrawClaim() as asked:
@@ -76,6 +80,7 @@ def decide(state: Coordinator, letter: Envelope) -> Decision[Coordinator]:
             _present(turn, word)
         case PeerDown() as word:
             reach.went_down(turn, word)
+            telling.went_down(turn, word.name)
         case PeerUp(name=name, incarnation=incarnation):
             reach.came_up(turn, name, incarnation)
             _peer_up(turn, name)
@@ -89,6 +94,7 @@ def decide(state: Coordinator, letter: Envelope) -> Decision[Coordinator]:
         case other:
             raise TypeError(f"the coordinator does not take {type(other).__name__}")
     _settle(turn)
+    telling.tell(turn, state.ledger, back=_back(letter.body))
     rounds.finish_if_answered(turn)
     deadlines.settle(turn)
     approving.settle(turn)
@@ -100,17 +106,34 @@ def decide(state: Coordinator, letter: Envelope) -> Decision[Coordinator]:
     return turn.done()
 
 
-def _answered(turn: Turn, word: CommandReply | DirectiveAck | OfferYield | YieldDone | StoodDown) -> None:
+def _back(body: Message) -> str:
+    """The workstream that is there again, if the letter says so."""
+    match body:
+        case Present(workstream=name, presence="up") | PeerUp(name=name):
+            return name
+        case _:
+            return ""
+
+
+Answer = CommandReply | DirectiveAck | DirectiveHeard | OfferYield | YieldDone | StoodDown
+
+
+def _answered(turn: Turn, word: Answer) -> None:
     match word:
         case CommandReply() if word.key.startswith(negotiating.KEY):
+            telling.yielded(turn, word)
             negotiating.replied(turn, word)
             directives.settle(turn)
         case CommandReply():
             reach.answered(turn, word.workstream)
+            if telling.answered(turn, word):
+                return
             commands.answered(turn, word)
         case DirectiveAck():
             reach.answered(turn, word.resource.partition("/")[0])
             directives.acknowledged(turn, word)
+        case DirectiveHeard():
+            directives.heard(turn, word)
         case OfferYield():
             negotiating.offered(turn, word)
         case YieldDone():
@@ -140,6 +163,7 @@ def _started(turn: Turn, incarnation: int) -> None:
     negotiating.take_up(turn)
     directives.take_up(turn)
     commands.take_up(turn)
+    telling.take_up(turn)
     approving.take_up(turn)
 
 
@@ -148,6 +172,8 @@ def _present(turn: Turn, word: Present) -> None:
     terms.met(turn, word.workstream)
     turn.state = replace(turn.state, presence={**turn.state.presence, word.workstream: word.presence})
     if word.presence == "out":
+        programs.went_out(turn, word.workstream)
+        telling.fail_all(turn, word.workstream, f"{word.workstream} is out")
         commands.fail_all(turn, word.workstream, f"{word.workstream} is out")
         for resource in turn.ledger.directives:
             if resource.partition("/")[0] == word.workstream:
@@ -159,6 +185,7 @@ def _present(turn: Turn, word: Present) -> None:
 def _peer_up(turn: Turn, name: str) -> None:
     directives.say_again_to(turn, name)
     commands.say_again_to(turn, name)
+    telling.say_again_to(turn, name)
 
 
 def _woken(turn: Turn, timer: str) -> None:
@@ -183,6 +210,8 @@ def _woken(turn: Turn, timer: str) -> None:
             directives.no_answer(turn, about)
         case "command":
             commands.no_answer(turn, about)
+        case "told":
+            telling.no_answer(turn, about)
         case _:
             raise ValueError(f"the coordinator sets no timer {timer!r}")
 
@@ -218,6 +247,7 @@ COORDINATOR: Core[Coordinator] = Core(
             Present,
             CommandReply,
             DirectiveAck,
+            DirectiveHeard,
             PlaceClaim,
             WithdrawClaim,
             ClaimResource,

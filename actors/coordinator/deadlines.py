@@ -27,11 +27,12 @@ def meet(turn: Turn) -> None:
     sight = Sight(turn.state.book, turn.ledger.timing, turn.now)
     found = sight.due()
     looked = sight.looked()
+    turn.moment = f"timer{looked.count}"
     claiming.lapse(turn)
     rounds.end_kept(turn, sight.ended)
     fired = rounds.fire(turn, found)
     directives.settle(turn)
-    rounds.tell_for(turn, most_urgent_first(fired), f"timer{looked.count}-")
+    rounds.tell_for(turn, most_urgent_first(fired), f"{turn.moment}-")
     for fact in (*sight.facts(), looked):
         turn.record(fact)
 

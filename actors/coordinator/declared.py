@@ -1,9 +1,9 @@
 """What is wrong with what is declared to be claimed, and with what rules take of it; a sentence each, as ``checks``."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from difflib import get_close_matches
+from collections.abc import Iterator, Sequence
 
 from alluse_hub.protocols.claims import Mode
+from alluse_hub.protocols.meant import meant
 from alluse_hub.protocols.resources import Dataset, Declared, Form, Pool, Value, taken
 from alluse_hub.protocols.rules import Rule
 
@@ -81,12 +81,3 @@ def fits(form: Form, said: str) -> bool:
 
 def _right(form: Form) -> str:
     return {Form.FLAG: "say 'true' or 'false'", Form.NUMBER: "give a number", Form.TEXT: "give a text"}[form]
-
-
-def meant(name: str, known: Iterable[str]) -> str:
-    """What would be right instead of ``name``."""
-    choices = sorted(known)
-    near = get_close_matches(name, choices, 1, 0.75)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    return f"there are {', '.join(choices)}" if choices else "none is declared"

@@ -2,11 +2,13 @@
 
 A directive goes out whenever the ruling on a resource changes in what its workstream must know: the rung, who holds it,
 how long.  Restrictions go at once, loosenings behind a ``Commit``.  Each carries a fence that never goes back and is
-said again until it is obeyed.  After a few tries in vain the round goes on without an answer, but the directive is
-never given up, and meanwhile the resource counts as being at its fail-safe rung for whoever wants to use it.
+said again until it is obeyed: quickly at first, until the monitor says that it has heard, then with patience for the
+program that has to obey.  After a few tries in vain the round goes on without an answer, but the directive is never
+given up, and meanwhile the resource counts as being at its fail-safe rung for whoever wants to use it.  What is not
+known to be obeyed is a doubt (``doubts``).
 """
 
-from alluse_hub.actors.coordinator import conflicts, flapping, gating
+from alluse_hub.actors.coordinator import chains, conflicts, doubts, flapping, gating
 from alluse_hub.actors.coordinator.arbiter import Ruling, explained, in_force, permits
 from alluse_hub.actors.coordinator.leases import as_text, end
 from alluse_hub.actors.coordinator.state import Turn
@@ -15,21 +17,32 @@ from alluse_hub.protocols.claims import (
     Directive,
     DirectiveAck,
     DirectiveAnswered,
+    DirectiveHeard,
     DirectiveIssued,
     Lease,
     Mode,
 )
 from alluse_hub.protocols.message import Json
 from alluse_hub.protocols.names import COORDINATOR
+from alluse_hub.protocols.rules import DirectiveLed
+from alluse_hub.protocols.states import replace
 
 DEADLINE_S = 10.0
-"""For a monitor to answer a directive."""
+"""For a program to obey a directive; its monitor says if it did not."""
+
+HEARD_S = 0.5
+HEARD_TRIES = 4
+"""A monitor that is up answers a directive within so long, or the next time it is said; not even one answer to so many,
+and the monitor is in trouble."""
+
+UNHEARD_S = HEARD_S * HEARD_TRIES
 
 FIRST_PAUSE_S = 2.0
-TRIES_MAX = 3
-"""Times a directive is said again, with pauses of 2, 4, 8 and 16 s, before its round stops waiting for it."""
+TRIES_MAX = 8
+"""Times a directive is said, with pauses of 0.5 s four times and then of 2, 4, 8 and 16 s, before its round stops
+waiting for it."""
 
-PATIENCE_S = FIRST_PAUSE_S * (2 ** (TRIES_MAX + 1) - 1)
+PATIENCE_S = UNHEARD_S + FIRST_PAUSE_S * (2 ** (TRIES_MAX - HEARD_TRIES) - 1)
 """All these pauses together: how long a round waits for a directive."""
 
 SLOWEST_PAUSE_S = 300.0
@@ -41,7 +54,9 @@ def timer_of(resource: str) -> str:
 
 
 def pause_s(tries: int) -> float:
-    return float(min(FIRST_PAUSE_S * 2 ** min(tries, 16), SLOWEST_PAUSE_S))
+    """After a directive was said, before which it had been said ``tries`` times."""
+    slow = tries - HEARD_TRIES
+    return HEARD_S if slow < 0 else float(min(FIRST_PAUSE_S * 2 ** min(slow, 16), SLOWEST_PAUSE_S))
 
 
 def settle(turn: Turn) -> None:
@@ -109,6 +124,9 @@ def _issue(turn: Turn, ruling: Ruling, *, loosens: bool) -> None:
         at=flapping.moment(turn),
         chain=turn.led.get(mode.resource, ()),
     )
+    if issued.chain:
+        root = turn.roots[mode.resource]
+        turn.record(DirectiveLed(key=chains.directive_key(issued), chain=issued.chain, root=root))
     turn.record(issued)
     turn.forget(timer_of(mode.resource))
     say(turn, mode.resource, committed=loosens)
@@ -153,6 +171,7 @@ def say(turn: Turn, resource: str, *, committed: bool) -> None:
 
 def take_up(turn: Turn) -> None:
     """After a start: issue what has changed, and say again whatever was not obeyed yet."""
+    doubts.take_up(turn)
     told = turn.ledger.directives
     for resource, directed in told.items():
         if resource not in turn.state.book.modes and not directed.is_obeyed:
@@ -168,6 +187,8 @@ def say_again_to(turn: Turn, workstream: str) -> None:
     for resource, directed in turn.ledger.directives.items():
         if resource.partition("/")[0] == workstream and resource in turn.state.book.modes:
             turn.forget(timer_of(resource))
+            unheard = {other: fence for other, fence in turn.state.heard.items() if other != resource}
+            turn.state = replace(turn.state, heard=unheard)
             say(turn, resource, committed=directed.issued.loosens)
 
 
@@ -177,7 +198,10 @@ def no_answer(turn: Turn, resource: str) -> None:
     if directed is None or directed.is_obeyed:
         return
     tries = turn.state.tries.get(timer_of(resource), 0)
-    if not directed.outcome and tries > TRIES_MAX:
+    is_heard = turn.state.heard.get(resource) == directed.issued.fence
+    if tries == HEARD_TRIES and not is_heard and doubts.is_watched_for(turn, resource.partition("/")[0]):
+        doubts.unheard(turn, resource, UNHEARD_S)
+    if not directed.outcome and tries >= TRIES_MAX:
         fail(turn, resource, f"no answer after {tries} tries")
     # The timer was set behind the Commit that the directive waited for, so it need not wait again.
     say(turn, resource, committed=False)
@@ -189,6 +213,21 @@ def fail(turn: Turn, resource: str, error: str) -> None:
     if not directed.outcome:
         fence = directed.issued.fence
         turn.record(DirectiveAnswered(resource=resource, fence=fence, outcome="failed", error=error))
+        doubts.disobeyed(turn, resource, error)
+
+
+def heard(turn: Turn, word: DirectiveHeard) -> None:
+    """The monitor has it, and the program has yet to obey: from now on that is what is waited for."""
+    directed = turn.ledger.directives.get(word.resource)
+    if directed is None or directed.issued.fence != word.fence or directed.is_obeyed:
+        return
+    if turn.state.heard.get(word.resource) == word.fence:
+        return
+    turn.state = replace(turn.state, heard={**turn.state.heard, word.resource: word.fence})
+    timer = timer_of(word.resource)
+    if turn.state.tries.get(timer, 0) <= HEARD_TRIES:
+        turn.state = replace(turn.state, tries={**turn.state.tries, timer: HEARD_TRIES + 1})
+        turn.wake(timer, FIRST_PAUSE_S)
 
 
 def acknowledged(turn: Turn, ack: DirectiveAck) -> None:
@@ -209,6 +248,9 @@ def acknowledged(turn: Turn, ack: DirectiveAck) -> None:
         )
     if obeyed:
         turn.forget(timer_of(ack.resource))
+        doubts.obeyed(turn, ack.resource)
+    elif ack.outcome == "failed":
+        doubts.disobeyed(turn, ack.resource, ack.error or "it said no")
     mode = turn.state.book.modes.get(ack.resource)
     if ack.outcome == "stale" and ack.seen >= ack.fence and mode is not None:
         conflicts.conflict(
@@ -230,7 +272,11 @@ def _issue_above(turn: Turn, issued: DirectiveIssued, seen: int) -> None:
     """The same again, with a fence above one that was seen."""
     fence = seen + 1
     parameters = {**issued.parameters, "fence": fence}
-    turn.record(issued.model_copy(update={"fence": fence, "parameters": parameters, "round": turn.ledger.round}))
+    again = issued.model_copy(update={"fence": fence, "parameters": parameters, "round": turn.ledger.round})
+    led = turn.ledger.chains.led.get(chains.directive_key(issued))
+    if led is not None and led.rules:
+        turn.record(DirectiveLed(key=chains.directive_key(again), chain=led.rules, root=led.root))
+    turn.record(again)
     turn.forget(timer_of(issued.resource))
     say(turn, issued.resource, committed=issued.loosens)
     workstream = issued.resource.partition("/")[0]
@@ -238,8 +284,9 @@ def _issue_above(turn: Turn, issued: DirectiveIssued, seen: int) -> None:
         fail(turn, issued.resource, why_not)
 
 
-def refusal(turn: Turn, use: str) -> tuple[str, Ruling]:
-    """Why ``use``, such as ``ws4/trading:open``, is not permitted now, empty if it is; and the ruling on it."""
+def refusal(turn: Turn, use: str, *, of_round: bool) -> tuple[str, Ruling]:
+    """Why ``use``, such as ``ws4/trading:open``, is not permitted now, empty if it is; and the ruling on it.  What is
+    decided in a round looks at doubts about directives only when rounds no longer wait for them."""
     resource, _, name = use.partition(":")
     mode = turn.state.book.modes[resource]
     ruling = turn.ruling(mode)
@@ -250,11 +297,13 @@ def refusal(turn: Turn, use: str) -> tuple[str, Ruling]:
         stays = mode.rungs[mode.height(told.issued.rung)]
         if name not in stays.uses:
             return f"{resource} stays {stays.name} until people agree, which {_permitted(mode, stays.name)}", ruling
-    if told is not None and told.is_in_doubt:
+    is_open = told is not None and not told.is_obeyed and doubts.open_on(turn, resource) is not None
+    if told is not None and (told.is_in_doubt or (is_open and not of_round)):
         safe = mode.fail_safe or mode.rungs[-1].name
         if name not in mode.rungs[mode.height(safe)].uses:
+            answer = told.error or told.outcome or "no answer"
             return (
-                f"{mode.workstream} did not confirm that {resource} is {ruling.rung} ({told.error or told.outcome}), "
+                f"{mode.workstream} did not confirm that {resource} is {ruling.rung} ({answer}), "
                 f"so it counts as {safe}, which {_permitted(mode, safe)}"
             ), ruling
     return "", ruling

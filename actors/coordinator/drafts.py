@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from alluse_hub.actors.coordinator.analysis import Finding
-from alluse_hub.actors.coordinator.declared import meant
+from alluse_hub.protocols.meant import meant
 
 Table = dict[str, Any]  # Any: whatever somebody wrote
 

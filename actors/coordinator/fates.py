@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from alluse_hub.actors.coordinator.leases import Now, as_text
 from alluse_hub.protocols.claims import Claim, Lease
+from alluse_hub.protocols.program_claims import PROGRAM
 
 LISTED_MAX = 8
 """Claims that one explanation names in each of its lists."""
@@ -40,4 +41,5 @@ def listed(claims: Iterable[Claim], now: Now) -> str:
 
 
 def _end(claim: Claim, now: Now) -> str:
-    return "until it is answered" if claim.at and claim.lease == Lease() else as_text(claim.lease, now)
+    is_command = claim.at and claim.lease == Lease() and not claim.id.startswith(PROGRAM)
+    return "until it is answered" if is_command else as_text(claim.lease, now)

@@ -5,17 +5,21 @@ was ``before``; a coordinator that died there takes that up again (``RoundAbando
 round is decided afresh.  Pure.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
 from alluse_hub.actors.coordinator import approvals
+from alluse_hub.actors.coordinator import chains as led_by
 from alluse_hub.actors.coordinator import docket as dockets
+from alluse_hub.actors.coordinator import tellings as tellings_
 from alluse_hub.actors.coordinator import timing as timings
 from alluse_hub.actors.coordinator.approvals import Approvals
+from alluse_hub.actors.coordinator.chains import Chains
 from alluse_hub.actors.coordinator.docket import Docket
 from alluse_hub.actors.coordinator.ruleset import RuleSet, folded
+from alluse_hub.actors.coordinator.tellings import Tellings
 from alluse_hub.actors.coordinator.timing import Timing
 from alluse_hub.protocols.approvals import ApprovalAsked, ApprovalEnded, ApprovalGiven, ApprovalUsed, LevelSet
 from alluse_hub.protocols.claims import (
@@ -25,6 +29,7 @@ from alluse_hub.protocols.claims import (
     ClaimEnded,
     ClaimExtended,
     ClaimPlaced,
+    ConflictClass,
     ConflictClosed,
     ConflictOpened,
     ConflictShown,
@@ -33,10 +38,12 @@ from alluse_hub.protocols.claims import (
     Lease,
 )
 from alluse_hub.protocols.message import Fact
+from alluse_hub.protocols.program_claims import ClaimsHeard
 from alluse_hub.protocols.rules import (
     ActsCommitted,
     CommandGranted,
     CommandIssued,
+    DirectiveLed,
     RoundAbandoned,
     RoundClosed,
     RoundDecided,
@@ -45,6 +52,7 @@ from alluse_hub.protocols.rules import (
     RuleActionRefused,
     RuleCurbed,
     RuleFired,
+    RuleLed,
     RuleStopped,
     RuleUndecided,
 )
@@ -54,9 +62,8 @@ from alluse_hub.protocols.states import replace
 CONFLICTS_MAX = 200
 """Closed conflicts kept in memory; all are in the trail."""
 
-CHAINS_MAX = 256
-"""Commands and directives, the latest, of which it is kept which rules led to them; of commands only those that another
-rule than their own led to."""
+REPLACED = "replaced"
+"""How a claim ends behind which another one of the same id is placed."""
 
 OWN: frozenset[type[Fact]] = frozenset(
     {
@@ -73,6 +80,7 @@ OWN: frozenset[type[Fact]] = frozenset(
         ConflictOpened,
         DirectiveAnswered,
         DirectiveIssued,
+        DirectiveLed,
         RoundAbandoned,
         RoundClosed,
         RoundDecided,
@@ -81,13 +89,14 @@ OWN: frozenset[type[Fact]] = frozenset(
         RuleActionRefused,
         RuleCurbed,
         RuleFired,
+        RuleLed,
         RuleStopped,
         RuleUndecided,
         RulesChanged,
     }
 )
 
-FACTS = OWN | dockets.FACTS | timings.FACTS | approvals.FACTS
+FACTS = OWN | dockets.FACTS | timings.FACTS | approvals.FACTS | tellings_.FACTS
 
 
 class Phase(StrEnum):
@@ -139,20 +148,28 @@ class Ledger:
     conflicts: dict[str, ConflictOpened] = field(default_factory=dict)  # open ones, by id
     resolved: tuple[ConflictShown, ...] = ()  # the latest, oldest first
     conflicts_count: int = 0
+    doubts_count: int = 0  # counted apart: whether an answer is late changes the id of no other conflict
     round: int = 0
     phase: Phase = Phase.CLOSED
     session: str = ""
     ordinal: int = 0  # of the session, from 1
     through: dict[str, int] = field(default_factory=dict)  # of the round, by workstream
     docket: Docket = field(default_factory=Docket)
-    chains: dict[str, tuple[str, ...]] = field(default_factory=dict)  # by key, as ``cycles`` reads it
+    chains: Chains = field(default_factory=Chains)
     timing: Timing = field(default_factory=Timing)
+    tellings: Tellings = field(default_factory=Tellings)
     before: "Ledger | None" = None
 
     def pending(self) -> bool:
         """Whether the round still waits for an answer."""
-        return any(not directed.outcome for directed in self.directives.values()) or any(
-            command.round == self.round for command in self.commands.values()
+        return self.acting() or any(told.round == self.round for told in self.tellings.open.values())
+
+    def acting(self) -> bool:
+        """Whether it waits for one to what it does, as against what it tells programs of their claims."""
+        return (
+            any(not directed.outcome for directed in self.directives.values())
+            or any(command.round == self.round for command in self.commands.values())
+            or any(yielding.asked.round == self.round for yielding in self.docket.yielding.values())
         )
 
 
@@ -176,15 +193,21 @@ def evolve(ledger: Ledger, fact: Fact) -> Ledger:
             return _claim(ledger, fact)
         case DirectiveIssued():
             return _directed(ledger, fact)
+        case DirectiveLed() | RuleLed():
+            return replace(ledger, chains=led_by.folded(ledger.chains, fact))
         case DirectiveAnswered():
             return _answered(ledger, fact)
         case ConflictOpened(id=id_):
             opened = _with(ledger.conflicts, id_, fact)
+            if fact.klass is ConflictClass.DOUBT:
+                return replace(ledger, conflicts=opened, doubts_count=ledger.doubts_count + 1)
             return replace(ledger, conflicts=opened, conflicts_count=ledger.conflicts_count + 1)
         case ConflictClosed():
             return _closed(ledger, fact)
         case fact if type(fact) in dockets.FACTS:
             return replace(ledger, docket=dockets.folded(ledger.docket, fact))
+        case _ if type(fact) in tellings_.FACTS:
+            return _claims_told(ledger, fact)
         case _ if type(fact) in timings.FACTS:
             return replace(ledger, timing=timings.folded(ledger.timing, fact))
         case RulesChanged() | AutoSwitched():
@@ -230,7 +253,9 @@ def _claim(ledger: Ledger, fact: Fact) -> Ledger:
     match fact:
         case ClaimPlaced(claim=claim):
             placed = max(ledger.placed, claim.placed)
-            return replace(ledger, claims=_with(ledger.claims, claim.id, claim), placed=placed)
+            tellings = tellings_.placed(ledger.tellings, claim.id)
+            claims = _with(_without(ledger.claims, claim.id), claim.id, claim)
+            return replace(ledger, claims=claims, placed=placed, tellings=tellings)
         case ClaimExtended(id=id_, lease=lease, cause=cause, reason=reason):
             update = {"lease": lease, "cause": cause, "reason": reason}
         case ClaimCleared(id=id_):
@@ -250,17 +275,26 @@ def _ended(ledger: Ledger, fact: ClaimEnded) -> Ledger:
     ended = ledger.claims.get(fact.id)
     if ended is not None:
         docket = dockets.released(docket, ended.resource, fact)
-    return replace(ledger, claims=_without(ledger.claims, fact.id), docket=docket)
+    tellings = tellings_.ended(ledger.tellings, fact)
+    # One that is replaced holds until the claim that takes its place does.
+    claims = ledger.claims if fact.how == REPLACED else _without(ledger.claims, fact.id)
+    return replace(ledger, claims=claims, docket=docket, tellings=tellings)
+
+
+def _claims_told(ledger: Ledger, fact: Fact) -> Ledger:
+    through = ledger.through
+    if isinstance(fact, ClaimsHeard):
+        through = _through(ledger, fact.workstream, fact.events_through)
+    return replace(ledger, tellings=tellings_.folded(ledger.tellings, fact), through=through)
 
 
 def _directed(ledger: Ledger, fact: DirectiveIssued) -> Ledger:
     before = ledger.directives.get(fact.resource)
     docket = dockets.turned(ledger.docket, fact, before.issued.rung if before else "", ledger.ordinal)
-    key = f"c/{fact.round}/directive/{fact.resource}/{fact.fence}"
     return replace(
         ledger,
         docket=docket,
-        chains=_linked(ledger.chains, key, fact.chain),
+        chains=led_by.folded(ledger.chains, fact),
         directives=_with(ledger.directives, fact.resource, Directed(fact)),
     )
 
@@ -284,27 +318,10 @@ def _through(ledger: Ledger, workstream: str, n: int) -> dict[str, int]:
 
 
 def _closed(ledger: Ledger, fact: ConflictClosed) -> Ledger:
-    opened = ledger.conflicts[fact.id]
-    shown = ConflictShown(
-        id=opened.id,
-        klass=opened.klass,
-        resource=opened.resource,
-        parties=opened.parties,
-        opened=opened.sentence,
-        outcome=fact.outcome,
-        winner=fact.winner,
-        closed=fact.sentence,
-    )
+    shown = ConflictShown.of(ledger.conflicts[fact.id]).ended(fact)
     resolved = (*ledger.resolved, shown)[-CONFLICTS_MAX:]
     docket = dockets.folded(ledger.docket, fact)
     return replace(ledger, conflicts=_without(ledger.conflicts, fact.id), resolved=resolved, docket=docket)
-
-
-def _linked(chains: dict[str, tuple[str, ...]], key: str, chain: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    if not chain:
-        return chains
-    latest = dict(tuple(chains.items())[-CHAINS_MAX + 1 :])
-    return {**latest, key: chain}
 
 
 def _rule(ledger: Ledger, fact: Fact) -> Ledger:
@@ -322,7 +339,7 @@ def _rule(ledger: Ledger, fact: Fact) -> Ledger:
             tally = ledger.tallies.get(rule, Tally())
             changed = replace(tally, last_result=f"curbed: {skipped} events too many in one round")
         case CommandIssued(key=key):
-            ledger = replace(ledger, chains=_linked(ledger.chains, key, fact.chain))
+            ledger = replace(ledger, chains=led_by.folded(ledger.chains, fact))
             return replace(ledger, commands=_with(ledger.commands, key, fact))
         case RuleStopped(rule=rule, why=why):
             tally = ledger.tallies.get(rule, Tally())
@@ -346,3 +363,13 @@ def _rule(ledger: Ledger, fact: Fact) -> Ledger:
         case other:
             raise TypeError(f"the coordinator's ledger does not take {type(other).__name__}")
     return replace(ledger, tallies=_with(ledger.tallies, rule, changed))
+
+
+def led_as_well(ledger: Ledger, facts: Iterable[Fact]) -> Ledger:
+    """With what facts of another course say of what led to its commands and directives, where this one has none of that
+    key."""
+    chains = ledger.chains
+    for fact in facts:
+        if isinstance(fact, CommandIssued | DirectiveIssued | DirectiveLed) and led_by.key_of(fact) not in chains.led:
+            chains = led_by.folded(chains, fact)
+    return ledger if chains is ledger.chains else replace(ledger, chains=chains)

@@ -26,6 +26,9 @@ from alluse_hub.protocols.arbitration import (
 from alluse_hub.protocols.claims import Claim, Lease, Mode, Tier
 from alluse_hub.protocols.names import same_person
 
+ASKED = "asked: "
+"""How what is told to the first of two people begins."""
+
 
 def needs_two(claim: Claim, by: str) -> bool:
     """Whether ``by`` alone may not end the claim: it is for safety, and not that person's own, or it is latched."""
@@ -107,10 +110,11 @@ def _second_of(turn: Turn, asked: LoweringAsked, claims: Sequence[Claim]) -> Low
     if first is None:
         turn.commit(asked)
         minutes = TWO_PEOPLE_S / 60
-        return f"asked: a second person has to ask for the same within {minutes:.0f} minutes"
+        return f"{ASKED}a second person has to ask for the same within {minutes:.0f} minutes"
     if same_person(first.by, asked.by):
         return f"refused: {asked.by} has asked already; the second has to be somebody else"
     turn.record(LoweringEnded(id=first.id, how="agreed", by=asked.by, reason=asked.reason))
+    turn.agreeing = 2
     return first
 
 
@@ -119,8 +123,15 @@ def _seen_by(first: LoweringAsked, claims: Sequence[Claim]) -> list[Claim]:
     return [claim for claim in claims if claim.placed <= first.placed]
 
 
+def next_due(turn: Turn) -> float | None:
+    """When the first word of one person is over, in seconds of hub time."""
+    return min((asked.until for asked in turn.ledger.docket.lowerings.values()), default=None)
+
+
 def settle(turn: Turn) -> None:
-    """What was asked about a claim that is gone is over."""
+    """What nobody has agreed to in time is over, and so is what was asked about a claim that is gone."""
     for id_, asked in tuple(turn.ledger.docket.lowerings.items()):
-        if asked.claim and asked.claim not in turn.ledger.claims:
+        if asked.until <= turn.at:
+            turn.record(LoweringEnded(id=id_, how="expired"))
+        elif asked.claim and asked.claim not in turn.ledger.claims:
             turn.record(LoweringEnded(id=id_, how="over"))

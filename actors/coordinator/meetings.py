@@ -20,6 +20,9 @@ from alluse_hub.protocols.resources import Dataset, Declared, Pool, Value
 
 Said = Ruling | ValueRuling
 
+NAMED_MAX = 8
+"""Holders of one resource that a conflict names, and that people may choose from; the first of them in its order."""
+
 
 def reached(turn: Turn, claim: Claim) -> tuple[Mode | Value, ...]:
     """The modes and values that the claim is about: its own, and those below it."""
@@ -109,7 +112,7 @@ def _ask(turn: Turn, after: Said, name: str, now: str) -> None:
     """The policy is to ask: the conflict stays open, and what is in force meanwhile is the safe side."""
     if negotiating.is_under_way(turn, name):
         return
-    wants = ", ".join(f"{named(other)} wants it {other.want}" for other in _others(after)[:8])
+    wants = ", ".join(f"{named(other)} wants it {other.want}" for other in _others(after)[:NAMED_MAX])
     policy = after.mode.policy if isinstance(after, Ruling) else after.value.policy
     id_ = open_(
         turn,
@@ -222,7 +225,7 @@ def over_commit(turn: Turn, claim: Claim, pool: Pool) -> None:
         turn,
         ConflictClass.OVER_COMMIT,
         pool.resource,
-        (*holders[:8], claim.id),
+        (*holders[:NAMED_MAX], claim.id),
         f"{named(claim)} takes {claim.amount} of {pool.resource}, which has {now.free} of {pool.capacity} free.",
     )
     standing = [held for held in now.granted if held.id in turn.ledger.claims]
@@ -230,7 +233,7 @@ def over_commit(turn: Turn, claim: Claim, pool: Pool) -> None:
     if asks and not negotiating.is_under_way(turn, pool.resource):
         negotiating.ask(turn, id_, pool.resource, asks[0].holder, claim, must=asks[0].must)
     elif pool.policy is Policy.HUMAN and standing and not negotiating.is_under_way(turn, pool.resource):
-        choices = (*(held.id for held in standing[:8]), claim.id)
+        choices = (*(held.id for held in standing[:NAMED_MAX]), claim.id)
         question = f"Who is to have {pool.resource}? {explained(now)}"
         negotiating.escalate(turn, id_, pool.resource, question, choices)
     else:

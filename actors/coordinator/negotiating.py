@@ -12,6 +12,7 @@ from alluse_hub.actors.coordinator import conflicts
 from alluse_hub.actors.coordinator.arbiter import named
 from alluse_hub.actors.coordinator.docket import Yielding
 from alluse_hub.actors.coordinator.leases import as_text
+from alluse_hub.actors.coordinator.ledger import Phase
 from alluse_hub.actors.coordinator.state import Turn
 from alluse_hub.protocols.arbitration import (
     ANSWER_S,
@@ -59,7 +60,7 @@ def is_under_way(turn: Turn, resource: str) -> bool:
     docket = turn.ledger.docket
     asked = (
         *(one.asked.resource for one in docket.yielding.values()),
-        *(e.resource for e in docket.escalated.values()),
+        *(e.resource for e in docket.escalated.values() if e.choices),  # else there is nothing to choose between
     )
     return resource in asked
 
@@ -74,12 +75,18 @@ def ask(turn: Turn, conflict: str, resource: str, holder: Claim, to: Claim, *, m
             workstream=holder.at,
             until=turn.at + BOUND_S,
             must=must,
+            round=turn.ledger.round if _waits(turn, holder.at) else 0,
         )
     )
     if must:
         _rule(turn, conflict, Option.RELEASE, f"{named(to)} goes before it, and {resource} is preemptible")
     else:
         _say(turn, conflict)
+
+
+def _waits(turn: Turn, workstream: str) -> bool:
+    """Whether the round waits for what comes of it, so that it comes at the same place in every run."""
+    return turn.ledger.phase is not Phase.CLOSED and workstream in turn.state.book.spec.lockstep
 
 
 def take_up(turn: Turn) -> None:
@@ -231,8 +238,10 @@ def decide(turn: Turn, conflict: str, choice: str, by: str, reason: str) -> str:
     escalated = turn.ledger.docket.escalated.get(conflict)
     if escalated is None:
         what = "is talked over with its holder; look again in two seconds" if conflict in turn.ledger.conflicts else ""
-        return f"refused: {conflict} {what or 'is not open'}"
+        return f"refused: {conflict} {what or 'is not open; `conflicts` lists those that are'}"
     live = [id_ for id_ in escalated.choices if id_ in turn.ledger.claims]
+    if not escalated.choices:
+        return f"refused: {conflict} leaves nothing to decide: {escalated.question}"
     if choice not in live:
         return f"refused: {choice!r} is none of what {conflict} is between: {', '.join(live) or 'nothing any more'}"
     turn.cancel(people_timer_of(conflict))

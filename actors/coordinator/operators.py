@@ -28,7 +28,8 @@ def place(turn: Turn, sender: str, asked: PlaceClaim) -> None:
     turn.answer(sender, verdict)
 
 
-def placed(turn: Turn, claim: Claim) -> ClaimVerdict:
+def placed(turn: Turn, claim: Claim, *, since: float | None = None) -> ClaimVerdict:
+    """``since``: hub time from which it ages, in seconds; None for now, 0 for never."""
     wrong = _wrong(turn, claim, turn.declared(claim.resource))
     if wrong:
         return ClaimVerdict(id=claim.id, outcome="refused", why=wrong)
@@ -48,12 +49,12 @@ def placed(turn: Turn, claim: Claim) -> ClaimVerdict:
         return ClaimVerdict(id=claim.id, outcome="refused", why=wrong, klass=klass)
     _undoes(turn, claim)
     old = turn.ledger.claims.get(claim.id)
-    since = old.since if old is not None else turn.at
+    since = old.since if old is not None else turn.at if since is None else since
     claiming.place(turn, claim.model_copy(update={"since": since}))
-    return _verdict(turn, claim.id, turn.declared(claim.resource))
+    return verdict_on(turn, claim.id, turn.declared(claim.resource))
 
 
-def _verdict(turn: Turn, id_: str, resource: Declared | None) -> ClaimVerdict:
+def verdict_on(turn: Turn, id_: str, resource: Declared | None) -> ClaimVerdict:
     assert resource is not None, "only what is declared is claimed"
     docket = turn.ledger.docket
     favoured = docket.favoured_on(resource.resource)
@@ -119,7 +120,7 @@ def _wrong_want(claim: Claim, resource: Declared) -> str:
             return f"{claim.resource} has {resource.capacity} in all, and {claim.amount} are asked for"
         case Value() if not fits(resource.form, claim.want):
             return f"{claim.want!r} is no {resource.form}, as {claim.resource} has to be"
-        case Dataset() if not claim.versions:
+        case Dataset() if not claim.versions and claim.tier is not Tier.OPERATOR:  # a person holds what stands there
             return f"{claim.resource} is claimed in a version; give the number of each writer"
         case Pool() | Value() | Dataset() if claim.safety:
             return f"{claim.resource} has no rungs to be held at for safety; claim it without"

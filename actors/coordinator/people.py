@@ -4,7 +4,7 @@ They claim and release; they decide what the order leaves open; and two of them 
 What restricts goes out at once; what loosens, and each answer behind it, waits for the disk.
 """
 
-from alluse_hub.actors.coordinator import claiming, directives, lowering, negotiating, operators
+from alluse_hub.actors.coordinator import claiming, directives, gating, lowering, negotiating, operators
 from alluse_hub.actors.coordinator.state import Turn
 from alluse_hub.protocols.arbitration import ClaimResource, DecideConflict, OverrideFloor, ReleaseClaim
 from alluse_hub.protocols.claims import Claim, Lease, Mode, Tier
@@ -27,9 +27,12 @@ def take(turn: Turn, sender: str, order: Order) -> None:
             text = _override(turn, order)
         case DecideConflict():
             text = negotiating.decide(turn, order.conflict, order.choice, order.by, order.reason)
-    directives.settle(turn)
     refused = text.startswith("refused: ")
-    turn.answer(sender, CoordinationDone(about=order.about, ok=not refused, text=text.removeprefix("refused: ")))
+    if refused or text.startswith(lowering.ASKED):
+        gating.nothing_ordered(turn)
+    directives.settle(turn)
+    text = text.removeprefix("refused: ") + gating.waits_for(turn, order.by)
+    turn.answer(sender, CoordinationDone(about=order.about, ok=not refused, text=text))
 
 
 def claim_id(by: str, resource: str) -> str:

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from itertools import pairwise
 
-from alluse_hub.actors.coordinator.conditions.values import NUMBER_MAX
+from alluse_hub.protocols.conditions.values import NUMBER_MAX
 from alluse_hub.protocols.states import replace
 
 SLICES = 60

@@ -8,9 +8,18 @@ first, each against the ruling that is now in force.  The round is over when eve
 from collections import Counter
 from collections.abc import Sequence
 
-from alluse_hub.actors.coordinator import claiming, commands, conflicts, cycles, directives, gating, taking
+from alluse_hub.actors.coordinator import (
+    claiming,
+    commands,
+    conflicts,
+    cycles,
+    directives,
+    gating,
+    programs,
+    taking,
+    telling,
+)
 from alluse_hub.actors.coordinator.arbiter import Ruling
-from alluse_hub.actors.coordinator.fields import as_known
 from alluse_hub.actors.coordinator.leases import Now, lapsed, of_hold
 from alluse_hub.actors.coordinator.ledger import Phase
 from alluse_hub.actors.coordinator.rules import URGENCY, Match, most_urgent_first
@@ -18,6 +27,7 @@ from alluse_hub.actors.coordinator.sight import Sight
 from alluse_hub.actors.coordinator.state import Turn
 from alluse_hub.actors.coordinator.templates import FieldError, filled_text
 from alluse_hub.protocols.claims import Claim
+from alluse_hub.protocols.fields import as_known
 from alluse_hub.protocols.flow import Consider, Considered, Event
 from alluse_hub.protocols.names import ROUTER
 from alluse_hub.protocols.rules import (
@@ -62,7 +72,8 @@ def consider(turn: Turn, shown: Consider) -> None:
     sight = Sight(turn.state.book, ledger.timing, now)
     found = seen(sight, events, auto=ledger.ruleset.auto)
     facts = sight.facts()
-    is_quiet = not (found or facts or sight.ended)
+    words = programs.words_in(turn, shown.events)
+    is_quiet = not (found or facts or sight.ended or words)
     if is_quiet and not turn.ledger.pending() and not lapsed(tuple(ledger.claims.values()), now):
         turn.record(RoundClosed(round=shown.round, session=session, ordinal=ordinal))
         turn.send(ROUTER, Considered(round=shown.round))
@@ -72,9 +83,11 @@ def consider(turn: Turn, shown: Consider) -> None:
         turn.record(fact)
     claiming.lapse(turn)
     end_kept(turn, sight.ended)
+    programs.consider(turn, words)
     fired = fire(turn, found)
     directives.settle(turn)
     tell_for(turn, most_urgent_first(fired))
+    telling.tell(turn)
     if turn.ledger.pending():
         turn.record(RoundDecided(round=shown.round))
     else:
@@ -110,7 +123,7 @@ def fire(turn: Turn, found: list[Match]) -> list[Match]:
     """Record, hold and release; returns the firings that may send commands."""
     counts: Counter[str] = Counter()
     fired: list[Match] = []
-    stopped: list[tuple[Match, tuple[str, ...]]] = []
+    stopped: list[tuple[Match, cycles.Stop]] = []
     for match in found:
         rule = match.rule
         counts[rule.id] += 1
@@ -119,9 +132,9 @@ def fire(turn: Turn, found: list[Match]) -> list[Match]:
             if not is_curbed:
                 turn.record(RuleUndecided(rule=rule.id, event=match.event.id, why=match.why))
             continue
-        if chain := cycles.stops(turn, match):
+        if stop := cycles.stops(turn, match):
             if not is_curbed:
-                stopped.append((match, chain))
+                stopped.append((match, stop))
             for hold in (hold for hold in rule.hold if hold.safety):
                 hold_for(turn, match, hold, is_curbed=is_curbed)
             continue
@@ -130,6 +143,7 @@ def fire(turn: Turn, found: list[Match]) -> list[Match]:
             turn.record(
                 RuleFired(rule=rule.id, event=match.event.id, round=turn.ledger.round, why=match.why, version=version)
             )
+            cycles.count(turn, match)
             fired.append(match)
         for hold in rule.hold:
             hold_for(turn, match, hold, is_curbed=is_curbed)
@@ -170,7 +184,7 @@ def hold_for(turn: Turn, match: Match, hold: Hold, *, is_curbed: bool) -> None:
         reason=f"{match.why} in {match.event.id}",
         cause=match.event.id,
     )
-    turn.lead(hold.resource, (*cycles.chain_of(turn, match.event.cause), rule.id))
+    cycles.lead(turn, match, hold.resource)
     claiming.place(turn, claim)
 
 
@@ -178,7 +192,7 @@ def release_for(turn: Turn, match: Match, *, is_curbed: bool) -> None:
     for release in match.rule.release:
         subject = _subject(turn, match, release.subject, is_curbed=is_curbed)
         if subject is not None:
-            turn.lead(release.resource, (*cycles.chain_of(turn, match.event.cause), match.rule.id))
+            cycles.lead(turn, match, release.resource)
             id_ = claiming.claim_id(release.of, release.resource, subject)
             claiming.clear(turn, id_, match.rule.id, f"{match.why} in {match.event.id}")
 
@@ -252,7 +266,7 @@ def _issue_short(
 
 def _refused(turn: Turn, match: Match, tell: Tell) -> tuple[str, str, Ruling] | None:
     for use in tell.uses:
-        why, ruling = directives.refusal(turn, use)
+        why, ruling = directives.refusal(turn, use, of_round=turn.ledger.phase is Phase.DECIDING)
         if why:
             _refuse(turn, match, tell, why)
             return why, use, ruling

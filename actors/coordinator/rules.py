@@ -11,10 +11,10 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from alluse_hub.actors.coordinator.conditions import Condition, ConditionError, parse
 from alluse_hub.actors.coordinator.timing import Timed
 from alluse_hub.actors.coordinator.watching import Watch
 from alluse_hub.protocols.claims import Mode
+from alluse_hub.protocols.conditions import Condition, ConditionError, parse
 from alluse_hub.protocols.flow import Event
 from alluse_hub.protocols.rules import CoordinatorSpec, Priority, Rule
 from alluse_hub.protocols.states import replace

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from alluse_hub.protocols.message import Fact
 from alluse_hub.protocols.rules import Rule
-from alluse_hub.protocols.ruleset import AutoSwitched, RulesChanged
+from alluse_hub.protocols.ruleset import REASON_MAX, AutoSwitched, RulesChanged
 from alluse_hub.protocols.states import replace
 
 CHANGES_SHOWN = 20
@@ -128,5 +128,5 @@ def taken_up(
     reason = "what has changed in its file"
     if problems:
         wanted = configured
-        reason = f"whole, since with what was changed by hand it did not go together: {problems[0]}"[:500]
+        reason = f"whole, since with what was changed by hand it did not go together: {problems[0]}"[:REASON_MAX]
     return change_of(ruleset, wanted, CONFIGURATION, CONFIGURATION, reason, configured)

@@ -2,19 +2,12 @@
 
 from collections.abc import Collection
 
-from alluse_hub.actors.coordinator.conditions import Condition, Kind, parse
-from alluse_hub.actors.coordinator.conditions.check import Kinds, meant
-from alluse_hub.protocols.emitted import Emitted, FieldKind
+from alluse_hub.protocols.conditions import Condition, parse
+from alluse_hub.protocols.conditions.check import Kinds
+from alluse_hub.protocols.conditions.declared import kinds_of
+from alluse_hub.protocols.emitted import Emitted
+from alluse_hub.protocols.meant import meant
 from alluse_hub.protocols.rules import Rule
-
-KINDS = {
-    FieldKind.NUMBER: Kind.NUMBER,
-    FieldKind.TEXT: Kind.TEXT,
-    FieldKind.TRUTH: Kind.TRUTH,
-    FieldKind.LIST: Kind.LIST,
-    FieldKind.MAP: Kind.MAP,
-    FieldKind.ANY: Kind.ANY,
-}
 
 
 class Schemas:
@@ -28,8 +21,7 @@ class Schemas:
         """Raises ValueError for a workstream that is none."""
         if self._workstreams and ws not in self._workstreams:
             raise ValueError(f"{ws!r} is no workstream; {meant(ws, self._workstreams)}")
-        fields = self._emitted.get(ws, {}).get(event)
-        return None if fields is None else {name: KINDS[kind] for name, kind in fields.items()}
+        return kinds_of(self._emitted, ws, event)
 
 
 def condition_for(rule: Rule, emitted: Emitted, workstreams: Collection[str] = ()) -> Condition:

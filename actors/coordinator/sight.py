@@ -6,8 +6,6 @@ that come of it are recorded; so a round that is cut short is looked at afresh. 
 
 from collections.abc import Iterator, Sequence
 
-from alluse_hub.actors.coordinator.conditions import Verdict, evaluate, holds, walked
-from alluse_hub.actors.coordinator.conditions.values import Doubt, Unknown
 from alluse_hub.actors.coordinator.leases import Now
 from alluse_hub.actors.coordinator.rules import Book, Compiled, Match
 from alluse_hub.actors.coordinator.templates import FieldError, filled_text
@@ -15,6 +13,9 @@ from alluse_hub.actors.coordinator.timing import Moment, Standings, Timed, Timin
 from alluse_hub.actors.coordinator.watching import Reader
 from alluse_hub.actors.coordinator.windows import Filling, Table
 from alluse_hub.protocols.claims import Clock
+from alluse_hub.protocols.conditions import NO_VALUE, Verdict, evaluate, holds, holds_walked, walked
+from alluse_hub.protocols.conditions.sensitive import Sensitivity, sensitivity
+from alluse_hub.protocols.conditions.values import Doubt, Unknown
 from alluse_hub.protocols.flow import Event
 from alluse_hub.protocols.message import Fact
 from alluse_hub.protocols.rules import Rule
@@ -73,12 +74,27 @@ class Sight:
 
     def matches(self, event: Event) -> list[Match]:
         """In the order of the rules: those that fire, and those that are undecided."""
-        found = [self._match(compiled, event) for compiled in self._book.rules.get((event.ws, event.event), ())]
-        return [match for match in found if match is not None]
+        found: list[Match] = []
+        payload, windows = event.payload, self._reader.value
+        for compiled in self._book.rules.get((event.ws, event.event), ()):
+            try:
+                value: bool | None = compiled.condition.fast(payload, windows)
+            except NO_VALUE:
+                value = holds_walked(compiled.condition, payload, self._reader)
+            if value is False and compiled.timed is None:
+                continue  # most rules of most events: nothing more is to be done for them
+            match = self._judged(compiled, event, value)
+            if match is not None:
+                found.append(match)
+        return found
 
     def asked(self, compiled: Compiled, event: Event) -> Verdict:
         """What a rule's condition says of an event, and nothing else of the rule."""
         return evaluate(compiled.condition, event.payload, self._reader)
+
+    def turned_by(self, compiled: Compiled, event: Event) -> tuple[Sensitivity, ...]:
+        """With which other value of each field the condition would have come out otherwise."""
+        return sensitivity(compiled.condition, event.payload, self._reader)
 
     def stands(self, compiled: Compiled, event: Event) -> RuleTimed | None:
         """Where the rule stands, for the key of that event."""
@@ -87,7 +103,9 @@ class Sight:
         return self._standings.of(compiled.rule.id).get(_key(compiled.timed, event))
 
     def _match(self, compiled: Compiled, event: Event) -> Match | None:
-        value = holds(compiled.condition, event.payload, self._reader)
+        return self._judged(compiled, event, holds(compiled.condition, event.payload, self._reader))
+
+    def _judged(self, compiled: Compiled, event: Event, value: bool | None) -> Match | None:
         if compiled.timed is not None:
             return self._timed(compiled, compiled.timed, event, value)
         if value is None:

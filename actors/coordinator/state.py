@@ -29,6 +29,7 @@ class Coordinator:
     ledger: Ledger = field(default_factory=Ledger)
     presence: dict[str, str] = field(default_factory=dict)  # of programs, as their monitors say
     tries: dict[str, int] = field(default_factory=dict)  # of what is being said again, by timer
+    heard: dict[str, int] = field(default_factory=dict)  # by resource: the fence that its monitor says it has heard
     breakers: dict[str, Breaker] = field(default_factory=dict)  # towards the monitors
     approval_at: float | None = None  # hub time of the armed end of a proposal
     heeded: frozenset[str] = frozenset()  # monitors that know this term
@@ -71,8 +72,12 @@ class Turn:
         self._held: list[Effect] = []
         self._answers: list[Effect] = []
         self.led: dict[str, tuple[str, ...]] = {}  # by resource: the rules that have claimed or released it now
+        self.roots: dict[str, str] = {}  # by resource: the event from outside behind the first of them
+        self.moment = ""  # what else than an event a rule fires for: a deadline, or a person
         self._is_committed = False
         self.person = ""  # who ordered it, if a person did
+        self.agreeing = 1  # people who stand for that order
+        self.claims_before = state.ledger.claims
         self.ordered: frozenset[str] = frozenset()  # the resources that the order is about
 
     @property
@@ -86,9 +91,10 @@ class Turn:
     def ruling(self, mode: Mode) -> Ruling:
         return in_force(mode, self.ledger.claims.values(), self.now, self.ledger.docket.favoured_on(mode.resource))
 
-    def lead(self, resource: str, rules: tuple[str, ...]) -> None:
+    def lead(self, resource: str, rules: tuple[str, ...], root: str) -> None:
         """These rules, one by the other, have led to what becomes of the resource."""
         self.led[resource] = tuple(dict.fromkeys((*self.led.get(resource, ()), *rules)))
+        self.roots.setdefault(resource, root)
 
     def declared(self, resource: str) -> Declared | None:
         return next((known for known in self.state.book.spec.resources if known.resource == resource), None)

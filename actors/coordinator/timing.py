@@ -15,12 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
-from alluse_hub.actors.coordinator.conditions.lex import span_of
-from alluse_hub.actors.coordinator.conditions.tree import Clock as Unit
-from alluse_hub.actors.coordinator.conditions.tree import Span
 from alluse_hub.actors.coordinator.leases import Now
 from alluse_hub.actors.coordinator.windows import Table, fed, opened
 from alluse_hub.protocols.claims import Clock
+from alluse_hub.protocols.conditions.lex import span_of
+from alluse_hub.protocols.conditions.tree import Clock as Unit
+from alluse_hub.protocols.conditions.tree import Span
 from alluse_hub.protocols.flow import Event
 from alluse_hub.protocols.message import Fact
 from alluse_hub.protocols.rules import Rule

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 
-from alluse_hub.actors.coordinator.conditions import ConditionError, parse
-from alluse_hub.actors.coordinator.conditions.lex import span_of
-from alluse_hub.actors.coordinator.conditions.tree import Clock
 from alluse_hub.actors.coordinator.templates import check_template
 from alluse_hub.actors.coordinator.watching import WINDOWS_MAX, feeds_of
+from alluse_hub.protocols.conditions import ConditionError, parse
+from alluse_hub.protocols.conditions.lex import span_of
+from alluse_hub.protocols.conditions.tree import Clock
 from alluse_hub.protocols.errors import CallerError
 from alluse_hub.protocols.rules import Rule
 

@@ -113,7 +113,8 @@ def dataset_explained(ruling: DatasetRuling) -> str:
     if ruling.holder is None:
         return f"{ruling.dataset.resource} is held by nobody."
     versions = " ".join(f"{writer}:{number}" for writer, number in sorted(ruling.holder.versions.items()))
-    return _told(f"{ruling.dataset.resource} stands at {versions or 'nothing'}", ruling, ruling.holder)
+    stands = f"at {versions}" if versions else "as it is"
+    return _told(f"{ruling.dataset.resource} stands {stands}", ruling, ruling.holder)
 
 
 def _told(where: str, ruling: ValueRuling | DatasetRuling, holder: Claim) -> str:

@@ -1,8 +1,10 @@
 """What the board is shown."""
 
-from alluse_hub.actors.coordinator import lowering, operators, taking
+from alluse_hub.actors.coordinator import doubts, lowering, operators, taking
 from alluse_hub.actors.coordinator.arbiter import AnyRuling, Ruling, decide, explained
+from alluse_hub.actors.coordinator.leases import is_live
 from alluse_hub.actors.coordinator.ledger import Ledger, Phase, Tally
+from alluse_hub.actors.coordinator.order import reaches
 from alluse_hub.actors.coordinator.pools import PoolRuling
 from alluse_hub.actors.coordinator.state import Turn
 from alluse_hub.actors.coordinator.values import DatasetRuling, ValueRuling
@@ -11,7 +13,7 @@ from alluse_hub.protocols.claims import ConflictOpened, ConflictShown, Conflicts
 from alluse_hub.protocols.names import BOARD, REPLICATOR
 from alluse_hub.protocols.resources import Declared, Pool
 from alluse_hub.protocols.rules import Rule, RuleShown, RulesShown
-from alluse_hub.protocols.sync import RungsShown
+from alluse_hub.protocols.sync import ClaimOnData, RungsShown
 
 CONFLICTS_SHOWN = 50
 """Closed conflicts that a new board is told of."""
@@ -22,7 +24,7 @@ def show_changes(turn: Turn, before: Ledger) -> None:
     after = turn.ledger
     resources = after.claims is not before.claims or after.directives is not before.directives
     rules = after.tallies is not before.tallies or after.commands is not before.commands
-    resources = resources or after.docket is not before.docket
+    resources = resources or after.docket is not before.docket or after.doubts_count != before.doubts_count
     asked = after.approvals is not before.approvals or after.docket.lowerings is not before.docket.lowerings
     if resources or asked or after.ruleset is not before.ruleset or (rules and after.phase is not Phase.WAITING):
         turn.send(BOARD, rules_shown(turn))
@@ -39,11 +41,17 @@ def show_all(turn: Turn) -> None:
 
 
 def show_rungs(turn: Turn) -> None:
-    """Of what syncs need: while a hold covers a target, nothing is carried there."""
+    """Of what syncs need and carry: while a hold covers a target, nothing is carried there."""
     book = turn.state.book
-    if book.spec.needed_by_syncs:
+    if book.spec.needed_by_syncs or book.spec.held_for_syncs:
         rungs = {name: turn.ruling(book.modes[name]).rung for name in book.spec.needed_by_syncs}
-        turn.send(REPLICATOR, RungsShown(rungs=rungs))
+        claims = {name: found for name in book.spec.held_for_syncs if (found := _claims_on(turn, name))}
+        turn.send(REPLICATOR, RungsShown(rungs=rungs, claims=claims))
+
+
+def _claims_on(turn: Turn, dataset: str) -> tuple[ClaimOnData, ...]:
+    live = (one for one in turn.ledger.claims.values() if reaches(one, dataset) and is_live(one.lease, turn.now))
+    return tuple(ClaimOnData(holder=claim.holder, versions=claim.versions) for claim in live)
 
 
 def rules_shown(turn: Turn) -> RulesShown:
@@ -52,7 +60,7 @@ def rules_shown(turn: Turn) -> RulesShown:
         rules=tuple(_rule(rule, ledger) for rule in turn.state.book.running),
         revision=ledger.ruleset.revision,
         auto=ledger.ruleset.auto,
-        waiting=len(ledger.approvals.open) + len(ledger.docket.lowerings),
+        waiting=len(ledger.approvals.open) + len(ledger.docket.lowerings) + len(ledger.docket.escalated),
         resources=tuple(_resource(turn, resource) for resource in turn.state.book.spec.resources),
         session=ledger.session,
         ordinal=ledger.ordinal,
@@ -69,6 +77,7 @@ def _rule(rule: Rule, ledger: Ledger) -> RuleShown:
         description=rule.description,
         workstream=rule.workstream,
         event=rule.event,
+        attached=rule.attached,
         version=ledger.ruleset.versions.get(rule.id, 0),
         priority=rule.priority,
         enabled=rule.enabled,
@@ -98,6 +107,7 @@ def _resource(turn: Turn, resource: Declared) -> ResourceShown:
         claims=tuple(fate.claim.id for fate in ruling.fates),
         explanation=explained(ruling),
         asks=tuple(lowering.asked_for(one) for one in lowerings if one.resource == resource.resource),
+        doubt=doubts.said(turn, resource.resource),
     )
 
 
@@ -118,17 +128,9 @@ def conflicts_shown(ledger: Ledger) -> ConflictsShown:
     return ConflictsShown(
         open=tuple(_open(c, ledger.docket.escalated.get(c.id)) for c in ledger.conflicts.values()),
         closed=ledger.resolved[-CONFLICTS_SHOWN:],
-        count=ledger.conflicts_count,
+        count=ledger.conflicts_count + ledger.doubts_count,
     )
 
 
 def _open(conflict: ConflictOpened, asked: Escalated | None) -> ConflictShown:
-    return ConflictShown(
-        id=conflict.id,
-        klass=conflict.klass,
-        resource=conflict.resource,
-        parties=conflict.parties,
-        opened=conflict.sentence,
-        question=asked.question if asked is not None else "",
-        choices=asked.choices if asked is not None else (),
-    )
+    return ConflictShown.of(conflict) if asked is None else ConflictShown.of(conflict, asked.question, asked.choices)

@@ -8,13 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from alluse_hub.actors.coordinator.conditions.calls import OF_EVENTS
-from alluse_hub.actors.coordinator.conditions.condition import Condition, condition_of, holds
-from alluse_hub.actors.coordinator.conditions.explain import shown as as_text
-from alluse_hub.actors.coordinator.conditions.text import text_of
-from alluse_hub.actors.coordinator.conditions.tree import Clock as Unit
-from alluse_hub.actors.coordinator.conditions.tree import Node, Stream, Window, parts_of
-from alluse_hub.actors.coordinator.conditions.values import NUMBER_MAX, NUMBERS, Doubt, Unknown, Value, step_into
 from alluse_hub.actors.coordinator.leases import Now
 from alluse_hub.actors.coordinator.pieces import SLICES
 from alluse_hub.actors.coordinator.windows import (
@@ -29,6 +22,13 @@ from alluse_hub.actors.coordinator.windows import (
     tallied,
 )
 from alluse_hub.protocols.claims import Clock
+from alluse_hub.protocols.conditions.calls import OF_EVENTS
+from alluse_hub.protocols.conditions.condition import Condition, condition_of, holds
+from alluse_hub.protocols.conditions.explain import shown as as_text
+from alluse_hub.protocols.conditions.text import text_of
+from alluse_hub.protocols.conditions.tree import Clock as Unit
+from alluse_hub.protocols.conditions.tree import Node, Stream, Window, parts_of
+from alluse_hub.protocols.conditions.values import NUMBER_MAX, NUMBERS, Doubt, Unknown, Value, step_into
 from alluse_hub.protocols.flow import Event
 from alluse_hub.protocols.windows import Heard
 

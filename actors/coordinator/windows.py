@@ -18,9 +18,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from operator import itemgetter
 
-from alluse_hub.actors.coordinator.conditions.values import NUMBERS
 from alluse_hub.actors.coordinator.pieces import CHUNK, Item, Piece, Value, bounded, middle_of, piece_of, sliced
 from alluse_hub.protocols.claims import Clock
+from alluse_hub.protocols.conditions.values import NUMBERS
 from alluse_hub.protocols.states import replace
 from alluse_hub.protocols.windows import Heard, WindowOpened
 

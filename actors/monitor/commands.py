@@ -5,10 +5,12 @@ again while open it is one command, asked again when closed it gets the same ans
 monitor and is written again to every new start of the program, which does a key once (its contract).
 
 * A *command* or *directive* that is not answered by its deadline is answered ``no`` here, and the program, if it had
-  it, is judged hung.
+  it, is judged hung.  One that has neither shared a data set nor answered a question about one may not know the words:
+  its silence about them says nothing of it.
 * A *delivery* stays open until it is answered: the router must not lose a round.  Its deadline only judges the
   program.
-* A *directive* with a lower fence than the highest passed on is stale and is never written.
+* A *directive* with a lower fence than the highest passed on is stale and is never written.  One that is asked again
+  while open is said to have been heard, so that whoever asks knows a slow program from a monitor that is gone.
 
 Nobody hears of an answer before the router has the events that it rests on.
 """
@@ -17,7 +19,7 @@ from collections.abc import Iterable, Mapping
 
 from pydantic_core import to_json
 
-from alluse_hub.protocols.claims import Directive, DirectiveAck, FenceRaised
+from alluse_hub.protocols.claims import Directive, DirectiveAck, DirectiveHeard, FenceRaised
 from alluse_hub.protocols.flow import Deliver, Event, EventsTaken, Produced, Unsettled
 from alluse_hub.protocols.message import Json
 from alluse_hub.protocols.names import REPLICATOR, ROUTER
@@ -101,7 +103,9 @@ def directive(turn: Turn, asked: Directive, asker: str) -> None:
         turn.send(asker, _ack(turn, asked.resource, asked.fence, "stale", stale))
     elif isinstance(known, DirectiveAck) and known.outcome in {"applied", "already"}:
         turn.send(asker, _ack(turn, asked.resource, asked.fence, "already"))
-    elif key not in turn.kept.open:
+    elif key in turn.kept.open:
+        turn.send(asker, DirectiveHeard(resource=asked.resource, fence=asked.fence))
+    else:
         if why := _refused(turn, key, turn.state.is_out):
             turn.send(asker, _ack(turn, asked.resource, asked.fence, "failed", why))
             return
@@ -121,6 +125,24 @@ def directive(turn: Turn, asked: Directive, asker: str) -> None:
             ),
         )
         write(turn)
+
+
+def own(turn: Turn, key: str, name: str, parameters: Json, deadline_s: float) -> None:
+    """The monitor's own word to the program; nobody else waits for its answer.  Not said where none could be taken."""
+    if key in turn.kept.open or _refused(turn, key, turn.state.is_out):
+        return
+    _open(
+        turn,
+        CommandOpened(
+            key=key,
+            kind=CommandKind.CLAIM,
+            command=name,
+            parameters=parameters,
+            deadline_at=turn.at + deadline_s,
+            asked_by=turn.state.ws,
+        ),
+    )
+    write(turn)
 
 
 def _refused(turn: Turn, key: str, is_out: bool) -> str:
@@ -205,6 +227,8 @@ def replied(turn: Turn, reply: Reply) -> None:
     latency_s = 0.0 if written_at is None else max(0.0, turn.at - written_at)
     # A program that knows nothing of data sets says so to each question about them, and is none the worse.
     is_good = reply.ok or opened.asked_by == REPLICATOR
+    if opened.asked_by == REPLICATOR:
+        turn.set(knows_syncs=True)
     turn.count(errors=0 if is_good else 1, latency_ms=None if written_at is None else latency_s * 1000)
     error = "" if reply.ok else reply.error or "it gave no reason"
     _close(turn, opened, ok=reply.ok, error=error)
@@ -243,7 +267,7 @@ def overdue(turn: Turn) -> str:
     for key, opened in list(turn.kept.open.items()):
         if opened.deadline_at > turn.at:
             continue
-        if key in turn.state.written:
+        if key in turn.state.written and (opened.asked_by != REPLICATOR or turn.state.knows_syncs):
             why = why or f"no answer to {opened.command} ({key}) within its deadline"
         if opened.kind is not CommandKind.DELIVERY:
             turn.count(errors=1)

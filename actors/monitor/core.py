@@ -6,7 +6,7 @@ events that the router has not settled; everything else is learned again.
 """
 
 from alluse_hub.protocols.arbitration import AskYield, RuleYield, StandDown
-from alluse_hub.protocols.claims import Directive
+from alluse_hub.protocols.claims import ClaimVerdict, Directive
 from alluse_hub.protocols.effects import Core, Decision, Effect, Send
 from alluse_hub.protocols.flow import AskUnsettled, Deliver, Present
 from alluse_hub.protocols.foresight import Foresee
@@ -43,7 +43,7 @@ from alluse_hub.protocols.workstream import (
     StopProgram,
 )
 
-from . import announcing, commands, foresight, hearing, orders, program, show, yields
+from . import announcing, claiming, commands, foresight, hearing, orders, program, show, yields
 from .state import FACTS, Monitor, OrderKind, Stage, Turn, evolve, restore, start
 
 ACCEPTS: frozenset[type[Message]] = frozenset(
@@ -54,6 +54,7 @@ ACCEPTS: frozenset[type[Message]] = frozenset(
         AttachFailed,
         Attached,
         BeatsBack,
+        ClaimVerdict,
         Command,
         Deliver,
         Directive,
@@ -108,7 +109,7 @@ def take(turn: Turn, letter: Envelope) -> None:
             commands.deliver(turn, asked)
         case Command() as asked:
             commands.command(turn, asked, letter.sender)
-        case Directive() | StandDown() | AskYield() | RuleYield() as word:
+        case Directive() | StandDown() | AskYield() | RuleYield() | ClaimVerdict() as word:
             arbitrated(turn, word, letter.sender)
         case AskUnsettled() | AskDatasets():
             questioned(turn, letter.body)
@@ -150,8 +151,10 @@ def take(turn: Turn, letter: Envelope) -> None:
             raise TypeError(f"a monitor does not take {type(other).__name__}")
 
 
-def arbitrated(turn: Turn, word: Directive | StandDown | AskYield | RuleYield, asker: str) -> None:
+def arbitrated(turn: Turn, word: Directive | StandDown | AskYield | RuleYield | ClaimVerdict, asker: str) -> None:
     match word:
+        case ClaimVerdict():
+            claiming.answered(turn, word)
         case Directive():
             if yields.heeds(turn, word.epoch):
                 commands.directive(turn, word, asker)
@@ -192,6 +195,7 @@ def started(turn: Turn) -> None:
     commands.hand_over_fresh(turn)
     program.attach(turn, start=not turn.state.is_out)
     commands.arm(turn)
+    claiming.say_again(turn)
 
 
 def not_running(turn: Turn) -> None:
@@ -209,6 +213,7 @@ def woken(turn: Turn, timer: str) -> None:
     match timer:
         case "pulse":
             turn.wake("pulse", turn.state.spec.pulse_s)
+            announcing.tell(turn, news=True)
             program.judge(turn)
             if turn.state.is_running:
                 turn.do(Look())
@@ -227,6 +232,8 @@ def woken(turn: Turn, timer: str) -> None:
                 program.attach(turn)
         case "order":
             orders.overdue(turn)
+        case claiming.TIMER:
+            claiming.woken(turn)
         case "shim":
             program.end_shim(turn)
         case "stop":
@@ -262,6 +269,8 @@ def peer_up(turn: Turn, name: str, incarnation: int) -> None:
             announcing.asked_afresh(turn)
     elif name == BOARD:
         show.beat(turn)
+    if name == COORDINATOR:
+        claiming.say_again(turn)
 
 
 def unrecorded(state: Monitor, letter: Envelope, why: str) -> tuple[Effect, ...]:

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 
 from alluse_hub.protocols.flow import EventHeard
 from alluse_hub.protocols.program import LinesRead, Refusal, ReleaseLines
+from alluse_hub.protocols.program_claims import SAID
 from alluse_hub.protocols.workstream import (
     CommandKind,
     EventLine,
@@ -24,7 +25,7 @@ from alluse_hub.protocols.workstream import (
     Reply,
 )
 
-from . import announcing, commands
+from . import announcing, claiming, commands
 from .state import Stage, Turn
 
 RECORDED_A_MINUTE = 3
@@ -74,8 +75,10 @@ def hello(turn: Turn, line: Hello) -> None:
             base=turn.kept.heard if forgets else turn.kept.shift,
         )
     )
-    turn.set(promised=line.events)
+    turn.set(promised=line.events, knows_syncs=bool(line.datasets))
     announcing.greeted(turn, line.datasets)
+    if forgets:
+        claiming.forgotten(turn)
     if turn.state.stage is Stage.STARTING:
         turn.set(stage=Stage.UP)
         commands.write(turn)
@@ -95,8 +98,11 @@ def event(turn: Turn, line: EventLine) -> None:
     if n > due:
         turn.record(EventsLost(workstream=turn.state.ws, first=line.n - (n - due), last=line.n - 1))
         turn.count(errors=n - due)
-    turn.record(EventHeard(event=line.as_event(due)))
-    announcing.happened(turn, line.event)
+    heard = line.as_event(due)
+    turn.record(EventHeard(event=heard))
+    announcing.happened(turn, heard)
+    if heard.event in SAID:
+        claiming.said(turn, heard)
 
 
 def _refusal(line: EventLine, why: str) -> Refusal:

@@ -13,7 +13,15 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from alluse_hub.protocols.program import Refusal
-from alluse_hub.protocols.workstream import LINE_BYTES_MAX, PROGRAM_LINE, ProgramLine
+from alluse_hub.protocols.program_claims import SAID
+from alluse_hub.protocols.workstream import (
+    LINE_BYTES_MAX,
+    PROGRAM_LINE,
+    ClaimLine,
+    EventLine,
+    ProgramLine,
+    WithdrawLine,
+)
 
 BEGINNING_CHARS = 200
 """How much of a refused line is kept."""
@@ -43,6 +51,12 @@ def judge(raw: bytes, workstream: str) -> ProgramLine | Refusal:
         return Refusal(why=f"not JSON: {error}", beginning=beginning(raw))
     if line.ws != workstream:
         return Refusal(why=f"it is signed {line.ws[:48]!r}, not {workstream!r}", beginning=beginning(raw))
+    if isinstance(line, EventLine) and line.event in SAID:
+        return Refusal(
+            why=f"event: {line.event!r} is said by a line of kind claim or withdraw", beginning=beginning(raw)
+        )
+    if isinstance(line, ClaimLine | WithdrawLine):
+        return line.as_event
     return line
 
 

@@ -19,8 +19,9 @@ from alluse_hub.protocols.health import Status
 from alluse_hub.protocols.lifecycle import PeerDown
 from alluse_hub.protocols.message import Fact, Message
 from alluse_hub.protocols.program import Attached
+from alluse_hub.protocols.program_claims import CLAIM_SAID, WORDS_MAX, ClaimAsked, ClaimSettled
 from alluse_hub.protocols.states import replace
-from alluse_hub.protocols.versions import DatasetsTold, Version
+from alluse_hub.protocols.versions import DatasetsTold, SyncEventMet, SyncEventsTold, Version
 from alluse_hub.protocols.workstream import (
     CommandClosed,
     CommandOpened,
@@ -71,6 +72,10 @@ class Kept:
     row: int = 0  # restarts one after the other, with no quiet time between
     deaths: dict[str, int] = field(default_factory=dict)  # by key of an open command: programs that died over it
     set_aside: dict[str, str] = field(default_factory=dict)  # by key of a command: why it is refused
+    words: dict[int, ClaimAsked] = field(default_factory=dict)  # by serial: not answered by the coordinator yet
+    serial: int = 0  # of the last of them ever
+    has_claimed: bool = False  # its program, ever
+    met: dict[str, int] = field(default_factory=dict)  # by sync: event that made it due, to be told to the replicator
 
 
 class Stage(StrEnum):
@@ -98,9 +103,20 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class Asking:
+    """What a sync's condition said so far, and the last event that it was asked of."""
+
+    true: int = 0
+    false: int = 0
+    unknown: int = 0
+    last: Event | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Announced:
     """Versions of data sets that the program has made; which of them, and which events, the replicator was not told
-    of; whether it asked; the last word, until it is known to have it."""
+    of; whether it asked; the last word, until it is known to have it.  By sync, what its condition said, and whether
+    that is news."""
 
     versions: dict[str, Version] = field(default_factory=dict)
     unsaid: frozenset[str] = frozenset()
@@ -109,6 +125,8 @@ class Announced:
     asks: int = 0  # number of its last question
     serial: int = 0
     last: DatasetsTold | None = None
+    asking: dict[str, Asking] = field(default_factory=dict)
+    news: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +138,7 @@ class Monitor:
     stage: Stage = Stage.DOWN
     program: Attached | None = None
     promised: int = 0  # highest event number, by its own count, that its hello spoke of
+    knows_syncs: bool = False  # it has shared a data set, or answered a question about one
     handed: int = 0  # events handed to the router by this incarnation
     lines: dict[str, str] = field(default_factory=dict)  # by key: what is to be written for an open command
     written: dict[str, float] = field(default_factory=dict)  # by key: hub time of writing to the program that runs
@@ -145,6 +164,9 @@ class Monitor:
     announced: Announced = Announced()
     told: str = ""  # presence as last told
     status: Status = Status.STOPPED
+    claim_tries: int = 0  # how often the first of the words was said
+    claim_room: float = float(WORDS_MAX)  # so many of them may be said at once
+    claim_room_at: float = 0.0
     alive_at: float = 0.0  # hub time of the last sign of life as far as known
     deadline_at: float = 0.0  # hub time at which the deadline timer is due; 0 if it is not set
 
@@ -184,6 +206,8 @@ def start(name: str, spec: Message) -> Monitor:
 
 FACTS: frozenset[type[Fact]] = frozenset(
     {
+        ClaimAsked,
+        ClaimSettled,
         CommandOpened,
         CommandClosed,
         CommandSetAside,
@@ -196,6 +220,8 @@ FACTS: frozenset[type[Fact]] = frozenset(
         ProgramGreeted,
         ProgramEnded,
         ProgramParked,
+        SyncEventMet,
+        SyncEventsTold,
         WantedChanged,
     }
 )
@@ -213,10 +239,16 @@ def restore(fresh: Monitor, snapshot: Monitor) -> Monitor:
 def _evolve(kept: Kept, fact: Fact) -> Kept:
     match fact:
         case EventHeard(event=event):
-            return replace(kept, heard=event.n, unsettled=(*kept.unsettled, event))
+            claimed = kept.has_claimed or event.event == CLAIM_SAID
+            return replace(kept, heard=event.n, unsettled=(*kept.unsettled, event), has_claimed=claimed)
         case EventsTaken(through=through):
             left = tuple(event for event in kept.unsettled if event.n > through)
             return replace(kept, taken=max(kept.taken, through), unsettled=left)
+        case ClaimAsked(word=word):  # of one that is there already it takes the place
+            words = {**kept.words, word.serial: fact}
+            return replace(kept, words=words, serial=max(kept.serial, word.serial))
+        case ClaimSettled(serial=serial):
+            return replace(kept, words={each: asked for each, asked in kept.words.items() if each != serial})
         case CommandOpened(key=key):
             return replace(kept, open={**kept.open, key: fact})
         case CommandClosed(key=key):
@@ -242,6 +274,10 @@ def _evolve(kept: Kept, fact: Fact) -> Kept:
             return replace(kept, set_aside={**known, key: fact.sentence})
         case ProgramParked(why=why):
             return replace(kept, parked=why)
+        case SyncEventMet(sync=sync, n=n):
+            return replace(kept, met={**kept.met, sync: n})
+        case SyncEventsTold(met=met):
+            return replace(kept, met={sync: n for sync, n in kept.met.items() if n > met.get(sync, 0)})
         case WantedChanged(wanted=wanted):
             return replace(kept, wanted=wanted, parked="", restarts=(), row=0, deaths={}, set_aside={})
         case other:

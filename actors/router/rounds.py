@@ -8,6 +8,7 @@ from alluse_hub.actors.router.state import Phase, Router, evolve, extend_digest
 from alluse_hub.protocols.effects import Effect, Record, Send, Wake
 from alluse_hub.protocols.flow import Consider, Deliver, Event, EventsDropped, EventsHeld, OnPause, RoundSettled
 from alluse_hub.protocols.names import COORDINATOR
+from alluse_hub.protocols.program_claims import SAID
 from alluse_hub.protocols.states import replace
 
 AGAIN_S = 3.0
@@ -28,8 +29,13 @@ def round_of(event: Event) -> int:
 
 
 def wanted(state: Router) -> tuple[Event, ...]:
-    considers = state.considers.union(state.spec.considers)
-    return tuple(event for event in state.batch if f"{event.ws}.{event.event}" in considers)
+    """What rules listen to, and what programs in lockstep say of claims."""
+    considers, lockstep = state.considers.union(state.spec.considers), state.spec.lockstep
+    return tuple(
+        event
+        for event in state.batch
+        if f"{event.ws}.{event.event}" in considers or (event.event in SAID and event.ws in lockstep)
+    )
 
 
 def consider(state: Router) -> Send:

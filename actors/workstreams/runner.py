@@ -15,7 +15,7 @@ from .carrying import Carrier
 from .journal import SNAPSHOT_EVERY, StateFolder
 from .lines import DECODER, ENCODER, JsonObject, MalformedLineError, digest, encode, parse
 from .readers import DamagedError, Reading, RefusedError, shown
-from .workstream import TEXT_CHARS_MAX, Delivered, Told, Workstream
+from .workstream import TEXT_CHARS_MAX, Claimed, Delivered, Told, Workstream
 
 REPLIES_KEPT = 1_000
 """Commands whose repetition is answered from memory.  The hub has at most some tens outstanding."""
@@ -30,6 +30,9 @@ SEEN_KEPT = 1_024
 """Event numbers remembered per source, so that an event delivered twice, under whatever command id, counts once."""
 
 ID_CHARS_MAX = 256
+
+NUMBERED = frozenset({"event", "claim", "withdraw"})
+"""Kinds of lines that count as events: each is told once, and again after a crash."""
 
 
 class Command(NamedTuple):
@@ -95,6 +98,7 @@ class Runner:
         self._carrier = Carrier(workstream)
         self._questions: dict[str, Handler] = self._carrier.questions
         self._handlers: dict[str, Handler] = {
+            "claims_told": self._claims_told,
             "deliver": self._deliver,
             "restore": self._restore,
             **self._carrier.orders,
@@ -108,7 +112,7 @@ class Runner:
 
     def start(self) -> list[bytes]:
         """The hello and, after a crash, again every event since the snapshot.  Raises DamagedError."""
-        retold: list[JsonObject] = []
+        retold: list[Told] = []
         resumed = False
         if self.folder is not None:
             snapshot, commands = self.folder.load()
@@ -120,7 +124,7 @@ class Runner:
                 self._take(snapshot, self.folder.snapshot_path)
             for line in commands:
                 told, _ = self._act(command_in(parse(line)))
-                retold += [body for kind, body in told if kind == "event"]
+                retold += [each for each in told if each.kind in NUMBERED]
         hello = {
             "name": self.workstream.name,
             "version": self.workstream.version,
@@ -130,7 +134,7 @@ class Runner:
         }
         if own := self._carrier.own():
             hello["datasets"] = own
-        return [self._line("hello", hello), *(self._line("event", body) for body in retold)]
+        return [self._line("hello", hello), *(self._line(kind, body) for kind, body in retold)]
 
     def feed(self, line: bytes) -> list[bytes]:
         """What one line of input causes: its events before its one reply."""
@@ -189,7 +193,7 @@ class Runner:
             reply = refusal(f"{command.name} failed inside {self.workstream.ws}: {type(error).__name__}: {error}")
         told = []
         for kind, body in self.workstream.told:
-            if kind == "event":
+            if kind in NUMBERED:
                 self.n += 1
                 told.append(Told(kind, {"n": self.n, **body, "cause": command.id}))
             else:
@@ -255,6 +259,16 @@ class Runner:
             raise RefusedError(f"{len(faults)} of {len(events)} events not understood: " + "; ".join(faults[:3]))
         return dict(counts)
 
+    def _claims_told(self, parameters: Reading) -> JsonObject:
+        self.workstream.epoch = parameters.whole("epoch", 0)
+        for news in map(Claimed.read, parameters.objects("claims")):
+            if news.stands:
+                self.workstream.claims[news.id] = news
+            elif news.outcome != "refused":  # one that was refused to be made longer stands as before
+                self.workstream.claims.pop(news.id, None)
+            self.workstream.claimed(news)
+        return {"noted": True}
+
     def _is_new(self, event: Delivered) -> bool:
         seen = self._seen.setdefault(event.ws, {})
         if event.n in seen:
@@ -318,6 +332,7 @@ class Runner:
                 "replies": self._replies.texts,
                 "seen": {ws: list(seen) for ws, seen in self._seen.items()},
                 "datasets": self.workstream.shelf.snapshot(),
+                "claims": {"epoch": self.workstream.epoch, "live": list(map(list, self.workstream.claims.values()))},
                 "state": self.workstream.snapshot(),
             }
         )
@@ -334,6 +349,9 @@ class Runner:
                 f"({type(error).__name__}: {error}); start the version that wrote it, or move the folder away to begin "
                 f"again with event 1"
             ) from error
+        claims = snapshot.get("claims", {"epoch": 0, "live": []})  # versions before 1.2 kept none
+        self.workstream.epoch = claims["epoch"]
+        self.workstream.claims = {each[0]: Claimed(*each) for each in claims["live"]}
         self.n = snapshot["n"]
         self.workstream.session = snapshot["session"]
         self._replies = Replies(REPLIES_KEPT, snapshot["replies"])
@@ -347,10 +365,11 @@ class Runner:
         try:
             return encode(head | body)
         except (ValueError, TypeError) as error:
-            if kind != "event":
+            if kind not in NUMBERED:
                 raise
             # Its number is given; the event must come, if only to say that its author made a mistake.
-            return encode(head | body | {"payload": {"fault": f"this payload cannot be told: {error}"}})
+            part = "claim" if kind == "claim" else "payload"
+            return encode(head | body | {part: {"fault": f"this {part} cannot be told: {error}"}})
 
     def _reply(self, command: str, reply: JsonObject) -> bytes:
         self.errors += not reply["ok"]

@@ -20,6 +20,6 @@ through ``Reading``, which refuses what is wrong with a sentence that says what 
 from .lines import JsonObject
 from .readers import DamagedError, Reading, RefusedError
 from .runner import Runner
-from .workstream import Delivered, Workstream
+from .workstream import Claimed, Delivered, Workstream
 
-__all__ = ["DamagedError", "Delivered", "JsonObject", "Reading", "RefusedError", "Runner", "Workstream"]
+__all__ = ["Claimed", "DamagedError", "Delivered", "JsonObject", "Reading", "RefusedError", "Runner", "Workstream"]

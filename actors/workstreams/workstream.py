@@ -25,8 +25,38 @@ class Delivered(NamedTuple):
     payload: Reading
 
 
+class Claimed(NamedTuple):
+    """What has become of a claim.  ``outcome``: granted, covered, queued or needs_ruling; refused, withdrawn or ended,
+    and ``how``.  What is done under the claim carries its ``fence``, and so is told from what was done under another.
+    """
+
+    id: str
+    outcome: str
+    why: str
+    position: int = 0
+    fence: int = 0
+    klass: str = ""
+    how: str = ""
+
+    @property
+    def stands(self) -> bool:
+        return self.outcome not in {"refused", "withdrawn", "ended"}
+
+    @classmethod
+    def read(cls, told: Reading) -> Self:
+        return cls(
+            id=told.text("id"),
+            outcome=told.text("outcome"),
+            why=told.text("why", ""),
+            position=told.whole("position", 0),
+            fence=told.whole("fence", 0),
+            klass=told.text("klass", ""),
+            how=told.text("how", ""),
+        )
+
+
 class Told(NamedTuple):
-    """Something a handler said, in the order it was said; ``kind`` is event, log or progress."""
+    """Something a handler said, in the order it was said; ``kind`` is event, claim, withdraw, log or progress."""
 
     kind: str
     body: JsonObject
@@ -49,11 +79,24 @@ class Workstream:
         self.session = ""  # ISO date of the market session at hand; empty before the first
         self.told: list[Told] = []
         self.shelf = Shelf(self.ws)
+        self.claims: dict[str, Claimed] = {}  # those that stand, by id, as they were last told
+        self.epoch = 0  # of the coordinator that told it
 
     def emit(self, event: str, payload: JsonObject) -> None:
         """Tell ``event`` to whom it concerns.  ``payload`` is given away: do not change it afterwards."""
         assert event in self.emits, f"{self.ws} does not declare the event {event!r}"
         self.told.append(Told("event", {"event": event, "session": self.session, "payload": payload}))
+
+    def claim(self, claim: str, words: JsonObject) -> None:
+        """Claim, under an id of one's own; again with the same id, for longer.  ``words``: README, "Claims"."""
+        self.told.append(Told("claim", {"id": claim, "session": self.session, "claim": words}))
+
+    def withdraw(self, claim: str, reason: str = "") -> None:
+        """``claim``: ``*`` for all."""
+        self.told.append(Told("withdraw", {"id": claim, "session": self.session, "reason": reason}))
+
+    def claimed(self, news: Claimed) -> None:
+        """The hub has told what has become of a claim; ``claims`` has it already."""
 
     def share(self, dataset: str, content: JsonObject) -> None:
         """``content`` is the data set from now on; nothing is new if it was so already."""

@@ -16,10 +16,11 @@ from alluse_hub.cli.documents import put_json
 from alluse_hub.cli.failure import DONE, FAILED, NOT_FOUND, TRAIL_BROKEN, USAGE, Failure
 from alluse_hub.cli.opening import opener_of, record
 from alluse_hub.cli.render import clean, cut, moment, number, say
+from alluse_hub.cli.trail_files import folder_of
 
 if TYPE_CHECKING:
     from alluse_hub.actors.auditor.history import Bounds, History
-    from alluse_hub.supervision.replay import Difference, Judgement
+    from alluse_hub.supervision.judgement import Difference, Judgement
     from alluse_hub.supervision.sayings import Said
 
 WORD_EVERY_S = 1.0
@@ -99,9 +100,7 @@ def history_of(arguments: argparse.Namespace) -> "Iterator[History]":
     from alluse_hub.actors.auditor.history import History
     from alluse_hub.protocols.errors import HubError
 
-    folder = home.find(arguments.home)
-    if not home.has_trail(folder):
-        raise Failure(NOT_FOUND, f"{folder} has no trail", "give --home DIR, the folder of a hub or a copy of it")
+    folder = folder_of(arguments, writes=False)
     try:
         history = History.of(folder)
         try:

@@ -1,15 +1,16 @@
 """``approvals``: what waits for people, and their answers."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from alluse_hub.cli import failure, home, rules_parser
-from alluse_hub.cli.client import Answer, Client, timeout_beyond
+from alluse_hub.cli.client import Answer, Client
 from alluse_hub.cli.commands import READ_TIMEOUT_S, style_of
 from alluse_hub.cli.documents import put_json
 from alluse_hub.cli.failure import Failure
 from alluse_hub.cli.render import Style, clean, duration, say, table, wrap
-from alluse_hub.cli.rules import said
+from alluse_hub.cli.rules import order
 from alluse_hub.cli.show import brief
 
 LEVELS = ("autonomous", "supervised", "manual")
@@ -46,6 +47,7 @@ def _asked(arguments: argparse.Namespace) -> Answer:
 
 def listed(arguments: argparse.Namespace) -> int:
     result = _asked(arguments)
+    result["keeping"] = _keeping(home.find(arguments.home))
     if not arguments.all:
         del result["ended"]
     if arguments.json:
@@ -53,6 +55,23 @@ def listed(arguments: argparse.Namespace) -> int:
     else:
         say(inbox(style_of(arguments), result))
     return failure.DONE
+
+
+def _wanted(one: Doc, what: str) -> str:
+    return f"{one['who']} asks for {what}, because {one['reason']}; a second person has to ask for the same."
+
+
+def _keeping(folder: Path) -> list[Doc]:
+    """What waits for a second person about the trail: such words are given to its files, and not to the daemon."""
+    if not any((folder / "trail" / "spool").glob("keeper@*.spool")):
+        return []  # nobody ever gave one; what reads them need not be loaded
+    from alluse_hub.actors.auditor.two_people import waiting
+    from alluse_hub.protocols.errors import HubError
+
+    try:
+        return [asked.model_dump(mode="json") for asked in waiting(folder)]
+    except (HubError, OSError):  # somebody who may ask the daemon need not be able to read its files
+        return []
 
 
 def inbox(style: Style, doc: Doc) -> list[str]:
@@ -64,18 +83,31 @@ def inbox(style: Style, doc: Doc) -> list[str]:
             one["by"],
             duration(max(0.0, (one.get("veto_until") or one["expires"]) - doc["now"])),
             "is done" if one.get("veto_until") else "is not done",
-            one["act"]["text"],
+            one["act"]["text"] + _times(one),
         )
         for one in doc["open"]
     ]
     head = ("id", "it", "agreed", "asked by", "left", "on silence", "what")
-    lines = table(style, head, rows) if rows else ["nothing waits for people"]
+    nothing = f"nothing waits {'to be approved' if doc.get('questions') else 'for people'}"
+    lines = table(style, head, rows) if rows else [nothing]
+    for asked in doc.get("questions", ()):
+        which = f"`decide {asked['conflict']}` one of {', '.join(asked['choices'])}." if asked["choices"] else ""
+        said_ = f"{asked['conflict']} {asked['resource']}{_times(asked)}: {asked['question']} {which}"
+        lines += ["", *(style.fit(line) for line in wrap(clean(said_.rstrip()), style.width, "  "))]
+    for one in doc.get("keeping", ()):
+        what = f"`trail hold lift {one['about']}`" if one["what"] == "lift" else f"`trail expire` of {one['about']}"
+        lines += ["", *(style.fit(line) for line in wrap(clean(_wanted(one, what)), style.width, "  "))]
     held = [f"{name} {level}" for name, level in doc["levels"].items() if level != LEVELS[0]]
     lines += ["", f"levels: {', '.join(held)}" if held else "every workstream is left to the rules"]
     if doc.get("ended"):
         ended = [(one["id"], one["outcome"], one["ended_by"], one["why"], one["act"]["text"]) for one in doc["ended"]]
         lines += ["", *table(style, ("over", "outcome", "by", "why", "what"), ended)]
     return lines
+
+
+def _times(asked: Doc) -> str:
+    """How often people were asked already, if nobody has answered."""
+    return f" (asked {asked['grade']} times)" if asked.get("grade", 1) > 1 else ""
 
 
 def show(arguments: argparse.Namespace) -> int:
@@ -102,18 +134,8 @@ def answer(arguments: argparse.Namespace) -> int:
     args: Answer = {"id": arguments.id, "approve": arguments.approve}
     if arguments.digest:
         args["digest"] = arguments.digest
-    return _order(arguments, "approve", args)
+    return order(arguments, "approve", args, "approval-answered")
 
 
 def level(arguments: argparse.Namespace) -> int:
-    return _order(arguments, "level", {"workstream": arguments.name, "level": arguments.to})
-
-
-def _order(arguments: argparse.Namespace, ask: str, args: Answer) -> int:
-    with Client(home.find(arguments.home)) as client:
-        result = client.ask(ask, args | said(arguments), timeout_beyond(arguments.timeout))
-    if arguments.json:
-        put_json("approval-answered", result)
-    else:
-        say([str(result.get("text") or "done")])
-    return failure.DONE
+    return order(arguments, "level", {"workstream": arguments.name, "level": arguments.to}, "approval-answered")

@@ -4,12 +4,12 @@ import argparse
 from typing import Any
 
 from alluse_hub.cli import failure, home, show
-from alluse_hub.cli.client import Answer, Client, timeout_beyond
+from alluse_hub.cli.client import Answer, Client
 from alluse_hub.cli.commands import READ_TIMEOUT_S, style_of
 from alluse_hub.cli.documents import put_json
 from alluse_hub.cli.failure import Failure
 from alluse_hub.cli.render import clean, say, wrap
-from alluse_hub.cli.rules import said
+from alluse_hub.cli.rules import order
 
 HISTORY_MAX = 1_000
 """Facts of each kind that are looked through for those of one conflict."""
@@ -101,27 +101,17 @@ def _told(entry: Answer) -> str:
 
 def claim(arguments: argparse.Namespace) -> int:
     args: Answer = {"resource": arguments.resource, "want": arguments.want, "amount": arguments.amount}
-    return _order(arguments, "claim", args | {"for_s": arguments.for_s, "safety": arguments.safety})
+    return order(arguments, "claim", args | {"for_s": arguments.for_s, "safety": arguments.safety}, "claim")
 
 
 def release(arguments: argparse.Namespace) -> int:
-    return _order(arguments, "release", {"claim": arguments.claim})
+    return order(arguments, "release", {"claim": arguments.claim}, "release")
 
 
 def override(arguments: argparse.Namespace) -> int:
     args: Answer = {"resource": arguments.resource, "rung": arguments.rung, "for_s": arguments.for_s}
-    return _order(arguments, "override", args)
+    return order(arguments, "override", args, "override")
 
 
 def decide(arguments: argparse.Namespace) -> int:
-    return _order(arguments, "decide", {"conflict": arguments.conflict, "choice": arguments.claim})
-
-
-def _order(arguments: argparse.Namespace, ask: str, args: Answer) -> int:
-    with Client(home.find(arguments.home)) as client:
-        result = client.ask(ask, args | said(arguments), timeout_beyond(arguments.timeout))
-    if arguments.json:
-        put_json(ask, result)
-    else:
-        say([str(result.get("text") or "done")])
-    return failure.DONE
+    return order(arguments, "decide", {"conflict": arguments.conflict, "choice": arguments.claim}, "decide")

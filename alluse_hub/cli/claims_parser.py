@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 
 from alluse_hub.cli import claims
+from alluse_hub.cli.commands import seconds
 from alluse_hub.cli.rules_parser import said
 
 Verb = Callable[..., argparse.ArgumentParser]
@@ -26,7 +27,7 @@ def add_orders(verb: Verb) -> None:
     made.add_argument("want", nargs="?", metavar="WANT", default="", help="a rung or a value; none for a pool")
     made.add_argument("--amount", type=int, default=1, metavar="N", help="so much of a pool (%(default)s)")
     made.add_argument(
-        "--for", dest="for_s", type=float, default=0.0, metavar="S", help="seconds; default: until released"
+        "--for", dest="for_s", type=_span, default=0.0, metavar="S", help="seconds, or 15m, 2h; default: until released"
     )
     made.add_argument("--safety", action="store_true", help="a floor: of others it takes two to release it")
     said(made, is_reason_needed=True)
@@ -36,9 +37,22 @@ def add_orders(verb: Verb) -> None:
     made = verb("override", claims.override, "with a second person, lower what is held for safety for a time")
     made.add_argument("resource", metavar="RESOURCE", help="such as ws4/trading")
     made.add_argument("rung", metavar="RUNG", help="how far")
-    made.add_argument("--for", dest="for_s", type=float, required=True, metavar="S", help="seconds, an hour at most")
+    made.add_argument(
+        "--for", dest="for_s", type=_span, required=True, metavar="S", help="seconds, or 15m; an hour at most"
+    )
     said(made, is_reason_needed=True)
     made = verb("decide", claims.decide, "decide a conflict that people are asked about")
     made.add_argument("conflict", metavar="CONFLICT", help="its id")
-    made.add_argument("claim", metavar="CLAIM", help="the id of the claim that is to go first")
+    made.add_argument("claim", metavar="CLAIM", help="the claim that is to go first; of data sets, the workstream")
     said(made, is_reason_needed=True)
+
+
+def _span(text: str) -> float:
+    """In seconds."""
+    found = seconds(text)
+    if found is None:
+        try:
+            found = float(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{text!r} is no span of time; give seconds, or 90s, 15m, 2h") from error
+    return found

@@ -59,7 +59,7 @@ def view(arguments: argparse.Namespace) -> int:
 
 def why(arguments: argparse.Namespace) -> int:
     with _client(arguments) as client:
-        result = presented(arguments, client.ask("why", {"name": arguments.name}, 30.0))
+        result = presented(arguments, client.ask("why", {"name": arguments.name}, READ_TIMEOUT_S))
     if arguments.json:
         put_json("why", result)
     else:
@@ -90,8 +90,10 @@ def read(arguments: argparse.Namespace, ask: str, args: Answer, timeout_s: float
         with Client(folder) as client:
             return client.ask(ask, args, timeout_s)
     except Failure as failed:
-        if failed.code != failure.UNREACHABLE or not home.has_trail(folder):
+        if failed.code != failure.UNREACHABLE:
             raise
+        if not home.has_trail(folder):
+            raise Failure(failure.NOT_FOUND, f"{folder} has no trail; {failed.message}", failed.hint) from failed
     from alluse_hub.cli.offline import ask as ask_files
 
     sys.stderr.write("no daemon runs here; read from its files\n")
@@ -106,6 +108,8 @@ def _follow(arguments: argparse.Namespace, ask: str, args: Answer) -> int:
     style = style_of(arguments)
 
     def put(result: Answer) -> None:
+        if note := result.get("note"):
+            sys.stderr.write(f"{note}\n")
         for one in presented(arguments, result[key]):
             if arguments.json:
                 put_json(kind, one)
@@ -114,7 +118,10 @@ def _follow(arguments: argparse.Namespace, ask: str, args: Answer) -> int:
 
     args["limit"] = arguments.lines
     if not arguments.follow:
-        put(read(arguments, ask, args, READ_TIMEOUT_S))
+        found = read(arguments, ask, args, READ_TIMEOUT_S)
+        put(found)
+        if not (found[key] or arguments.json):
+            sys.stderr.write(f"no {key} fit what is asked for\n")
         return failure.DONE
     with _client(arguments) as client:
         while True:
@@ -125,11 +132,18 @@ def _follow(arguments: argparse.Namespace, ask: str, args: Answer) -> int:
                 time.sleep(FOLLOW_EVERY_S)
 
 
+def seconds(text: str) -> float | None:
+    """Of a span such as ``90s``, ``15m``, ``2h`` or ``3d``; None of another text."""
+    units = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+    is_span = text[-1:] in units and text[:-1].replace(".", "", 1).isdecimal()
+    return float(text[:-1]) * units[text[-1]] if is_span else None
+
+
 def since(text: str, now: float, flag: str = "--since") -> float:
     """Seconds since 1970 from a date, a date and time (local unless it has an offset), or an age."""
-    ages = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-    if text[-1:] in ages and text[:-1].replace(".", "", 1).isdecimal():
-        return now - float(text[:-1]) * ages[text[-1]]
+    age_s = seconds(text)
+    if age_s is not None:
+        return now - age_s
     from datetime import datetime
 
     try:

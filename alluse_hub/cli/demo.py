@@ -98,7 +98,8 @@ def _home(arguments: argparse.Namespace) -> Iterator[Path]:
     if arguments.home is not None:
         folder = home.find(arguments.home)
         if folder.is_dir() and any(folder.iterdir()):
-            raise Failure(failure.USAGE, f"{folder} is not empty", "give a new folder: a demonstration starts afresh")
+            hint = "give a new folder: a demonstration starts afresh"
+            raise Failure(failure.CONFLICT, f"{folder} is not empty", hint)
         home.make(folder)
         yield folder
         return

@@ -17,6 +17,9 @@ FOLDERS = ("trail", "trail/spool", "run", "run/shims", "run/procs", "log", "stat
 FILES = ("clock.json", "clock.new", "starts.json")
 """Written in the home itself."""
 
+CONFIG_NOTE = "run/config"
+"""Holds the path of the configuration that the hub was started with."""
+
 SOCKET_PATH_BYTES_MAX = 107
 """Of a unix socket's path, without its closing NUL: unix(7)."""
 
@@ -53,6 +56,19 @@ def guardian_of(home: Path) -> int:
     except (OSError, ValueError):
         return 0
     return pid
+
+
+def note_config(home: Path, name: str) -> None:
+    """``name``: of the file that a hub has its configuration from as it starts; empty for none."""
+    (home / CONFIG_NOTE).write_text(name, encoding="utf-8", errors="surrogateescape")
+
+
+def noted_config(home: Path) -> str:
+    """As it was noted when the hub last started; empty before that."""
+    try:
+        return (home / CONFIG_NOTE).read_text(encoding="utf-8", errors="surrogateescape")
+    except FileNotFoundError:
+        return ""
 
 
 def starts_of(home: Path, now: float) -> dict[str, Any]:  # JSON

@@ -17,6 +17,7 @@ from alluse_hub.cli import (
     backup,
     claims_parser,
     commands,
+    coordination,
     failure,
     find,
     keeping,
@@ -60,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in words
     try:
-        arguments = parser().parse_args(words)
+        arguments = understood(words)
         run: Run = arguments.run
         status = run(arguments)
         sys.stdout.flush()
@@ -76,6 +77,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = "the disk is full: free some space" if error.errno == errno.ENOSPC else ""
         return _tell(Failure(failure.FAILED, str(error), hint), as_json=as_json)
     return status
+
+
+def understood(words: Sequence[str]) -> argparse.Namespace:
+    """Raises Failure, in the name of the command, for words that it does not take."""
+    arguments, rest = parser().parse_known_args(words)
+    if rest:
+        from alluse_hub.cli.usage import not_taken
+
+        raise Failure(failure.USAGE, *not_taken(rest, arguments.prog))
+    return arguments
 
 
 def _tell(ended: Failure, *, as_json: bool) -> int:
@@ -112,7 +123,7 @@ def parser() -> argparse.ArgumentParser:
 
     def verb(name: str, run: Run, what: str, under: "argparse._SubParsersAction[Parser]" = verbs) -> Parser:
         made = under.add_parser(name, parents=[common], help=what, description=what)
-        made.set_defaults(run=run)
+        made.set_defaults(run=run, prog=made.prog)
         return made
 
     _daemon(verb)
@@ -154,6 +165,7 @@ def _reading(verb: Verb) -> None:
     status.add_argument("name", nargs="?", metavar="NAME", default="")
     verb("tree", commands.view, "supervisors and their children").set_defaults(view="tree")
     claims_parser.add_views(verb)
+    coordination.add(verb)
 
     events = verb("events", commands.events, "what the workstreams said, oldest first")
     _stream(events)
@@ -251,6 +263,8 @@ def _nested(verb: Verb, verbs: "argparse._SubParsersAction[Parser]") -> None:
         made = verb(name, commands.config, what, words)
         made.set_defaults(what=name)
         made.add_argument("file", nargs="?", metavar="FILE", help="default: hub.toml in the home, if there")
+        if name == "check":
+            rules_parser.strict(made)
 
 
 def _filters(made: Parser) -> None:

@@ -122,10 +122,12 @@ def _put(arguments: argparse.Namespace, how: str) -> int:
 
 
 def reload(arguments: argparse.Namespace) -> int:
+    """Without a file: from the one that the hub was started with."""
     from alluse_hub.configuration import chosen, reference
 
-    path = chosen(arguments.file, home.find(arguments.home))
-    with Client(home.find(arguments.home)) as client:
+    folder = home.find(arguments.home)
+    path = chosen(arguments.file or home.noted_config(folder) or None, folder)
+    with Client(folder) as client:
         known = client.ask("rules-set", {}, READ_TIMEOUT_S)
         rules = _read(path, _world(known), reference(), ())
         put = [rule.model_dump(mode="json") for rule in rules]
@@ -144,12 +146,12 @@ def check(arguments: argparse.Namespace) -> int:
         rules = (*(rule for rule in running if rule.id not in ids), *read)
     findings = [*analysed(rules, world.resources, world.events), *_drafts(arguments.file)]
     found = [finding._asdict() for finding in findings]
+    is_in_question = any(finding.severity == "question" for finding in findings)
     if arguments.json:
-        is_good = all(finding.severity != "question" for finding in findings)
-        put_json("rules-check", {"ok": is_good, "rules": len(rules), "findings": found})
+        put_json("rules-check", {"ok": not is_in_question, "rules": len(rules), "findings": found})
     else:
         say(ruling.findings(style_of(arguments), len(rules), found))
-    return failure.DONE
+    return failure.FAILED if is_in_question and arguments.strict else failure.DONE
 
 
 def _drafts(file: str | None) -> "list[Finding]":
@@ -198,7 +200,21 @@ def change(arguments: argparse.Namespace) -> int:
             if not mark:
                 raise Failure(failure.USAGE, f"--set {pair!r} has no '='", "write KEY=VALUE, such as priority=high")
             _set(rule, key.strip(), _value(value.strip()), pair)
-        return _change(arguments, client, "change", known, put=[rule])
+        changed = _judged(rule, known)
+        return _change(arguments, client, "change", known, put=[changed.model_dump(mode="json")])
+
+
+def _judged(rule: Answer, known: Answer) -> "Rule":
+    """As it would be judged in a file, beside the others; so what is wrong is told with its key."""
+    from alluse_hub.protocols.config_rules import judged
+    from alluse_hub.protocols.problems import ConfigError, File
+
+    others = {**known, "rules": [other for other in known["rules"] if other is not rule]}
+    try:
+        (changed,) = judged([File("--set", {"rule": [rule]}, {})], _world(known), beside=_rules(others))
+    except ConfigError as error:
+        raise refused(error) from error
+    return changed
 
 
 def _value(text: str) -> object:
@@ -213,20 +229,32 @@ def _value(text: str) -> object:
 
 def _set(rule: Answer, key: str, value: object, pair: str) -> None:
     """``key`` may lead into lists and tables, counted from 0: ``hold.0.for_s``."""
+    from alluse_hub.protocols.meant import meant
+
     at: Any = rule  # Any: JSON
     *way, last = key.split(".")
-    if key.partition(".")[0] not in rule:
-        raise Failure(failure.USAGE, f"--set {pair!r}: a rule has no {key!r}", f"its keys: {', '.join(rule)}")
-    try:
-        for step in way:
-            at = at[int(step)] if isinstance(at, list) else at[step]
-        if isinstance(at, list):
-            at[int(last)] = value
+    if (first := key.partition(".")[0]) not in rule:
+        raise Failure(failure.USAGE, f"--set {pair!r}: a rule has no {first!r}", meant(first, rule))
+    for passed, step in enumerate((*way, last)):
+        if isinstance(at, list) and not (step.isdecimal() and int(step) < len(at)):
+            raise Failure(failure.USAGE, f"--set {pair!r}: {rule['id']} has no {key!r}", _places(way[:passed], at))
+        if not isinstance(at, list | dict) or (passed < len(way) and isinstance(at, dict) and step not in at):
+            inner = f"its keys: {', '.join(at)}" if isinstance(at, dict) else f"{'.'.join(way[:passed])} is no table"
+            raise Failure(failure.USAGE, f"--set {pair!r}: {rule['id']} has no {key!r}", inner)
+        here: Any = int(step) if isinstance(at, list) else step
+        if passed < len(way):
+            at = at[here]
         else:
-            at[last] = value
-    except (KeyError, IndexError, ValueError, TypeError) as error:
-        hint = "places in lists count from 0: hold.0.for_s"
-        raise Failure(failure.USAGE, f"--set {pair!r}: the rule has no {key!r}", hint) from error
+            at[here] = value
+
+
+def _places(way: list[str], there: list[object]) -> str:
+    """What is in a list of the rule, or how to put something into it."""
+    name = ".".join(way)
+    if not there:
+        return f"its {name} is empty: write the rule with its [[rule.{name}]] into a file, and `rules import` that"
+    last = f" to {name}.{len(there) - 1}" if len(there) > 1 else ""
+    return f"places in lists count from 0: it has {name}.0{last}"
 
 
 def remove(arguments: argparse.Namespace) -> int:
@@ -235,11 +263,11 @@ def remove(arguments: argparse.Namespace) -> int:
 
 
 def switch(arguments: argparse.Namespace) -> int:
-    return _order(arguments, "rules-switch", {"rule": arguments.id, "on": arguments.on})
+    return order(arguments, "rules-switch", {"rule": arguments.id, "on": arguments.on})
 
 
 def auto(arguments: argparse.Namespace) -> int:
-    return _order(arguments, "rules-auto", {"on": arguments.to == "on"})
+    return order(arguments, "rules-auto", {"on": arguments.to == "on"})
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -254,7 +282,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not isinstance(payload, dict):
         raise Failure(failure.USAGE, "--payload is no JSON object", 'such as {"symbol": "AAPL"}')
     args: Answer = {"rule": arguments.id, "payload": payload, "event": arguments.event}
-    return _order(arguments, "rules-run", args)
+    return order(arguments, "rules-run", args)
 
 
 def _payload_of(arguments: argparse.Namespace) -> object:
@@ -278,10 +306,11 @@ def _change(arguments: argparse.Namespace, client: Client, how: str, known: Answ
     return done(arguments, result)
 
 
-def _order(arguments: argparse.Namespace, ask: str, args: Answer) -> int:
+def order(arguments: argparse.Namespace, ask: str, args: Answer, kind: str = "rules-change") -> int:
+    """What a person orders of the coordinator.  ``kind``: of the answer as JSON."""
     with Client(home.find(arguments.home)) as client:
         result = client.ask(ask, args | said(arguments), timeout_beyond(arguments.timeout))
-    return done(arguments, result)
+    return done(arguments, result, kind)
 
 
 def said(arguments: argparse.Namespace) -> Answer:
@@ -289,9 +318,9 @@ def said(arguments: argparse.Namespace) -> Answer:
     return {"reason": arguments.reason, "who": arguments.who, "timeout_s": arguments.timeout}
 
 
-def done(arguments: argparse.Namespace, result: Answer) -> int:
+def done(arguments: argparse.Namespace, result: Answer, kind: str = "rules-change") -> int:
     if arguments.json:
-        put_json("rules-change", result)
+        put_json(kind, result)
     else:
         say([str(result.get("text") or "done")])
     return failure.DONE

@@ -36,7 +36,9 @@ def add(verb: Verb, verbs: Any, kind: type[argparse.ArgumentParser]) -> None:  #
         made.add_argument("file", metavar="FILE", help="TOML with [[rule]] tables")
         said(made)
     made = named("reload", rules.reload, "the whole set anew from its file, checked first; a bad one changes nothing")
-    made.add_argument("file", nargs="?", metavar="FILE", help="default: hub.toml in the home, over the shipped rules")
+    made.add_argument(
+        "file", nargs="?", metavar="FILE", help="default: what the hub was started with; over the shipped rules"
+    )
     said(made)
     made = named("change", rules.change, "keys of one rule")
     _id(made)
@@ -71,6 +73,11 @@ def add(verb: Verb, verbs: Any, kind: type[argparse.ArgumentParser]) -> None:  #
     made.add_argument("file", nargs="?", metavar="FILE", help="a file that is not there yet; default: on stdout")
     made = named("check", rules.check, "what is wrong with a set, and what is doubtful: clashes, cycles, no effect")
     made.add_argument("file", nargs="?", metavar="FILE", help="laid over the rules that run; default: these alone")
+    strict(made)
+
+
+def strict(made: argparse.ArgumentParser) -> None:
+    made.add_argument("--strict", action="store_true", help="status 1 if something is in question")
 
 
 def _id(made: argparse.ArgumentParser) -> None:

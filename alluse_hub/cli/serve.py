@@ -6,7 +6,6 @@ Everything that a person can have got wrong is told before anything is started.
 import argparse
 import os
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ DENSE = "dense"
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from alluse_hub.configuration import chosen as chosen_file
     from alluse_hub.configuration import load
     from alluse_hub.protocols.config import Base, ConfigError
 
@@ -36,7 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     if config.hub.control_group:
         home.open_to_group(folder, config.hub.control_group)
     make_importable()
-    return guard(folder, config)
+    file = chosen_file(arguments.config, folder)
+    return guard(folder, config, "" if file is None else str(file.absolute()))
 
 
 def base_of(given: str | None, *, is_dense: bool) -> str:
@@ -50,8 +51,8 @@ def base_of(given: str | None, *, is_dense: bool) -> str:
     return DENSE if is_dense else given or ""
 
 
-def guard(folder: Path, config: "HubConfig") -> int:
-    """Hand over to the guardian, until the hub has ended."""
+def guard(folder: Path, config: "HubConfig", file: str) -> int:
+    """Hand over to the guardian, until the hub has ended.  ``file``: that the configuration is from."""
     from alluse_hub import __version__
     from alluse_hub.actors.auditor.errands import admit_keys
     from alluse_hub.actors.auditor.shapes import admit
@@ -63,7 +64,11 @@ def guard(folder: Path, config: "HubConfig") -> int:
     try:
         tree, base, shutdown_s = tree_of(config, __version__), config.hub.base.value, config.hub.shutdown_s
         admit_keys(folder, is_declared=bool(config.trail.personal))
-        prepare = partial(admit, folder, durable_facts(), __version__)
+
+        def prepare() -> None:
+            admit(folder, durable_facts(), __version__)
+            home.note_config(folder, file)
+
         intensity = config.supervision.tree
         guardian = Guardian(folder, tree, READER, __version__, _say, base, shutdown_s, _report, prepare, intensity)
         guardian.personal = config.trail.personal

@@ -242,7 +242,9 @@ def conflict_lines(style: Style, conflict: Doc) -> list[str]:
     outcome = conflict.get("outcome") or "open"
     title = f"{clean(conflict['id'])}  {clean(conflict.get('klass'))}  {clean(conflict['resource'])}  {clean(outcome)}"
     lines = [style.fit(style.paint(title, "bold" if outcome == "open" else "note"))]
-    asked = f"{conflict['question']} `decide {conflict['id']}` one of these." if conflict.get("question") else ""
+    asked = f"{conflict.get('question', '')}"
+    if conflict.get("choices"):
+        asked += f" `decide {conflict['id']}` one of these."
     for sentence in (conflict.get("opened"), asked, conflict.get("closed")):
         if sentence:
             lines += [style.fit(line) for line in wrap(f"  {sentence}", style.width, "  ")]
@@ -253,7 +255,8 @@ def resource_lines(style: Style, resource: Doc) -> list[str]:
     title = f"{style.paint(clean(resource['resource']), 'bold')}  {style.state(clean(resource['rung']))}"
     is_mode = resource.get("kind", "mode") == "mode"
     title += f"  fence {resource['fence']}  {clean(resource.get('answer')) or 'no answer awaited'}" if is_mode else ""
-    sentences = (resource["explanation"], *resource.get("asks", ()))
+    title += f"  {style.paint('in doubt', 'bad')}" if resource.get("doubt") else ""
+    sentences = (resource["explanation"], *filter(None, (resource.get("doubt"),)), *resource.get("asks", ()))
     told = (line for sentence in sentences for line in wrap(f"  {sentence}", style.width, "  "))
     return [style.fit(title), *(style.fit(line) for line in told)]
 

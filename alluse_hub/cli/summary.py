@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from alluse_hub.cli import syncs
+from alluse_hub.cli import coordination, syncs
 from alluse_hub.cli.render import Style, clean, number, table, wrap
 from alluse_hub.cli.show import check, conflict_lines, flows
 
@@ -43,6 +43,8 @@ def summary(style: Style, doc: Doc) -> list[str]:
     lines += ["", *_accounts(style, doc["accounts"]), "", _title(style, "flows"), *flows(style, doc), ""]
     if doc.get("syncs"):
         lines += [_title(style, "syncs, verified at each target"), *syncs.table_of(style, doc), ""]
+    if doc.get("coordination"):
+        lines += [_title(style, "coordination"), *coordination.brief(doc["coordination"]), ""]
     lines += [_title(style, "digests of all events (the same data gives the same digests)")]
     lines += [f"  {clean(name):6} {clean(digest)}" for name, digest in sorted(doc["digests"].items())]
     if doc.get("digest"):

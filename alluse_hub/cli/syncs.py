@@ -8,7 +8,7 @@ from alluse_hub.cli import commands, failure, home
 from alluse_hub.cli.client import Client, timeout_beyond
 from alluse_hub.cli.documents import put_json
 from alluse_hub.cli.failure import Failure
-from alluse_hub.cli.render import Style, clean, duration, number, say, table
+from alluse_hub.cli.render import Style, clean, duration, number, say, table, wrap
 
 Doc = dict[str, Any]  # Any: JSON as the daemon gives it
 
@@ -99,7 +99,7 @@ def _rows(sync: Doc) -> list[tuple[object, ...]]:
                 sync["status"] if first else "",
                 edge["target"],
                 edge["state"],
-                label(edge["verified"]),
+                held(edge),
                 number(edge["ever"]["verified"]),
                 percent(edge["success"]),
                 age(edge["freshness_s"]),
@@ -117,13 +117,15 @@ def one(style: Style, doc: Doc) -> list[str]:
     figures = {
         "from": f"{sync['source']}, data set {sync['dataset']}, newest {label(sync['version'])}",
         "mode": " ".join((sync["mode"], *_when(sync["config"]), f"({sync['play']})")),
+        "condition": _condition(sync),
+        "verified by": _verified_by(sync),
         "success": f"{percent(sync['success'])} of what was due within the last hour",
         "deliveries": f"{ends}, in all",
         "last": "never" if sync["last_at"] is None else f"{duration(max(0.0, doc['now'] - sync['last_at']))} ago",
         "next": "" if sync["next_at"] is None else f"in {duration(max(0.0, sync['next_at'] - doc['now']))}",
     }
     lines = [f"{style.paint(clean(sync['name']), 'bold')}  {style.state(sync['status'])}"]
-    lines += [style.fit(f"  {name:11} {clean(text)}") for name, text in figures.items() if text]
+    lines += [line for name, text in figures.items() if text for line in _figure(style, name, clean(text))]
     legs = [
         (leg, number(row["count"]), *(_ms(row[key]) for key in ("p50", "p95", "p99")))
         for leg, row in sync["latency_ms"].items()
@@ -134,7 +136,7 @@ def one(style: Style, doc: Doc) -> list[str]:
         (
             edge["target"],
             edge["state"],
-            label(edge["verified"]),
+            held(edge),
             age(edge["freshness_s"]),
             "" if edge["lag"] is None else number(edge["lag"]),
             percent(edge["within"]),
@@ -159,9 +161,42 @@ def _when(config: Doc) -> tuple[str, ...]:
             return (f"every {duration(config['pace_s'])} at most",)
 
 
+def _figure(style: Style, name: str, text: str) -> list[str]:
+    """Conditions are long: they are wrapped and not cut."""
+    if name != "condition":
+        return [style.fit(f"  {name:11} {text}")]
+    first, *rest = wrap(text, style.width - 14)
+    return [f"  {name:11} {first}", *(f"{'':14}{line}" for line in rest)]
+
+
+def _condition(sync: Doc) -> str:
+    """What it waits for, how often that was so, and what it made of the last event."""
+    when, asked = sync["config"].get("when", ""), sync.get("asked")
+    if not when:
+        return ""
+    if asked is None:
+        return f"{when}; not asked since its monitor began to watch"
+    counts = ", ".join(f"{word} {number(asked[word])}" for word in ("true", "false", "unknown"))
+    value = {True: "true", False: "false", None: "unknown, which is not true"}[asked["value"]]
+    return f"{when}; {counts}; event {number(asked['n'])}: {value}, because {asked['why']}"
+
+
+def _verified_by(sync: Doc) -> str:
+    """With the targets of which no comparison has proved the whole yet."""
+    sampled = [edge["target"] for edge in sync["targets"] if edge.get("sampled")]
+    by = str(sync["config"].get("verify", "digest"))
+    return f"{by}; the whole is not proved yet at {', '.join(sampled)}" if sampled else by
+
+
 def label(version: Doc) -> str:
     writers = "+".join(f"{writer}:{count}" for writer, count in sorted(version["vector"].items()))
     return f"{writers} {version['digest'][:8]}" if writers else ""
+
+
+def held(edge: Doc) -> str:
+    """The version that was proved; of one that was proved by a sample alone, first of all that."""
+    version = label(edge["verified"])
+    return f"sample of {version}" if edge.get("sampled") else version
 
 
 def percent(share: float | None) -> str:

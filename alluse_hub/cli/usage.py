@@ -6,7 +6,6 @@ Pure.
 """
 
 import re
-from difflib import get_close_matches
 from typing import NamedTuple
 
 CHOICE = re.compile(
@@ -37,10 +36,17 @@ def explained(message: str, prog: str) -> Explained:
     return Explained(message, see)
 
 
+def not_taken(words: list[str], prog: str) -> Explained:
+    """Of words that are left over when a command has taken what it takes."""
+    return Explained(f"`{prog}` does not take {' '.join(words)}", f"see `{prog} --help`; {FLAGS_LAST}")
+
+
 def _chosen(name: str, value: str, choices: list[str], prog: str) -> Explained:
+    from alluse_hub.protocols.meant import nearest
+
     see = f"see `{prog} --help`"
     begun = sorted((one for one in choices if value and one.startswith(value)), key=len)
-    meant = begun[:1] or get_close_matches(value, choices, n=1)
+    meant = begun[:1] or [near for near in [nearest(value, choices)] if near is not None]
     if _is_command(name):
         said = f"{value!r} is no command of `{prog}`"
         if meant:

@@ -1,4 +1,6 @@
-"""``whatif``: other rules, tried on what the trail has recorded.  From the files alone; nothing is changed."""
+"""``whatif``: other rules, resources or levels, tried on what the trail has recorded.  From the files alone; nothing is
+changed.
+"""
 
 import argparse
 from pathlib import Path
@@ -27,7 +29,7 @@ def whatif(arguments: argparse.Namespace) -> int:
             doc = tried(history, candidates_in(Path(arguments.file), is_whole=arguments.whole), bounds, Progress())
         except ConfigError as error:
             raise Failure(
-                USAGE, str(error), "nothing was tried; resources and workstreams are those of then"
+                USAGE, str(error), "nothing was tried; workstreams, and what the file does not name, are those of then"
             ) from error
         except CallerError as error:
             raise Failure(FAILED, str(error)) from error
@@ -41,20 +43,34 @@ def whatif(arguments: argparse.Namespace) -> int:
 
 def lines(style: Style, doc: Doc) -> list[str]:
     told = f"{number(doc['events'])} events in {number(doc['letters'])} letters were decided on again"
-    found = [f"{told}; with the rules of then all is decided as it was"]
-    if doc.get("shown_anew"):
+    cost = doc["cost"]
+    found = [
+        f"{told}; with what was in force then all is decided as it was",
+        f"it took {cost['seconds']:.1f} s, {number(cost['events_per_s'])} events/s",
+    ]
+    if doc["changed"]:
+        found += wrap(f"changed besides rules: {clean(', '.join(doc['changed']))}", style.width, "  ")
+    if doc["passed"]:
+        what = clean(", ".join(doc["passed"]))
+        found += wrap(f"passed over in the file, for nothing is decided by it here: {what}", style.width, "  ")
+    if doc["shown_anew"]:
         found.append(f"{number(doc['shown_anew'])} events that no rule listened to then are shown to the rules now")
     if doc["changes_passed"]:
-        found.append(f"{doc['changes_passed']} changes that people made of the rules meanwhile were passed over")
+        found.append(f"{doc['changes_passed']} changes that people made of the same meanwhile were passed over")
+    if doc["words_passed"]:
+        found.append(f"{doc['words_passed']} decisions of people were passed over: they were asked something else")
     found += ["", *_first(style, doc)]
     for head, key in (
         ("rules fire", "firings"),
         ("conflicts", "conflicts"),
         ("commands", "commands"),
         ("refused", "refusals"),
+        ("asked of people", "asked"),
         ("undecided", "undecided"),
     ):
         found += _changes(style, head, doc[key])
+    found += _orders(style, "told then, not now", "because", doc["blocked"], doc["blocked_count"])
+    found += _orders(style, "told now, not then", "then", doc["allowed"], doc["allowed_count"])
     return [*found, *_rungs(style, doc)]
 
 
@@ -85,7 +101,7 @@ def _changes(style: Style, head: str, doc: Doc) -> list[str]:
             name,
             number(one["recorded"]),
             number(one["tried"]),
-            f"+{one['added_count']} -{one['removed_count']}",
+            f"+{one['added_count']} -{one['removed_count']}{_moved(one)}",
             ", ".join(
                 [*(f"+{id_}" for id_ in one["added"][:IDS_SHOWN]), *(f"-{id_}" for id_ in one["removed"][:IDS_SHOWN])]
             ),
@@ -98,9 +114,24 @@ def _changes(style: Style, head: str, doc: Doc) -> list[str]:
     return ["", *table(style, (head, "recorded", "tried", "change", "which"), rows, right=("recorded", "tried"))]
 
 
+def _moved(one: Doc) -> str:
+    return f", {one['moved_count']} moved" if one.get("moved_count") else ""
+
+
+def _orders(style: Style, head: str, word: str, orders: list[Doc], count: int) -> list[str]:
+    """What becomes of the same command of the same rule on the same event."""
+    rows = [
+        (f"{one['rule']}: {one['workstream']} {one['command']}", one["event"], one["why"]) for one in orders[:IDS_SHOWN]
+    ]
+    if not rows:
+        return []
+    more = [f"and {number(count - len(rows))} more; --json has them all"] if count > len(rows) else []
+    return ["", *table(style, (head, "on", word), rows), *more]
+
+
 def _rungs(style: Style, doc: Doc) -> list[str]:
     rows = []
-    for resource in doc["recorded"]["minutes"]:
+    for resource in dict.fromkeys((*doc["recorded"]["minutes"], *doc["tried"]["minutes"])):
         before, after = (doc[world]["minutes"].get(resource, {}) for world in ("recorded", "tried"))
         was, now = (doc[world]["sessions"].get(resource, {}) for world in ("recorded", "tried"))
         for rung in dict.fromkeys((*before, *after)):

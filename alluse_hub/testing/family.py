@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from alluse_hub.protocols.admin import ShutDown
+from alluse_hub.protocols.children import ActorOrderDone, TreeShown
 from alluse_hub.protocols.effects import CancelWake, Effect, Kill, Record, Send, Spawn, Stop, Wake
 from alluse_hub.protocols.lifecycle import (
     IGNORE,
-    ActorOrderDone,
     ChildSpec,
     ChildStart,
     ChildUp,
@@ -28,7 +28,6 @@ from alluse_hub.protocols.lifecycle import (
     StopAsked,
     Strategy,
     SupervisorSpec,
-    TreeShown,
     Woken,
 )
 from alluse_hub.protocols.message import Envelope, Fact, Message

@@ -14,10 +14,11 @@ import pytest
 from alluse_hub.actors.board.core import BOARD
 from alluse_hub.actors.board.picture import BoardSpec, WorkstreamKnown
 from alluse_hub.actors.board.views import view
+from alluse_hub.protocols.children import ChildShown, TreeShown
 from alluse_hub.protocols.claims import ConflictClass, ConflictClosed, ConflictOpened, ResourceShown
 from alluse_hub.protocols.flow import FlowKind, FlowShown, FlowsShown
 from alluse_hub.protocols.health import HealthChanged, Pulse, Status, Window
-from alluse_hub.protocols.lifecycle import ChildShown, ChildState, Intensity, RestartType, Strategy, TreeShown
+from alluse_hub.protocols.lifecycle import ChildState, Intensity, RestartType, Strategy
 from alluse_hub.protocols.message import Envelope, Message
 from alluse_hub.protocols.rules import Priority, RuleShown, RulesShown
 from alluse_hub.protocols.sync import (

@@ -18,7 +18,7 @@ def guarded(monkeypatch: pytest.MonkeyPatch) -> Guarded:
     """What ``serve`` hands over to the guardian, which is not there."""
     kept: Guarded = []
 
-    def guard(folder: Path, config: HubConfig) -> int:
+    def guard(folder: Path, config: HubConfig, file: str) -> int:
         kept.append((folder, config))
         return failure.DONE
 

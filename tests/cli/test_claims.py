@@ -86,6 +86,26 @@ def test_resources_are_listed_with_what_waits_for_a_second_person(
     assert [request["ask"] for request in stage.requests] == ["conflicts"]
 
 
+def test_a_resource_in_doubt_is_marked_and_its_conflict_leaves_nothing_to_decide(
+    stage: "Daemon", capsys: pytest.CaptureFixture[str]
+) -> None:
+    doubt = "ws4 was told to bring ws4/trading to paused (fence 3) and is not known to have done so: it said no."
+    opened = {**OPEN, "id": "doubt-1", "klass": "C9", "opened": doubt, "question": "Does ws4?", "choices": []}
+    stage.replies["conflicts"] = {
+        "now": 12.0,
+        "resources": [{**TRADING, "answer": "failed", "doubt": doubt}],
+        "open": [opened],
+        "closed": [],
+        "count": 1,
+    }
+    assert main(["conflicts"]) == 0
+
+    out = capsys.readouterr().out
+    assert "ws4/trading  paused  fence 3  failed  in doubt" in out
+    assert "Does ws4?" in out
+    assert "`decide" not in out
+
+
 def test_one_resource_is_shown_with_its_claims(stage: "Daemon", capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["resources", "show", "ws4/trading"]) == 0
 
@@ -177,6 +197,11 @@ ALWAYS = ["--reason", "it must be", "--who", "alice"]
         (["release", "ws4/trading"], "release", {"claim": "ws4/trading"}),
         (
             ["override", "ws4/trading", "normal", "--for", "600"],
+            "override",
+            {"resource": "ws4/trading", "rung": "normal", "for_s": 600.0},
+        ),
+        (
+            ["override", "ws4/trading", "normal", "--for", "10m"],
             "override",
             {"resource": "ws4/trading", "rung": "normal", "for_s": 600.0},
         ),

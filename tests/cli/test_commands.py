@@ -120,6 +120,16 @@ def test_a_refusal_as_json_goes_to_stderr(daemon: "Daemon", capsys: pytest.Captu
     assert (out.out, json.loads(out.err)) == ("", {"code": 7, "message": "not so", "hint": "but so"})
 
 
+@pytest.mark.parametrize(("words", "said"), [([], "no events fit what is asked for\n"), (["--json"], "")])
+def test_that_nothing_fits_is_said(
+    daemon: "Daemon", capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    daemon.replies["events"] = {"events": [], "leaf": 42}
+
+    assert main(["events", "--type", "x", *words]) == 0
+    assert tuple(capsys.readouterr()) == ("", said)
+
+
 def test_events_are_lines(daemon: "Daemon", capsys: pytest.CaptureFixture[str]) -> None:
     daemon.replies["events"] = {"events": [daemon.event, daemon.event], "leaf": 42}
 

@@ -196,6 +196,27 @@ def test_config_show_is_toml_and_json(home: Path, capsys: pytest.CaptureFixture[
     assert json.loads(capsys.readouterr().out)["config"]["replay"]["from"] == "2004-08-02"
 
 
+def test_of_what_is_given_to_programs_in_their_environment_only_the_names_are_shown(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(home, workstream("sh", env='{ TOKEN = "hunter2" }'))
+
+    for words in (["config", "show", path], ["config", "show", path, "--json"]):
+        assert main(words) == 0
+        shown = capsys.readouterr().out
+        assert "TOKEN" in shown
+        assert "***" in shown
+        assert "hunter2" not in shown
+
+
+def test_what_is_in_question_is_a_failure_if_that_is_asked_for(home: Path) -> None:
+    rule = '[[rule]]\nid = "typo"\nname = "typo"\nworkstream = "ws3"\nevent = "market_data_updat"\n'
+    hold = '[[rule.hold]]\nresource = "ws4/trading"\nrung = "paused"\nfor_sessions = 1\n'
+
+    assert main(["config", "check", "--strict", written(home, rule + hold)]) == failure.FAILED
+    assert main(["config", "check", "--strict", written(home, "")]) == failure.DONE
+
+
 def test_serve_tells_a_wrong_configuration_before_it_makes_anything(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

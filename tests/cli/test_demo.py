@@ -201,7 +201,7 @@ def test_wrong_wishes(words: list[str], wrong: str, capsys: pytest.CaptureFixtur
 def test_a_home_that_is_not_empty_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "mine").touch()
 
-    assert main(["demo", "--home", str(tmp_path)]) == failure.USAGE
+    assert main(["demo", "--home", str(tmp_path)]) == failure.CONFLICT
     assert "is not empty" in capsys.readouterr().err
 
 

@@ -148,7 +148,7 @@ def test_an_export_is_verified_by_its_folder(run: Run, tmp_path: Path, form: str
     assert (status, said.splitlines()[0]) == (failure.DONE, "the export is whole: 5 rows of the places 1 to 10")
     (out / "leaves").write_bytes(b"")
     assert run("verify", str(out))[0] == failure.TRAIL_BROKEN
-    assert run("export", str(out))[0] == failure.USAGE
+    assert run("export", str(out))[0] == failure.CONFLICT
 
 
 def test_progress_of_a_long_export_goes_to_stderr(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,9 +42,25 @@ def test_what_nobody_wrote_is_not_found_there_either(ended: Path, capsys: pytest
     assert "nobody wrote ws1/1/9" in capsys.readouterr().err
 
 
-def test_where_there_is_no_trail_the_daemon_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["trail", "check", "--home", str(tmp_path)]) == failure.UNREACHABLE
-    assert "start one" in capsys.readouterr().err
+NO_TRAIL = (
+    *(["tail"], ["search", "word"], ["timeline", "ws1"], ["show", "ws1/1/1"], ["check"], ["verify"], ["key"]),
+    *(["export", "out"], ["rerun"], ["state", "coordinator"], ["backup", "out"], ["keys", "list"], ["keys", "rotate"]),
+    *(["seal"], ["expire", "--dry-run"], ["hold", "list"], ["erase", "7", "--who", "Eve", "--reason", "asked"]),
+)
+
+
+@pytest.mark.parametrize("words", NO_TRAIL, ids=" ".join)
+def test_where_there_is_no_trail_each_command_says_so_with_the_same_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["trail", *words, "--home", str(tmp_path)]) == failure.NOT_FOUND
+
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert "trail" in said
+    assert not (tmp_path / "out").exists()
 
 
 def test_following_needs_a_daemon(ended: Path) -> None:

@@ -59,7 +59,7 @@ def test_an_altered_trail_is_broken_and_says_where(signed: Path, capsys: pytest.
 
 
 def test_what_cannot_be_verified_says_why(signed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["trail", "verify", str(tmp_path / "nowhere")]) == failure.USAGE
+    assert main(["trail", "verify", str(tmp_path / "nowhere")]) == failure.NOT_FOUND
     assert "there is no trail.db" in capsys.readouterr().err
     assert main(["trail", "verify", str(signed), "--vkey", "nonsense"]) == failure.USAGE
     assert "no public key" in capsys.readouterr().err

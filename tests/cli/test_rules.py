@@ -12,6 +12,7 @@ from alluse_hub.actors import catalog
 from alluse_hub.actors.coordinator.checks import check_rules
 from alluse_hub.cli import ruling, whatif
 from alluse_hub.cli.approvals import inbox
+from alluse_hub.cli.home import note_config
 from alluse_hub.cli.main import main
 from alluse_hub.cli.render import Style
 from alluse_hub.protocols.config import parse
@@ -142,6 +143,59 @@ def test_a_key_that_is_none_is_wrong_usage(hub: "Daemon", pair: str) -> None:
     assert [request["ask"] for request in hub.requests] == ["rules-set"]
 
 
+@pytest.mark.parametrize(
+    ("rule", "pair", "wrong", "right"),
+    [
+        ("volatility-pause", "priority=hgih", 'rule[volatility-pause].priority is "hgih"', "did you mean 'high'?"),
+        ("volatility-pause", "hold.0.rung=pausd", "holds ws4/trading 'pausd', no rung", "did you mean 'paused'?"),
+        ("volatility-pause", "when=regime ==", "condition 'regime =='", "a value is missing"),
+        ("volatility-pause", "colour=red", "a rule has no 'colour'", "there are approvers, cooldown, description"),
+        ("volatility-pause", "prioriti=low", "a rule has no 'prioriti'", "did you mean 'priority'?"),
+        ("volatility-pause", "hold.1.for_s=5", "volatility-pause has no 'hold.1.for_s'", "it has hold.0"),
+        ("market-data-sync", "hold.0.for_s=5", "market-data-sync has no 'hold.0.for_s'", "its hold is empty"),
+        ("volatility-pause", "name.0=x", "volatility-pause has no 'name.0'", "name is no table"),
+    ],
+)
+def test_a_change_that_is_wrong_is_told_with_its_key_and_nothing_is_sent(
+    hub: "Daemon", capsys: pytest.CaptureFixture[str], rule: str, pair: str, wrong: str, right: str
+) -> None:
+    assert main(["rules", "change", rule, "--set", pair]) == 2
+
+    said = capsys.readouterr().err
+    assert wrong in said
+    assert right in said
+    assert [request["ask"] for request in hub.requests] == ["rules-set"]
+
+
+@pytest.mark.parametrize(("words", "status"), [([], 0), (["--strict"], 1)])
+def test_what_is_in_question_is_a_failure_only_if_that_is_asked_for(
+    hub: "Daemon", tmp_path: Path, words: list[str], status: int
+) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text(PAUSE.replace("for_sessions = 2", "until_cleared = true"), encoding="utf-8")
+
+    assert main(["rules", "check", str(file), *words]) == status
+
+
+def test_reloaded_without_a_file_is_the_one_that_the_hub_was_started_with(hub: "Daemon", tmp_path: Path) -> None:
+    named = tmp_path / "elsewhere.toml"
+    named.write_text(f"[hub]\nreference = false\n{PAUSE}", encoding="utf-8")
+    note_config(hub.home, str(named))
+
+    assert main(["rules", "reload"]) == 0
+
+    assert [rule["id"] for rule in asked(hub, "rules-change")["put"]] == ["volatility-pause"]
+
+
+def test_reloaded_without_a_file_of_a_hub_that_was_started_without_one_is_that_of_the_home(hub: "Daemon") -> None:
+    (hub.home / "hub.toml").write_text(f"[hub]\nreference = false\n{PAUSE}", encoding="utf-8")  # written since
+    note_config(hub.home, "")
+
+    assert main(["rules", "reload"]) == 0
+
+    assert [rule["id"] for rule in asked(hub, "rules-change")["put"]] == ["volatility-pause"]
+
+
 def test_what_is_exported_gives_the_same_rules_again(hub: "Daemon", tmp_path: Path) -> None:
     file = tmp_path / "out.toml"
 
@@ -228,13 +282,29 @@ def test_the_inbox_says_what_silence_means_and_how_long_is_left() -> None:
         "expires": 900.0,
         "digest": "d",
     }
-    passes = waits | {"id": "approval-2", "veto_until": 102.0}
+    passes = waits | {"id": "approval-2", "veto_until": 102.0, "grade": 3}
 
     told = inbox(Style(), {"now": 100.0, "open": [waits, passes], "levels": {"ws3": "autonomous", "ws4": "manual"}})
 
     assert "is not done" in told[1]
     assert "is done" in told[2]
+    assert told[2].endswith("ws4/trading is normal (asked 3 times)")
     assert told[-1] == "levels: ws4 manual"
+
+
+def test_the_inbox_has_the_conflicts_that_people_are_asked_about() -> None:
+    doubt = {"conflict": "doubt-1", "resource": "ws4/trading", "question": "Does ws4?", "choices": [], "grade": 2}
+    choice = {"conflict": "conflict-3", "resource": "ws4/x", "question": "Who?", "choices": ["a", "b"], "grade": 1}
+
+    told = inbox(Style(), {"now": 0.0, "open": [], "levels": {}, "questions": [doubt, choice]})
+
+    assert told[:5] == [
+        "nothing waits to be approved",
+        "",
+        "doubt-1 ws4/trading (asked 2 times): Does ws4?",
+        "",
+        "conflict-3 ws4/x: Who? `decide conflict-3` one of a, b.",
+    ]
 
 
 def test_the_open_loop_stands_in_the_report() -> None:
@@ -252,9 +322,18 @@ def test_the_open_loop_stands_in_the_report() -> None:
             "recorded": [],
             "tried": ["a fires on ws3#1"],
         },
-        **{key: {} for key in ("firings", "conflicts", "commands", "refusals", "undecided")},
+        **{key: {} for key in ("firings", "conflicts", "commands", "refusals", "asked", "undecided")},
         "recorded": world,
         "tried": {"minutes": {}, "sessions": {}},
+        "changed": ["ws5/analysis", "ws4 level"],
+        "passed": ["flow"],
+        "words_passed": 2,
+        "shown_anew": 0,
+        "blocked": [{"rule": "a", "workstream": "ws4", "command": "go", "event": "ws3#1", "why": "it is paused"}],
+        "blocked_count": 3,
+        "allowed": [],
+        "allowed_count": 0,
+        "cost": {"seconds": 0.5, "events_per_s": 20},
     }
 
     told = "\n".join(whatif.lines(Style(), doc))
@@ -263,3 +342,9 @@ def test_the_open_loop_stands_in_the_report() -> None:
     assert "7 answers are assumed" in " ".join(told.split())
     assert "only tried: a fires on ws3#1" in told
     assert "1 changes that people made" in told
+    assert "changed besides rules: ws5/analysis, ws4 level" in told
+    assert "for nothing is decided by it here: flow" in told
+    assert "2 decisions of people were passed over" in told
+    assert "it took 0.5 s, 20 events/s" in told
+    assert "a: ws4 go" in told
+    assert "and 2 more" in told

@@ -1,5 +1,6 @@
 """``sync``: the table, one whole, the orders."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -35,6 +36,23 @@ def test_one_is_shown_with_its_legs_and_its_times(picture: Picture) -> None:
         *("all   3    12.5    40.0  41.0", "for 31 s a due version is not verified", "93.00 %"),
     ):
         assert words in text, text
+
+
+def test_what_was_verified_by_a_sample_and_what_its_condition_said_stand_there(picture: Picture) -> None:
+    doc = picture("syncs", name="prices")
+    [sync] = doc["syncs"]
+    sync["config"] |= {"mode": "on_event", "event": "closed", "when": "volume > 7", "verify": "sample(20)"}
+    sync["asked"] = {"true": 2, "false": 1_300, "unknown": 4, "n": 1306, "value": None, "why": "volume is missing"}
+    sync["targets"][0]["sampled"] = 20
+
+    lines = [" ".join(line.split()) for line in syncs.one(Style(width=160), doc)]
+
+    assert (
+        "condition volume > 7; true 2, false 1,300, unknown 4; event 1,306: unknown, which is not true, because "
+        "volume is missing"
+    ) in lines
+    assert "verified by sample(20); the whole is not proved yet at ws2" in lines
+    assert any(line.startswith("ws2 late sample of ws1:11 aaaaaaaa") for line in lines)
 
 
 def test_no_sync_is_said_so() -> None:
@@ -80,4 +98,10 @@ def test_list_and_show_ask_for_the_view(daemon: Daemon, capsys: pytest.CaptureFi
     assert main(["sync", "show", "prices"]) == 0
     assert main(["sync", "list", "--json"]) == 0
 
-    assert capsys.readouterr().out.count("prices") >= 4
+    table, one, document = capsys.readouterr().out.partition("Prices")
+    one, _, document = document.partition("{")
+    assert [" ".join(line.split()) for line in table.splitlines()][1] == (
+        "prices periodic active ws2 late ws1:11 aaaaaaaa 30 75.00 % 4.0 s 1 40.0"
+    )
+    assert "ws1, data set prices, newest ws1:12 9f86d081" in one
+    assert [sync["sync"] for sync in json.loads("{" + document)["syncs"]] == ["prices"]

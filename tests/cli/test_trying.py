@@ -28,6 +28,15 @@ workstream = "ws1"
 command = "agent_status"
 pure = true
 """
+LADDER = """
+[[resource]]
+resource = "ws4/trading"
+rungs = [
+  { name = "normal", uses = ["open", "close", "cancel"], command = "set_mode" },
+  { name = "reduce_only", uses = ["open", "close", "cancel"], command = "set_mode" },
+  { name = "paused", uses = ["open", "cancel"], command = "set_mode" },
+]
+"""
 CALM = """
 [[rule]]
 id = "volatility-pause"
@@ -113,6 +122,38 @@ def test_with_whole_the_rules_of_then_are_gone(home: Path, capsys: pytest.Captur
     assert found["tried"]["firings"] == found["firings"]["closing"]["tried"]
 
 
+def test_a_ladder_and_a_level_are_tried_and_whatever_else_stands_in_the_file_is_named(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lax = LADDER + '[[workstream]]\nid = "ws5"\nlevel = "manual"\n[[flow]]\nsource = "ws3"\n'
+
+    found = tried(home, capsys, lax)
+
+    assert (found["changed"], found["passed"]) == (["ws4/trading", "ws5 level"], ["flow"])
+    assert {one["command"] for one in found["allowed"]} <= {"update_positions"}
+    assert found["recorded"]["asked"] == 0
+    assert found["tried"]["asked"] == sum(one["tried"] for one in found["asked"].values()) > 0
+    assert {one["now"] for one in found["blocked"]} == {"asked"}
+
+
+def test_what_a_trial_cost_and_where_rungs_stood_is_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = tried(home, capsys, CALM)
+
+    cost = found["cost"]
+    assert cost["letters"] == found["letters"]
+    assert cost["events"] == found["events"] > 0
+    assert cost["entries_read"] > cost["letters"]
+    assert cost["seconds"] > 0 < cost["cpu_seconds"]
+    assert cost["events_per_s"] > 0
+    spent = {world: sum(found[world]["minutes"]["ws4/trading"].values()) for world in ("recorded", "tried")}
+    assert spent["recorded"] == pytest.approx(spent["tried"], abs=0.01)
+    file = home / "rules.toml"
+    assert main(["whatif", str(file), "--home", str(home)]) == failure.DONE
+    told = capsys.readouterr().out
+    assert "rules fire" in told
+    assert "min recorded" in told
+
+
 def test_a_trail_that_the_rules_of_then_do_not_give_is_refused(
     trail: list[Entry], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -138,6 +179,11 @@ def test_rules_that_are_wrong_are_refused_with_line_and_key(home: Path, capsys: 
 
     assert main(["whatif", str(file), "--home", str(home)]) == failure.USAGE
     assert f"{file}:2: rule[volatility-pause] condition" in capsys.readouterr().err
+    file.write_text(LADDER.replace('"paused"', '"halted"'), encoding="utf-8")
+    assert main(["whatif", str(file), "--home", str(home)]) == failure.USAGE
+    told = capsys.readouterr().err
+    assert f"{file}:2: resource[ws4/trading] does not go with volatility-pause of then" in told
+    assert "nothing was tried" in told
 
 
 def test_why_a_rule_did_not_fire_is_told_for_the_latest_events_up_to_a_moment(

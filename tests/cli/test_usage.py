@@ -11,6 +11,8 @@ from alluse_hub.cli.usage import explained
     ("words", "wrong", "right"),
     [
         (["stat"], "'stat' is no command of `alluse-hub`", "did you mean `alluse-hub status`?"),
+        (["status", "--wnat", "x"], "`alluse-hub status` does not take --wnat", "see `alluse-hub status --help`"),
+        (["trail", "check", "x"], "`alluse-hub trail check` does not take x", "see `alluse-hub trail check --help`"),
         (["statsu"], "'statsu' is no command of `alluse-hub`", "did you mean `alluse-hub status`?"),
         (["zzz"], "'zzz' is no command of `alluse-hub`", "status, stop"),
         ([], "`alluse-hub` needs a command after it", "see `alluse-hub --help`"),
@@ -19,6 +21,7 @@ from alluse_hub.cli.usage import explained
         (["flow", "--home", "X"], "'X' is no command of `alluse-hub flow`", "give pause or resume; flags go after"),
         (["maintenance", "ws5", "maybe"], "'maybe' does not fit; give on or off", "alluse-hub maintenance --help"),
         (["maintenance", "ws5"], "ON|OFF is missing", "alluse-hub maintenance --help"),
+        (["override", "r", "x", "--for", "soon"], "'soon' is no span of time; give seconds", "override --help"),
         (["restart"], "NAME is missing", "alluse-hub restart --help"),
         (["trail", "search", "--severity", "eror"], "--severity 'eror' does not fit", "did you mean error?"),
         (["trail", "search", "-n", "x"], "argument -n/--lines: invalid int value: 'x'", "trail search --help"),

@@ -3,22 +3,13 @@
 from pathlib import Path
 
 from alluse_hub.cli import failure
+from tests.cli.test_trying import CLOSING
 from tests.live.daemons import eventually
 from tests.live.hubs import Hub, configured, control, replay, serving
 
-CONFIG = '[hub]\nbase = "dense"\n' + replay("2008-09-15", "2008-12-31", speed=10.0)
+# Sessions for more than two minutes: rules have to fire after the last command, however long those take.
+CONFIG = '[hub]\nbase = "dense"\n' + replay("2008-09-15", "2010-12-31", speed=4.0)
 BROKEN = '[[rule]]\nid = "new"\nname = "New"\nworkstream = "ws3"\nevent = "session_closed"\nwhen = "bars = 3"\n'
-CLOSING = """
-[[rule]]
-id = "closing"
-name = "Closing"
-workstream = "ws3"
-event = "session_closed"
-[[rule.tell]]
-workstream = "ws1"
-command = "agent_status"
-pure = true
-"""
 TRIED = CLOSING + '\n[[rule]]\nid = "volatility-pause"\nname = "V"\nworkstream = "ws3"\n' + (
     'event = "volatility_regime_changed"\nwhen = \'regime == "none"\'\n[[rule.hold]]\nresource = "ws4/trading"\n'
     'rung = "paused"\nfor_sessions = 5\nsafety = true\n'
@@ -35,6 +26,7 @@ def test_rules_are_reloaded_switched_and_approved_while_the_hub_runs(tmp_path: P
     file = tmp_path / "rules.toml"
     with serving(home) as hub:
         hub.reach(2)
+        assert (home / "run" / "config").read_text(encoding="utf-8") == str(home / "hub.toml")
         file.write_text(BROKEN, encoding="utf-8")
         refused = hub.run("rules", "reload", str(file))
         assert refused.status == failure.USAGE

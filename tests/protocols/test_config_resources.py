@@ -94,11 +94,11 @@ ERRORS = {
     ),
     "taking of nothing declared": (
         POOL + RULE + 'takes = ["a/q"]\n',
-        "hub.toml:14: rule[r] takes 'a/q', but 'a/q' is no resource; there are a/p",
+        "hub.toml:14: rule[r] takes 'a/q', but 'a/q' is no resource; did you mean 'a/p'?",
     ),
     "taking of no pool": (
         POOL + '[[value]]\nresource = "a/v"\n' + RULE + 'takes = ["a/v"]\n',
-        "hub.toml:16: rule[r] takes 'a/v', but 'a/v' is no pool; there are a/p",
+        "hub.toml:16: rule[r] takes 'a/v', but 'a/v' is no pool; did you mean 'a/p'?",
     ),
     "taking more than there is": (
         POOL + RULE + 'takes = ["a/p:3"]\n',

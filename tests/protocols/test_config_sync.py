@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from alluse_hub.actors.catalog import permits
+from alluse_hub.actors.catalog import carried, monitor_spec, permits
 from alluse_hub.actors.coordinator.checks import check_rules
 from alluse_hub.protocols.config import ConfigError, Source, parse
 from alluse_hub.protocols.config_sync import EDGES_MAX
 from alluse_hub.protocols.sync import Divergence, Permit, SyncMode
+from alluse_hub.protocols.versions import EventCondition
 
 REFERENCE = Source(
     "reference.toml", (Path(__file__).parents[2] / "actors" / "reference.toml").read_text(encoding="utf-8")
@@ -22,6 +23,9 @@ DESK = """
 resource = "b/desk"
 rungs = [{ name = "normal", uses = ["open"], command = "set" }, { name = "paused", command = "set" }]
 """
+
+EMITS = '[[workstream]]\nid = "a"\nname = "W"\nprogram = ["true"]\nemits = { closed = { price = "number" } }\n'
+"""In the place of the first of them."""
 
 AT = PROGRAMS.count("\n") + 1
 
@@ -79,8 +83,8 @@ def test_a_sync_of_the_file_replaces_the_shipped_one() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (sync(source="d"), [f"hub.toml:{AT + 2}: sync[prices].source is 'd', no workstream; known: a, b, c"]),
-        (sync(targets=["b", "x"]), ["sync[prices].targets[1] is 'x', no workstream; known: a, b, c"]),
+        (sync(source="d"), [f"hub.toml:{AT + 2}: sync[prices].source is 'd', no workstream; there are a, b, c"]),
+        (sync(targets=["b", "x"]), ["sync[prices].targets[1] is 'x', no workstream; there are a, b, c"]),
         (sync(targets=["a", "b"]), ["sync[prices].targets has 'a', the source; it holds the data set anyway"]),
         (sync(targets=["b", "b"]), ["names 'b' twice", "has b, which gets prices from sync 'prices' already"]),
         (sync(targets=[]), ["sync[prices].targets is empty; name the workstreams that are to hold the data set"]),
@@ -89,9 +93,27 @@ def test_a_sync_of_the_file_replaces_the_shipped_one() -> None:
         (sync(mode="on_event"), ["sync[prices].event is missing; name the event of a that is waited for"]),
         (sync(event="x"), ["sync[prices].event is for mode 'on_event', and this one is 'live'; leave it out"]),
         (sync(mode="periodic", every_s=0), ["sync[prices].every_s is 0; must be greater than 0"]),
+        (sync(verify="digst"), ["sync[prices].verify"]),
+        (sync(verify="sample(0)"), ["sync[prices].verify"]),
+        (sync(when="x > 1"), ["sync[prices].when is for mode 'on_event', and this one is 'live'; leave it out"]),
+        (
+            sync(mode="on_event", event="closed", when="pricee > 1") + EMITS,
+            [f"hub.toml:{AT + 6}: sync[prices].when is 'pricee > 1'", "no field 'pricee'; did you mean 'price'?"],
+        ),
+        (sync(mode="on_event", event="closed", when="price > 'a'") + EMITS, ["sync[prices].when is", "price"]),
+        (sync(mode="on_event", event="closed", when="price >"), ["sync[prices].when is 'price >'"]),
+        (
+            sync(mode="on_event", event="closed", when="count(b.sold, '5s') > 1"),
+            ["which asks what streams said lately; ask of the event's own fields"],
+        ),
+        (
+            sync(mode="on_event", event="closed", when="price > 1")
+            + '[[trail.personal]]\nworkstream = "a"\nevent = "closed"\nfield = "price"\nsubject = "name"\n',
+            ["is 'price', which the sync 'prices' reads: what it reads stands in the trail"],
+        ),
         (sync(divergence="newst"), ["sync[prices].divergence is \"newst\"; did you mean 'newest'?"]),
         (sync(window=0), ["sync[prices].window is 0; must be greater than or equal to 1"]),
-        (sync(interval=3), ["sync[prices].interval is an unknown key; known: "]),
+        (sync(interval=3), ["sync[prices].interval is an unknown key; there are "]),
         (sync(deadline_s=10.0), ["sync[prices].deadline_s is 10, less than objective_s = 30; a delivery must"]),
         (sync(id="Prices"), ["must be a short word of small letters, digits and dashes"]),
         (sync() + sync(id="two", dataset="prices", targets=["c"]), ["has c, which gets prices from sync 'prices'"]),
@@ -111,6 +133,31 @@ def test_a_mistake_is_told_with_its_place_and_a_remedy(text: str, said: list[str
     for words in said:
         assert words in problems
     assert problems.startswith("hub.toml:")
+
+
+def test_a_condition_that_fits_what_is_declared_goes_to_the_sources_monitor() -> None:
+    text = PROGRAMS + sync(mode="on_event", event="closed", when="price > 1 && price < 9")
+
+    config = parse(text, "hub.toml", check_rules=check_rules)
+
+    source, target = (monitor_spec(config, config.workstreams[number]) for number in (0, 1))
+    assert source.sync_conditions == {"prices": EventCondition(event="closed", when="price > 1 && price < 9")}
+    assert (source.sync_events, target.sync_conditions) == ((), {})
+
+
+@pytest.mark.parametrize(("verify", "sample"), [("digest", 0), ("count+digest", 0), ("sample(20)", 20)])
+def test_what_it_is_verified_by(verify: str, sample: int) -> None:
+    [one] = parse(PROGRAMS + sync(verify=verify), "hub.toml").syncs
+
+    assert (one.verify, one.sample) == (verify, sample)
+
+
+def test_claims_on_the_data_sets_that_syncs_carry_are_told_to_the_replicator() -> None:
+    held = '[[dataset]]\nresource = "b/prices"\n[[dataset]]\nresource = "b/other"\n'
+
+    config = parse(PROGRAMS + sync() + held, "hub.toml", check_rules=check_rules)
+
+    assert carried(config) == ("b/prices",)
 
 
 def test_a_need_holds_only_where_the_resource_is() -> None:

@@ -9,7 +9,8 @@ from alluse_hub.actors.catalog import core_of
 from alluse_hub.protocols.flow import Event
 from alluse_hub.protocols.message import Json
 from alluse_hub.protocols.trail import Entry, EntryKind
-from alluse_hub.supervision.replay import CoreOf, Judgement, replayed
+from alluse_hub.supervision.judgement import Judgement
+from alluse_hub.supervision.replay import CoreOf, replayed
 from alluse_hub.supervision.spool import SpoolEntry
 
 

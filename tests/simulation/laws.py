@@ -4,6 +4,7 @@ from collections import Counter
 from typing import Any
 
 from alluse_hub.actors.coordinator.core import COORDINATOR
+from alluse_hub.actors.coordinator.doubts import ID as DOUBT
 from alluse_hub.actors.monitor.core import CORE as MONITOR
 from alluse_hub.actors.router.core import ROUTER
 from alluse_hub.protocols import wire
@@ -60,8 +61,9 @@ def standing(hub: TestHub) -> list[Entry]:
 
 
 def decisions(hub: TestHub) -> list[tuple[str, Any]]:  # Any: bodies of facts
-    """What was decided, in order, and nothing of when it was or how often it had to be said."""
-    return [(entry.message, body(entry)) for entry in standing(hub) if entry.message in DECISIONS]
+    """What was decided, in order, and nothing of when it was, how often it had to be said or who doubted it."""
+    decided = [(entry.message, body(entry)) for entry in standing(hub) if entry.message in DECISIONS]
+    return [(message, said) for message, said in decided if not str(said.get("id", "")).startswith(DOUBT)]
 
 
 def body(entry: Entry) -> Any:  # JSON; what is in it depends on the message

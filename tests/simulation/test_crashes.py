@@ -86,7 +86,7 @@ def test_a_commit_that_finds_no_auditor_waits_for_the_next_one() -> None:
         hub.run_until(lambda: is_over(hub))
         hub.advance(30.0)
 
-        assert [a.life.held_turns for a in hub.world.actors.values()] == [0] * len(hub.world.actors)
+        assert [len(a.life._outbox) for a in hub.world.actors.values()] == [0] * len(hub.world.actors)
         obeyed(hub)
 
 

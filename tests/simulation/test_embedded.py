@@ -10,10 +10,10 @@ import pytest
 
 from alluse_hub.actors.workstreams.lines import JsonObject
 from alluse_hub.actors.workstreams.sdk import Delivered, Workstream
+from alluse_hub.protocols.children import ActorOrderDone, RestartActor
 from alluse_hub.protocols.claims import Claim, ClaimVerdict, Lease, PlaceClaim, Tier, WithdrawClaim
 from alluse_hub.protocols.errors import CallerError
 from alluse_hub.protocols.flow import FlowOrderDone, PauseFlow, ResumeFlow
-from alluse_hub.protocols.lifecycle import ActorOrderDone, RestartActor
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.trail import EntryKind
 from alluse_hub.protocols.workstream import Maintain, OrderDone, RestartProgram, StartProgram, StopProgram

@@ -3,8 +3,9 @@
 import pytest
 
 from alluse_hub.protocols.admin import Asked
+from alluse_hub.protocols.children import StartActor
 from alluse_hub.protocols.claims import Claim, PlaceClaim, Tier
-from alluse_hub.protocols.lifecycle import ChildState, StartActor
+from alluse_hub.protocols.lifecycle import ChildState
 from alluse_hub.testing import TestHub
 from tests.simulation.spans import replay
 

@@ -12,7 +12,7 @@ from alluse_hub.protocols.effects import Core, Decision, Record
 from alluse_hub.protocols.flow import Consider
 from alluse_hub.protocols.message import Envelope
 from alluse_hub.protocols.trail import Entry, EntryKind
-from alluse_hub.supervision.replay import Difference, Judgement
+from alluse_hub.supervision.judgement import Difference, Judgement
 from alluse_hub.supervision.tree import SUPERVISOR_ACTOR
 from alluse_hub.testing import TestHub, Weather
 from tests.simulation.again import judged

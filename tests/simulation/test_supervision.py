@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from alluse_hub.actors import catalog
-from alluse_hub.protocols.lifecycle import ActorOrderDone, ChildRestarted, ChildState, PeerDown, StartActor, Strategy
+from alluse_hub.protocols.children import ActorOrderDone, StartActor
+from alluse_hub.protocols.lifecycle import ChildRestarted, ChildState, PeerDown, Strategy
 from alluse_hub.protocols.trail import EntryKind
 from alluse_hub.testing import TestHub, Weather
 from tests.simulation.spans import LISTING, WORKSTREAMS

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from alluse_hub import configuration
 from alluse_hub.actors.coordinator.analysis import Finding, analysed, components
 from alluse_hub.actors.coordinator.checks import check_rules
-from alluse_hub.actors.coordinator.conditions import ConditionError, evaluate, parse
 from alluse_hub.actors.coordinator.drafts import drafted
-from alluse_hub.actors.coordinator.overlap import can_both_hold, can_hold
+from alluse_hub.protocols.conditions import ConditionError, evaluate, parse
+from alluse_hub.protocols.conditions.joint import never_both
 from alluse_hub.protocols.config import open_text
 from alluse_hub.protocols.config import parse as parse_config
 from alluse_hub.protocols.config_rules import World, parse_rules
@@ -175,6 +175,21 @@ OPEN = Tell(workstream="ws4", command="rebalance", uses=("ws4/trading:open",))
 
 
 @pytest.mark.parametrize(
+    ("one", "other", "how"),
+    [
+        ("risk.level > 0.8", 'risk.level < 0.9 && regime == "high"', 'as on regime = "high", risk.level = 0.85'),
+        ("a * a * a > 5", "a * a < 1", "as far as can be told"),
+    ],
+)
+def test_of_rules_that_clash_an_event_is_named_that_both_fire_on(one: str, other: str, how: str) -> None:
+    first, second = rule("one", one, hold=(HALT,)), rule("two", other, hold=(REDUCE,))
+
+    (found,) = analysed((first, second), (TRADING,), EVENTS)
+
+    assert found.wrong.startswith(f"want ws4/trading paused and reduce_only, and can both fire, {how}")
+
+
+@pytest.mark.parametrize(
     ("rules", "expected"),
     [
         ((rule("a", "x > 1", hold=(HALT,)), rule("b", "x < 0", hold=(REDUCE,))), []),
@@ -269,8 +284,8 @@ def test_two_conditions_that_an_event_makes_true_are_never_said_to_exclude_each_
     except ConditionError:
         return  # of kinds that never compare
     if evaluate(first, payload).value and evaluate(second, payload).value:
-        assert can_both_hold(first.tree, second.tree)
-        assert can_hold(first.tree)
+        assert not never_both(first.tree, second.tree)
+        assert not never_both(first.tree)
 
 
 @pytest.mark.parametrize(
@@ -289,4 +304,4 @@ def test_two_conditions_that_an_event_makes_true_are_never_said_to_exclude_each_
     ],
 )
 def test_whether_both_can_hold(one: str, other: str, can: bool) -> None:
-    assert can_both_hold(parse(one).tree, parse(other).tree) is can
+    assert never_both(parse(one).tree, parse(other).tree) is not can

@@ -57,7 +57,7 @@ def test_the_shipped_rules_are_sound() -> None:
         ),
         (
             {"release": [{"resource": "ws4/trading", "of": "rr"}]},
-            "r: releases holds of 'rr', no rule; there are r",
+            "r: releases holds of 'rr', no rule; did you mean 'r'?",
         ),
         (
             {"release": [{"resource": "ws4/trading", "of": "r"}]},

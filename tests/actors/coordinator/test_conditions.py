@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from alluse_hub.actors.coordinator.conditions import ConditionError, evaluate, holds, parse
-from alluse_hub.actors.coordinator.conditions.tree import DEPTH_MAX, LIST_MAX, NODES_MAX, TEXT_MAX, Kind
+from alluse_hub.protocols.conditions import ConditionError, evaluate, holds, parse
+from alluse_hub.protocols.conditions.tree import DEPTH_MAX, LIST_MAX, NODES_MAX, TEXT_MAX, Kind
 
 PAYLOAD: dict[str, Any] = {
     "volume": 15420,

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alluse_hub.actors.coordinator.conditions import ConditionError, evaluate, holds, parse
+from alluse_hub.protocols.conditions import ConditionError, evaluate, holds, parse
 
 NAMES = ("a", "b", "c.d", "c.e.f", "missing")
 SCALARS = st.one_of(

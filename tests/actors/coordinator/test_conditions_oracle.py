@@ -13,12 +13,12 @@ from typing import Any
 import cel
 import pytest
 
-from alluse_hub.actors.coordinator.conditions import holds
-from alluse_hub.actors.coordinator.conditions.condition import Condition, condition_of
-from alluse_hub.actors.coordinator.conditions.parse import tree_of
-from alluse_hub.actors.coordinator.conditions.text import text_of
-from alluse_hub.actors.coordinator.conditions.values import Doubt, Unknown
-from alluse_hub.actors.coordinator.conditions.walk import NO_WINDOWS, Walk
+from alluse_hub.protocols.conditions import holds
+from alluse_hub.protocols.conditions.condition import Condition, condition_of
+from alluse_hub.protocols.conditions.parse import tree_of
+from alluse_hub.protocols.conditions.text import text_of
+from alluse_hub.protocols.conditions.values import Doubt, Unknown
+from alluse_hub.protocols.conditions.walk import NO_WINDOWS, Walk
 from tests.actors.coordinator.expressions import Generator, Payload
 
 PLAIN, DEEP = 5_000, 100_000

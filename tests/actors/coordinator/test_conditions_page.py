@@ -5,24 +5,20 @@ from typing import Any
 
 import pytest
 
-from alluse_hub.actors.coordinator.conditions import calls, check, evaluate, lex, parse, tree, values, walk
-from alluse_hub.actors.coordinator.conditions.condition import condition_of
-from alluse_hub.actors.coordinator.conditions.parse import COMPARISONS, tree_of
-from alluse_hub.actors.coordinator.conditions.patterns import PATTERN_MAX
 from alluse_hub.actors.coordinator.leases import Now
 from alluse_hub.actors.coordinator.pieces import SLICES
 from alluse_hub.actors.coordinator.watching import WINDOWS_MAX, Reader, Watch
 from alluse_hub.actors.coordinator.windows import CELLS_MAX, EXACT_MAX, KEYS_MAX, Filling, Table
 from alluse_hub.protocols.claims import Clock
+from alluse_hub.protocols.conditions import calls, check, evaluate, lex, parse, tree, values, walk
+from alluse_hub.protocols.conditions.condition import condition_of
+from alluse_hub.protocols.conditions.parse import COMPARISONS, tree_of
+from alluse_hub.protocols.conditions.patterns import PATTERN_MAX
 from alluse_hub.protocols.flow import Event
 from tests.pages import blocks, quoted, section, table
 from tests.test_architecture import HOUSE
 
-PAGE = (
-    (HOUSE / "actors" / "coordinator" / "conditions" / "README.md")
-    .read_text(encoding="utf-8")
-    .replace(r"\|", "\N{BROKEN BAR}")
-)
+PAGE = (HOUSE / "protocols" / "conditions" / "README.md").read_text(encoding="utf-8").replace(r"\|", "\N{BROKEN BAR}")
 EVENT, STREAM = (json.loads(block) for block in blocks(PAGE, "json"))
 VALUES = {"true": True, "false": False, "unknown": None}
 

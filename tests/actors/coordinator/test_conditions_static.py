@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from alluse_hub.actors.coordinator.conditions import ConditionError, Kind, explained, holds, parse, walked
-from alluse_hub.actors.coordinator.conditions.condition import condition_of
-from alluse_hub.actors.coordinator.conditions.joint import Can, can_both_hold, can_hold, joint
-from alluse_hub.actors.coordinator.conditions.parse import tree_of
-from alluse_hub.actors.coordinator.conditions.sensitive import sensitivity
-from alluse_hub.actors.coordinator.conditions.values import Unknown
+from alluse_hub.protocols.conditions import ConditionError, Kind, explained, holds, parse, walked
+from alluse_hub.protocols.conditions.condition import condition_of
+from alluse_hub.protocols.conditions.joint import Can, joint
+from alluse_hub.protocols.conditions.parse import tree_of
+from alluse_hub.protocols.conditions.sensitive import sensitivity
+from alluse_hub.protocols.conditions.values import Unknown
 from tests.actors.coordinator.expressions import Generator
 
 # --- together ---------------------------------------------------------------------------------------------------------
@@ -55,23 +55,23 @@ from tests.actors.coordinator.expressions import Generator
     ],
 )
 def test_two_conditions_can_be_true_together_or_never(one: str, other: str, can: Can) -> None:
-    found = can_both_hold(parse(one), parse(other))
+    found = joint(parse(one).tree, parse(other).tree)
 
     assert found.can is can
-    assert can_both_hold(parse(other), parse(one)).can is can
+    assert joint(parse(other).tree, parse(one).tree).can is can
     if can is Can.YES:
         assert holds(parse(one), found.example) is holds(parse(other), found.example) is True
 
 
 def test_a_condition_that_can_never_be_true_is_known() -> None:
-    assert can_hold(parse("a > 5 && a < 3")).can is Can.NEVER
-    assert can_hold(parse("a > 5 && a < 7")).can is Can.YES
+    assert joint(parse("a > 5 && a < 3").tree).can is Can.NEVER
+    assert joint(parse("a > 5 && a < 7").tree).can is Can.YES
 
 
 def test_too_many_ways_are_perhaps() -> None:
     many = " && ".join(f"(a{n} > 1 || b{n} > 1)" for n in range(20))
 
-    assert can_both_hold(parse(many), parse("a0 < 0")).can in {Can.PERHAPS, Can.YES}
+    assert joint(parse(many).tree, parse("a0 < 0").tree).can in {Can.PERHAPS, Can.YES}
 
 
 def test_never_is_a_proof() -> None:

@@ -88,14 +88,14 @@ def test_an_answer_said_twice_is_one(paused: Desk) -> None:
     assert paused.effects == ()
 
 
-def test_silence_is_met_with_growing_patience_and_after_four_tries_the_round_goes_on(paused: Desk) -> None:
+def test_silence_is_met_with_growing_patience_and_after_eight_tries_the_round_goes_on(paused: Desk) -> None:
     pauses = []
     while not paused.said(Considered):
         pauses += [effect.after_s for effect in paused.effects if isinstance(effect, Wake)]
         paused.tell(Woken(timer=TIMER))
 
-    assert pauses == [2, 4, 8, 16]
-    assert paused.said(DirectiveAnswered)[0].error == f"no answer after {TRIES_MAX + 1} tries"
+    assert pauses == [0.5, 0.5, 0.5, 0.5, 2, 4, 8, 16]
+    assert paused.said(DirectiveAnswered)[0].error == f"no answer after {TRIES_MAX} tries"
     assert paused.said(Directive)[0].fence == 1
 
 

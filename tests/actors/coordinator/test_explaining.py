@@ -30,7 +30,10 @@ def order(desk: Desk, kind: Any, **said: Any) -> None:
 def test_a_condition_that_was_false_is_shown_with_its_values() -> None:
     assert asked(Desk(), "market-data-sync", busy(1, volume=1e6)) == (
         "false",
-        "its condition was false: volume > 2 * volume_mean_20 (volume = 1000000.0, volume_mean_20 = 1000000.0)",
+        (
+            "its condition was false: volume > 2 * volume_mean_20 (volume = 1000000.0, volume_mean_20 = 1000000.0); "
+            "with volume just above 2000000, or volume_mean_20 just below 500000 it would have been true"
+        ),
     )
 
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from alluse_hub.actors.coordinator.conditions import patterns
-from alluse_hub.actors.coordinator.conditions.patterns import PATTERN_MAX, Pattern, PatternError
+from alluse_hub.protocols.conditions import patterns
+from alluse_hub.protocols.conditions.patterns import PATTERN_MAX, Pattern, PatternError
 
 
 @pytest.mark.parametrize(

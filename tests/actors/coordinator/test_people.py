@@ -73,7 +73,6 @@ def test_a_person_releases_her_own_claim_by_its_resource(desk: People) -> None:
         ("ws4/trading", {"want": "stopped"}, "ws4/trading has no rung 'stopped'; it has normal, reduce_only, paused"),
         ("ws4/broker", {"amount": 3}, "ws4/broker has 2 in all, and 3 are asked for"),
         ("ws4/limit", {"want": "much"}, "'much' is no number, as ws4/limit has to be"),
-        ("ws5/models", {}, "ws5/models is claimed in a version; give the number of each writer"),
         ("ws4/broker", {"safety": True}, "ws4/broker has no rungs to be held at for safety; claim it without"),
     ],
 )
@@ -323,7 +322,7 @@ def test_people_who_do_not_decide_are_asked_again_as_a_graver_matter_and_nothing
 @pytest.mark.parametrize(
     ("conflict", "choice", "text"),
     [
-        ("conflict-9", "day", "conflict-9 is not open"),
+        ("conflict-9", "day", "conflict-9 is not open; `conflicts` lists those that are"),
         ("conflict-1", "dusk", "'dusk' is none of what conflict-1 is between: night, day"),
     ],
 )

@@ -329,7 +329,10 @@ def test_a_rule_that_waits_for_a_window_says_so_once_a_round() -> None:
         ),
         (
             {"when": 'count(ws9.tick, "5s") > 1'},
-            "high: condition 'count(ws9.tick, \"5s\") > 1', column 1: 'ws9' is no workstream; did you mean 'ws5'?",
+            (
+                "high: condition 'count(ws9.tick, \"5s\") > 1', column 1: 'ws9' is no workstream; there are "
+                "ws1, ws2, ws3, ws4, ws5"
+            ),
         ),
     ],
 )

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from alluse_hub.actors.coordinator import windows
-from alluse_hub.actors.coordinator.conditions import ConditionError, holds, parse
-from alluse_hub.actors.coordinator.conditions.tree import Window, windows_of
-from alluse_hub.actors.coordinator.conditions.values import Unknown
 from alluse_hub.actors.coordinator.leases import Now
 from alluse_hub.actors.coordinator.pieces import middle_of, step_of
 from alluse_hub.actors.coordinator.watching import Reader, Watch
 from alluse_hub.actors.coordinator.windows import Filling, Table, fed
 from alluse_hub.protocols.claims import Clock
+from alluse_hub.protocols.conditions import ConditionError, holds, parse
+from alluse_hub.protocols.conditions.tree import Window, windows_of
+from alluse_hub.protocols.conditions.values import Unknown
 from alluse_hub.protocols.flow import Event
 
 FUNCTIONS = ("count", "rate", "sum", "avg", "min", "max", "p95", "distinct", "changed")

@@ -6,7 +6,7 @@ import pytest
 
 from alluse_hub.actors.monitor import commands
 from alluse_hub.actors.monitor.show import status_of
-from alluse_hub.protocols.claims import Directive, DirectiveAck, FenceRaised
+from alluse_hub.protocols.claims import Directive, DirectiveAck, DirectiveHeard, FenceRaised
 from alluse_hub.protocols.effects import Do, Record, Send
 from alluse_hub.protocols.flow import AskUnsettled, Deliver, Event, EventHeard, EventsTaken, Produced, Unsettled
 from alluse_hub.protocols.health import Status
@@ -204,6 +204,25 @@ def test_a_command_without_an_answer_is_refused_at_its_deadline_and_the_program_
     assert "no answer to x" in bench.state.hung
 
 
+def asks_of_syncs(key: str) -> Command:
+    return Command(key=key, command="digest_datasets", parameters={"datasets": ["x"]}, deadline_s=2.0)
+
+
+def test_silence_about_data_sets_says_nothing_of_a_program_that_may_not_know_the_words(bench: Bench) -> None:
+    bench.boot().up().tell(asks_of_syncs("k1"), "replicator").pass_time(2.1)
+
+    [answer] = bench.said(CommandReply, "replicator")
+    assert (answer.ok, answer.error) == (False, "no answer within its deadline")
+    assert bench.state.hung == ""
+
+
+def test_a_program_that_has_answered_about_data_sets_is_judged_by_its_silence_about_them(bench: Bench) -> None:
+    bench.boot().up().tell(asks_of_syncs("k1"), "replicator").hears(reply("k1"))
+    bench.tell(asks_of_syncs("k2"), "replicator").pass_time(2.1)
+
+    assert "no answer to digest_datasets" in bench.state.hung
+
+
 def test_a_command_that_waits_for_a_program_is_refused_at_its_deadline_without_blame(bench: Bench) -> None:
     bench.boot().tell(Command(key="k1", command="x", deadline_s=2.0), "coordinator").pass_time(2.1)
 
@@ -290,6 +309,17 @@ def test_a_lower_fence_is_stale_even_for_the_next_incarnation(bench: Bench) -> N
 
     assert [ack.outcome for ack in bench.said(DirectiveAck)] == ["stale"]
     assert bench.written() == []
+
+
+def test_a_directive_said_again_while_the_program_is_at_it_has_been_heard(bench: Bench) -> None:
+    bench.boot().up().tell(directive(7), "coordinator")
+    assert bench.said(DirectiveHeard) == []
+    bench.tell(directive(7), "coordinator")
+
+    assert bench.said(DirectiveHeard) == [DirectiveHeard(resource="ws9/trading", fence=7)]
+    assert len(bench.written()) == 1
+    bench.die().boot().up(adopted=True).tell(directive(7), "coordinator")
+    assert len(bench.said(DirectiveHeard)) == 2
 
 
 def test_a_directive_without_an_answer_fails_at_its_deadline(bench: Bench) -> None:
