@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from alluse_hub.cli import home
-from alluse_hub.cli.commands import since, style_of
+from alluse_hub.cli.asking import since, style_of
 from alluse_hub.cli.documents import put_json
 from alluse_hub.cli.failure import DONE, FAILED, NOT_FOUND, TRAIL_BROKEN, USAGE, Failure
 from alluse_hub.cli.opening import opener_of, record

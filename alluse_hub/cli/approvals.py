@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from alluse_hub.cli import failure, home, rules_parser
+from alluse_hub.cli.asking import READ_TIMEOUT_S, style_of
 from alluse_hub.cli.client import Answer, Client
-from alluse_hub.cli.commands import READ_TIMEOUT_S, style_of
 from alluse_hub.cli.documents import put_json
 from alluse_hub.cli.failure import Failure
 from alluse_hub.cli.render import Style, clean, duration, say, table, wrap

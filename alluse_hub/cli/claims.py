@@ -4,8 +4,8 @@ import argparse
 from typing import Any
 
 from alluse_hub.cli import failure, home, show
+from alluse_hub.cli.asking import READ_TIMEOUT_S, style_of
 from alluse_hub.cli.client import Answer, Client
-from alluse_hub.cli.commands import READ_TIMEOUT_S, style_of
 from alluse_hub.cli.documents import put_json
 from alluse_hub.cli.failure import Failure
 from alluse_hub.cli.render import clean, say, wrap

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 
 from alluse_hub.cli import claims
-from alluse_hub.cli.commands import seconds
+from alluse_hub.cli.asking import seconds
 from alluse_hub.cli.rules_parser import said
 
 Verb = Callable[..., argparse.ArgumentParser]

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from alluse_hub.cli import failure, home
+from alluse_hub.cli.asking import LINES_MAX, READ_TIMEOUT_S, read, since, style_of
 from alluse_hub.cli.client import Answer, Client
-from alluse_hub.cli.commands import LINES_MAX, READ_TIMEOUT_S, read, since, style_of
 from alluse_hub.cli.documents import put_json
 from alluse_hub.cli.failure import Failure
 from alluse_hub.cli.render import Style, clean, duration, moment, number, say, table, wrap

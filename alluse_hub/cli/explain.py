@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from alluse_hub.cli.again import history_of, place_of
-from alluse_hub.cli.commands import style_of
+from alluse_hub.cli.asking import style_of
 from alluse_hub.cli.documents import put_json
 from alluse_hub.cli.failure import DONE, NOT_FOUND, USAGE, Failure
 from alluse_hub.cli.render import clean, moment, number, say, wrap

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from alluse_hub.cli import failure, show
+from alluse_hub.cli.asking import LINES_MAX, READ_TIMEOUT_S, read, since, style_of
 from alluse_hub.cli.client import Answer
-from alluse_hub.cli.commands import LINES_MAX, READ_TIMEOUT_S, read, since, style_of
 from alluse_hub.cli.documents import put_json
 from alluse_hub.cli.failure import Failure
 from alluse_hub.cli.opening import presented

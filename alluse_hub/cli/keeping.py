@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alluse_hub.cli.commands import since
+from alluse_hub.cli.asking import since
 from alluse_hub.cli.config import loaded
 from alluse_hub.cli.documents import put_json
 from alluse_hub.cli.failure import DONE, FAILED, NOT_FOUND, USAGE, Failure

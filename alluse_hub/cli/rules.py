@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alluse_hub.cli import failure, home, ruling
+from alluse_hub.cli.asking import READ_TIMEOUT_S, style_of
 from alluse_hub.cli.client import Answer, Client, timeout_beyond
-from alluse_hub.cli.commands import READ_TIMEOUT_S, style_of
 from alluse_hub.cli.documents import put_json
 from alluse_hub.cli.failure import Failure
 from alluse_hub.cli.render import say

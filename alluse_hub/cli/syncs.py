@@ -4,7 +4,8 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from alluse_hub.cli import commands, failure, home
+from alluse_hub.cli import failure, home
+from alluse_hub.cli.asking import style_of
 from alluse_hub.cli.client import Client, timeout_beyond
 from alluse_hub.cli.documents import put_json
 from alluse_hub.cli.failure import Failure
@@ -45,7 +46,7 @@ def listed(arguments: argparse.Namespace) -> int:
     if arguments.json:
         put_json("syncs", result)
     else:
-        say(table_of(commands.style_of(arguments), result))
+        say(table_of(style_of(arguments), result))
     return failure.DONE
 
 
@@ -60,7 +61,7 @@ def shown(arguments: argparse.Namespace) -> int:
     if arguments.json:
         put_json("sync", result)
     else:
-        say(one(commands.style_of(arguments), result))
+        say(one(style_of(arguments), result))
     return failure.DONE
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from alluse_hub.cli.again import Progress, bounds_of, history_of
-from alluse_hub.cli.commands import style_of
+from alluse_hub.cli.asking import style_of
 from alluse_hub.cli.documents import put_json
 from alluse_hub.cli.failure import DONE, FAILED, USAGE, Failure
 from alluse_hub.cli.render import Style, clean, moment, number, say, table, wrap

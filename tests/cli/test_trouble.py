@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from alluse_hub.cli import failure
-from alluse_hub.cli.commands import since
+from alluse_hub.cli.asking import since
 from alluse_hub.cli.failure import Failure
 from alluse_hub.cli.main import main
 
