@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from alluse_hub.protocols.approvals import ApprovalAsked, ApprovalEnded
+from alluse_hub.protocols.arbitration import YieldAsked
 from alluse_hub.protocols.claims import ClaimEnded, ClaimPlaced, ConflictOpened, DirectiveIssued
 from alluse_hub.protocols.flow import Event
 from alluse_hub.protocols.message import Fact
 from alluse_hub.protocols.program_claims import ClaimsTold
 from alluse_hub.protocols.rules import (
+    CommandGranted,
     CommandIssued,
     RoundClosed,
     RoundOpened,
@@ -159,6 +161,10 @@ def orders_in(facts: Iterable[Fact]) -> list[tuple[object, ...]]:
                 found.append((fact.resource, fact.rung, fact.fence, fact.lease, fact.claims))
             case CommandIssued():
                 found.append((fact.key, fact.workstream, fact.command, fact.parameters, fact.waits))
+            case CommandGranted(key=key):
+                found.append((key,))
+            case YieldAsked():
+                found.append((fact.conflict, fact.workstream, fact.claim, fact.to, fact.must))
             case ClaimsTold():
                 found.append((fact.key, fact.workstream, *((one.id, one.outcome) for one in fact.news)))
             case _:

@@ -2,7 +2,7 @@
 
 One command to a workstream at a time, with all that there is to tell; what comes up meanwhile is in the next.  It goes
 out behind a ``Commit``: nobody acts on a grant that a power cut could make us forget.  Whoever is not there is told
-when it is back.
+when it is back, and whoever did not take it in with what comes next.
 
 A workstream in lockstep is told last of all in a round, when nothing else of it is awaited, and the round waits for its
 answer: so what its program does about it comes at the same place in every run.
@@ -45,9 +45,7 @@ def tell(turn: Turn, before: Ledger | None = None, back: str = "") -> None:
     tellings = turn.ledger.tellings
     if not (tellings.unsaid or tellings.told or tellings.ended or back in tellings.lost):
         return
-    found: dict[str, list[ClaimNews]] = {}
-    if back in tellings.lost:
-        found[back] = list(tellings.lost[back])
+    found: dict[str, list[ClaimNews]] = {back: []} if back in tellings.lost else {}
     for workstream, news in tellings.unsaid.items():
         found.setdefault(workstream, []).extend(news)
     known = dict(tellings.told)
@@ -66,7 +64,7 @@ def tell(turn: Turn, before: Ledger | None = None, back: str = "") -> None:
         busy.update(turn.state.book.spec.lockstep)
     for workstream, told in found.items():
         if workstream not in busy and not turn.unreachable(workstream, DEADLINE_S):
-            _issue(turn, workstream, told)
+            _issue(turn, workstream, [*tellings.lost.get(workstream, ()), *told])
 
 
 def _changed(turn: Turn, before: Ledger | None, known: dict[str, Outcome]) -> Iterator[tuple[str, Outcome]]:

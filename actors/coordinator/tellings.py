@@ -84,7 +84,10 @@ def placed(tellings: Tellings, id_: str) -> Tellings:
 
 
 def ended(tellings: Tellings, fact: ClaimEnded) -> Tellings:
-    if not own_id(fact.id)[0] or fact.id not in tellings.told:
+    """Its program has to hear of that if it knows the claim, or is about to be told that it stands."""
+    workstream, own = own_id(fact.id)
+    owed = tellings.unsaid.get(workstream, ())
+    if fact.id not in tellings.told and not any(news.id == own and news.outcome in STANDING for news in owed):
         return tellings
     return replace(tellings, ended={**tellings.ended, fact.id: fact})
 

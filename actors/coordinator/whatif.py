@@ -2,11 +2,12 @@
 or names of fields.
 
 Up to the fork the recorded set decides, so that the state at the fork is the true one.  From there on the candidate
-does, as if the coordinator had been started with it there.  As long as every directive and every command is the same,
-the world would have answered the same, and its recorded answers count.  From the first that differs on, the trial is an
-*open loop*: nobody knows what the world would have said to that, and the events that came are those of another course.
-Then every directive and command is *assumed* to be obeyed at once, timers are the trial's own, and recorded answers are
-passed over; all that is counted after it is marked so.
+does, as if the coordinator had been started with it there.  As long as every directive, command, request to yield and
+word to a program about its claims is the same, the world would have answered the same, and its recorded answers count.
+From the first that differs on, the trial is an *open loop*: nobody knows what the world would have said to that, and
+the events that came are those of another course.  Then every directive and command, also one to let go, is *assumed* to
+be obeyed at once, timers are the trial's own, and recorded answers are passed over; all that is counted after it is
+marked so.
 
 Pure.
 """
@@ -236,6 +237,9 @@ class Trial:
         for resource, directed in ledger.directives.items():
             if not directed.is_obeyed and self._state.presence.get(resource.partition("/")[0]) != "out":
                 return DirectiveAck(resource=resource, fence=directed.issued.fence, outcome="applied")
+        for conflict, yielding in ledger.docket.yielding.items():
+            if yielding.offered is not None:  # it is told to let go, no longer asked
+                return YieldDone(conflict=conflict, workstream=yielding.asked.workstream, ok=True)
         issued = next(commands.first_of_each(Turn(self._state, self.at)), None)
         told = issued or next(iter(ledger.tellings.open.values()), None)
         return None if told is None else CommandReply(key=told.key, workstream=told.workstream, ok=True)

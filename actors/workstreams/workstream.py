@@ -4,6 +4,7 @@ A workstream is a deterministic function of its commands: no clock, no random nu
 time is the market session.  What a handler tells is collected here and sent by the Runner, numbered, before the reply.
 """
 
+import re
 from pathlib import Path
 from typing import ClassVar, NamedTuple, Self
 
@@ -13,6 +14,13 @@ from .readers import Reading
 
 TEXT_CHARS_MAX = 4_000
 """Of one log text; a traceback is cut to its end, where the reason stands."""
+
+REASON_CHARS_MAX = 500
+"""Of one withdrawal."""
+
+CLAIM_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
+"""What the hub takes for an id (protocols/program_claims.py).  A line with another one it refuses whole, and with that
+all events after it, since a number is missing; so such a line is not said."""
 
 
 class Delivered(NamedTuple):
@@ -89,10 +97,14 @@ class Workstream:
 
     def claim(self, claim: str, words: JsonObject) -> None:
         """Claim, under an id of one's own; again with the same id, for longer.  ``words``: README, "Claims"."""
+        assert CLAIM_ID.fullmatch(claim), f"{claim!r} is no id of a claim: 64 letters, digits and _.:- at most"
+        assert isinstance(words, dict), f"what {claim} claims is an object, not {words!r}"
         self.told.append(Told("claim", {"id": claim, "session": self.session, "claim": words}))
 
     def withdraw(self, claim: str, reason: str = "") -> None:
         """``claim``: ``*`` for all."""
+        assert claim == "*" or CLAIM_ID.fullmatch(claim), f"{claim!r} is no id of a claim"
+        reason = reason[:REASON_CHARS_MAX]
         self.told.append(Told("withdraw", {"id": claim, "session": self.session, "reason": reason}))
 
     def claimed(self, news: Claimed) -> None:

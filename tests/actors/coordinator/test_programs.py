@@ -237,6 +237,26 @@ def test_one_is_told_at_a_time_and_what_comes_up_meanwhile_is_in_the_next(desk: 
     assert desk.news() == [("seat", "granted"), ("gpu", "withdrawn")]
 
 
+def test_one_that_ends_before_its_program_has_heard_of_it_is_told_as_ended(desk: Programs) -> None:
+    desk.claims("ws5", "seat", "ws4/broker")
+    desk.claims("ws5", "gpu")
+    desk.release("alice", "program:ws5/gpu")
+
+    desk.hears("ws5")
+    assert desk.news() == [("gpu", "granted"), ("gpu", "ended")]
+    desk.hears("ws5")
+    assert desk.ledger.tellings.told == {"program:ws5/seat": Outcome.GRANTED}
+    assert desk.ledger.tellings.ended == {}
+
+
+def test_what_it_did_not_take_in_comes_again_with_what_is_told_next(desk: Programs) -> None:
+    desk.claims("ws5", "gpu")
+    desk.hears("ws5", ok=False, error="no answer within its deadline")
+    desk.claims("ws5", "seat", "ws4/broker")
+
+    assert desk.news() == [("gpu", "granted"), ("seat", "granted")]
+
+
 def test_what_nobody_was_there_to_hear_is_told_when_somebody_is(desk: Programs) -> None:
     desk.tell(Present(workstream="ws5", presence="up"), "ws5")
     desk.claims("ws5", "rung", "ws4/trading", want="paused")

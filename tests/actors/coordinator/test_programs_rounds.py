@@ -39,6 +39,15 @@ def test_they_are_told_when_nothing_else_of_the_round_is_awaited() -> None:
     assert desk.said(Considered)
 
 
+def test_of_all_that_are_withdrawn_in_the_round_that_places_them_each_is_told() -> None:
+    desk = Programs(IN_ROUNDS)
+    desk.consider(1, said("ws3", 4, "b"), withdrawn("ws3", 5, "*"))
+
+    assert desk.news() == [("b", "granted"), ("*", "withdrawn"), ("b", "ended")]
+    desk.hears("ws3")
+    assert desk.ledger.tellings.told == {}
+
+
 def test_claims_of_a_round_look_at_no_clock() -> None:
     placed = []
     for at in (1_000.0, 2_000.0):

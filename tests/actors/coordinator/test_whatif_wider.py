@@ -8,11 +8,12 @@ import pytest
 from alluse_hub.actors.coordinator.deadlines import DUE
 from alluse_hub.actors.coordinator.whatif import shown
 from alluse_hub.protocols.approvals import DecideApproval, Level, SetLevel
+from alluse_hub.protocols.arbitration import YieldAsked
 from alluse_hub.protocols.claims import Mode, Rung
 from alluse_hub.protocols.lifecycle import Woken
 from alluse_hub.protocols.resources import Pool
-from alluse_hub.protocols.rules import RuleFired, Tell
-from tests.actors.coordinator.claimers import Programs
+from alluse_hub.protocols.rules import CoordinatorSpec, RuleFired, Tell
+from tests.actors.coordinator.claimers import FREE, Programs
 from tests.actors.coordinator.desks import FEED
 from tests.actors.coordinator.test_whatif import Recorder, fired, lived, tried, with_rule
 from tests.actors.coordinator.timed import rule as timed_rule
@@ -89,9 +90,9 @@ def test_a_pool_that_has_less_makes_the_same_commands_meet() -> None:
 class Claimed(Programs, Recorder):
     """Programs claim, and what the coordinator hears of it is kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, spec: CoordinatorSpec = FREE) -> None:
         self.trail = []
-        super().__init__()
+        super().__init__(spec)
 
 
 def test_a_pool_that_has_more_tells_programs_otherwise_and_that_opens_the_loop() -> None:
@@ -109,6 +110,49 @@ def test_a_pool_that_has_more_tells_programs_otherwise_and_that_opens_the_loop()
     assert larger.open_since == larger.first.entry
     assert larger.state is not None
     assert not larger.state.ledger.tellings.open, "they are assumed to have taken note"
+
+
+def test_a_command_that_waits_no_longer_opens_the_loop() -> None:
+    desk = Recorder(TAKES.model_copy(update={"pools": (ANALYSIS.model_copy(update={"capacity": 1}),)}))
+    desk.at = 60.0
+    desk.consider(1, busy(1), busy(2), session="s1")
+    desk.at = 61.0
+    desk.answer_all()
+
+    larger = tried(desk, *TAKES.rules, since=61.0, resources=(ANALYSIS,))
+
+    assert larger.open_since == "coordinator/1/2", "where the trial begins, there is enough for both"
+
+
+def test_a_holder_that_nobody_asks_to_let_go_opens_the_loop() -> None:
+    desk = Claimed()
+    desk.claims("ws3", "gpu", yields="let_go")
+    desk.claims("ws5", "gpu")
+    asked = desk.trail[-1]
+
+    unchanged = tried(desk)
+    patient = tried(desk, resources=(FEED.model_copy(update={"preemptible": False}),))
+
+    assert any(isinstance(fact, YieldAsked) for fact in asked.facts)
+    assert (unchanged.first, unchanged.open_since) == (None, "")
+    assert patient.open_since == asked.entry
+
+
+def test_a_holder_that_is_told_to_let_go_is_assumed_to_do_so() -> None:
+    patient = FEED.model_copy(update={"preemptible": False})
+    pools = tuple(patient if pool.resource == FEED.resource else pool for pool in FREE.pools)
+    desk = Claimed(FREE.model_copy(update={"pools": pools}))
+    desk.claims("ws3", "gpu", yields="let_go")
+    desk.claims("ws5", "gpu")
+    assert list(desk.ledger.docket.granted) == ["program:ws3/gpu"]
+
+    trial = tried(desk, resources=(FEED,))
+
+    assert trial.open_since == desk.trail[-1].entry
+    assert trial.state is not None
+    assert list(trial.state.ledger.docket.granted) == ["program:ws5/gpu"]
+    assert trial.state.ledger.docket.yielding == {}
+    assert trial.state.ledger.docket.escalated == {}
 
 
 def test_a_rung_that_is_gone_ends_the_claims_on_it_where_the_trial_begins() -> None:

@@ -4,7 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
 from alluse_hub.actors.workstreams.sdk import Claimed, JsonObject, Reading, Runner, Workstream
+from alluse_hub.protocols.program_claims import OwnId
+from alluse_hub.protocols.workstream import WithdrawLine
 
 WORDS: JsonObject = {"resource": "ws9/gpu", "reason": "a test"}
 
@@ -40,6 +45,30 @@ def test_claims_and_withdrawals_take_the_next_number_of_its_events() -> None:
     assert (claim["kind"], claim["n"], claim["id"], claim["claim"], claim["cause"]) == ("claim", 1, "gpu", WORDS, "k")
     assert (withdrawal["kind"], withdrawal["n"], withdrawal["reason"]) == ("withdraw", 2, "it is done")
     assert reply["ok"]
+
+
+@pytest.mark.parametrize("id_", ["my gpu", "", "-gpu", "g" * 65, "gpu\n", "ü", "gpu", "a:b.c_d-9", "g" * 64])
+def test_an_id_that_the_hub_would_not_take_fails_in_the_handler_and_takes_no_number(id_: str) -> None:
+    runner = Runner(Nine())
+    runner.start()
+    reply = feed(runner, "k", "work", id=id_)[-1]
+    try:
+        TypeAdapter(OwnId).validate_python(id_)
+        is_right = True
+    except ValidationError:
+        is_right = False
+
+    assert reply["ok"] == is_right, reply
+    claim = feed(runner, "l", "work", id="gpu")[0]
+    assert claim["n"] == (3 if is_right else 1)
+
+
+def test_a_long_reason_to_withdraw_is_cut_to_what_the_hub_takes() -> None:
+    nine = Nine()
+    nine.withdraw("gpu", "so " * 1_000)
+
+    line = {"ws": "ws9", "seq": 1, "t": 0.0, "kind": "withdraw", "n": 1, **nine.told[0].body}
+    assert len(WithdrawLine.model_validate(line).reason) == 500
 
 
 def test_it_knows_what_stands_and_is_called_with_each_change() -> None:
