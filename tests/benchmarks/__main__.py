@@ -68,13 +68,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         figures += kept
     chosen = [BY_NAME[name] for name in options.names] if options.names or options.read else list(BENCHMARKS)
     status = 0
-    for benchmark in chosen:
-        for base in _bases_of(benchmark, options.base):
-            try:
-                figures += _measure(benchmark, base, options)
-            except BenchmarkError as error:
-                sys.stderr.write(f"{benchmark.name} failed:\n{error}\n")
-                status = 1
+    try:
+        for benchmark in chosen:
+            for base in _bases_of(benchmark, options.base):
+                try:
+                    figures += _measure(benchmark, base, options)
+                except BenchmarkError as error:
+                    sys.stderr.write(f"{benchmark.name} failed:\n{error}\n")
+                    status = 1
+    except KeyboardInterrupt:
+        if not figures:
+            raise
+        sys.stderr.write("interrupted; everything that was started is ended, and what was measured before follows\n")
+        status = INTERRUPTED
     if options.json:
         print(report.as_json(figures, of))
     elif options.markdown:
