@@ -26,6 +26,10 @@ WINDOW_S = 3_600.0
 LATENCIES_KEPT = 256
 """Verified deliveries of a sync over which percentiles are taken, the latest."""
 
+P95_FROM = 20
+P99_FROM = 100
+"""With fewer readings than that the percentile would be the largest of them, and is not told."""
+
 
 class SyncMode(StrEnum):
     LIVE = "live"  # each change, as fast as the targets take it
@@ -263,7 +267,7 @@ class EdgeState(StrEnum):
 
 
 class Percentiles(Message):
-    """Over the last ``count`` verified deliveries, in ms; None if there were none."""
+    """Over the last ``count`` verified deliveries, in ms; None of too few to tell."""
 
     count: NonNegativeInt = 0
     p50: float | None = None

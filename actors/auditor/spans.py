@@ -4,7 +4,8 @@ Times are hub time, which never goes back; whoever asks gives wall time or an en
 the auditor read the spools, so it is looked through from ``EARLIER_S`` before the span, and ``AROUND`` places more on
 both sides; what began still earlier has ended by then, or has an index of its own (``lasting``).
 
-At most ``limit`` entries are read; a longer span is begun later, and says so.
+At most ``limit`` entries are read, and as many of those that are ``lasting``; a longer span is begun later, and says
+so.
 """
 
 from collections.abc import Collection, Sequence
@@ -36,7 +37,7 @@ _COLUMNS = "actor, incarnation, n, kind, message, cause, at, wall, leaf, body"
 class Span(NamedTuple):
     """More than ``since`` and up to ``until``, in hub seconds, and the same on the wall; ``low`` and ``high``: the
     places that were looked through.  ``is_cut``: it begins later than was asked, as there was too much to read.
-    ``is_complete``: nothing of it has expired."""
+    ``is_complete``: nothing of it has expired, and all that is lasting was read."""
 
     entries: list[Entry]
     since: float
@@ -83,12 +84,15 @@ def span(
             raise CallerError("the span is empty: it ends before it begins")
         low, high = _around(trail, begin, end, newest)
         low, is_cut = _within(trail, kinds, low, high, limit)
+        early, is_early_cut = _within(trail, lasting, 0, high, limit) if lasting else (0, False)
+        low, is_cut = max(low, early), is_cut or early > low
         if is_cut:
-            first = _entry_at(trail, low + 1)
-            begin = min(_Edge(low, first.at + EARLIER_S, first.wall + EARLIER_S), end, key=lambda one: one.at)
+            begin = _later(trail, low, end)
         rows = trail.every(_select(kinds, ("fact", "sent")), tuple(kinds), low, high)
-        rows += trail.every(_select(lasting, ("fact",)), tuple(lasting), 0, high) if lasting else []
-        complete = not any(trail.expired(one) for one in trail.segments if one.last > low and one.first <= high)
+        rows += trail.every(_select(lasting, ("fact",)), tuple(lasting), early, high) if lasting else []
+        complete = not is_early_cut and not any(
+            trail.expired(one) for one in trail.segments if one.last > low and one.first <= high
+        )
         times = begin.at, end.at, begin.wall, end.wall
         return Span([_entry(row) for row in rows], *times, low, high, is_cut, complete)
 
@@ -188,6 +192,13 @@ def _within(trail: Moment, kinds: Sequence[str], low: int, high: int, limit: int
     while sum(count for (count,) in trail.every(sql, tuple(kinds), low, high)) > limit:
         low, is_cut = (low + high + 1) // 2, True
     return low, is_cut
+
+
+def _later(trail: Moment, low: int, end: _Edge) -> _Edge:
+    """Where a span begins that is read from there: what leads to it is read before it, in the first half at most."""
+    first = _entry_at(trail, low + 1)
+    lead_s = min(EARLIER_S, max(0.0, (end.at - first.at) / 2))
+    return min(_Edge(low, first.at + lead_s, first.wall + lead_s), end, key=lambda one: one.at)
 
 
 # --- rows ------------------------------------------------------------------------------------------------------------

@@ -50,8 +50,8 @@ def _headline(board: Board, workstreams: dict[str, Json]) -> Json:
         "syncs_active": sum(sync.status in PLAYS for sync in syncs),
         "syncs": len(syncs),
         "executions": sum(rule.fired for rule in rules),
-        "conflicts_open": len(board.disputes.open),
-        "conflicts_closed": board.disputes.count - len(board.disputes.open),
+        "conflicts_open": board.disputes.open_count,
+        "conflicts_closed": board.disputes.count - board.disputes.open_count,
     }
 
 

@@ -62,11 +62,17 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Conflicts:
-    """``open`` and ``closed`` oldest first; ``count`` of all ever opened."""
+    """``open`` and ``closed`` oldest first; ``count`` of all ever opened; ``unshown``: open ones that are not
+    in ``open``."""
 
     open: tuple[ConflictShown, ...] = ()
     closed: tuple[ConflictShown, ...] = ()
     count: NonNegativeInt = 0
+    unshown: NonNegativeInt = 0
+
+    @property
+    def open_count(self) -> int:
+        return len(self.open) + self.unshown
 
     def opened(self, conflict: ConflictShown) -> "Conflicts":
         if any(other.id == conflict.id for other in (*self.open, *self.closed)):
@@ -127,6 +133,7 @@ class Board:
             (*self.conflicts.open, *disputes.open),
             (*self.conflicts.closed, *disputes.closed)[-CLOSED_MAX:],
             self.conflicts.count + disputes.conflicts,
+            disputes.unshown,
         )
 
     def child(self, name: str) -> ChildShown | None:

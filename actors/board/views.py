@@ -96,7 +96,7 @@ def _hub(board: Board, now: float) -> Json:
         "actors_up": sum(child.state in UP for child in children),
         "actors": len(children),
         "restarts": sum(child.restarts for child in children),
-        "conflicts_open": len(board.disputes.open),
+        "conflicts_open": board.disputes.open_count,
         "conflicts": board.disputes.count,
         "rules_fired": sum(rule.fired for rule in board.rules.rules) if board.rules else 0,
         "auto": board.rules.auto if board.rules else True,
@@ -232,6 +232,7 @@ def _conflicts(board: Board) -> Json:
         "open": [_json(conflict) for conflict in board.disputes.open],
         "closed": [_json(conflict) for conflict in board.disputes.closed],
         "count": board.disputes.count,
+        "open_count": board.disputes.open_count,
     }
 
 

@@ -11,6 +11,7 @@ from pydantic import Field, JsonValue
 from alluse_hub.actors.gateway import happenings
 from alluse_hub.actors.gateway.deeds import FACTS, LASTING, LETTERS, OPENED, gathered
 from alluse_hub.actors.gateway.figures import Span, figures
+from alluse_hub.actors.gateway.known import refuse_unknown_actor
 from alluse_hub.actors.gateway.trail import Spanned, Trail
 from alluse_hub.protocols.admin import LIMIT_MAX
 from alluse_hub.protocols.message import Json, Message
@@ -53,12 +54,14 @@ def asked_figures(trail: Trail, home: Path, asked: FiguresAsked) -> Json:
 
 
 def asked_happenings(trail: Trail, home: Path, asked: HappeningsAsked) -> Json:
-    """Raises as above."""
+    """Raises as above, and NotInTrailError for a workstream of which nothing is on record."""
     known = _span(trail, home, asked, happenings.FACTS)
     if known is None:
         return {"since": None, "until": None, "entries": 0, "events": []}
     found = happenings.happened(_entries(trail, home, known), known.since, known.until)
     fit = [one for one in found if happenings.fits(one, asked.type, asked.severity, asked.workstream, asked.rule)]
+    if asked.workstream and not fit:
+        refuse_unknown_actor(trail, home, asked.workstream)
     if asked.open:
         fit = [one for one in fit if one["resolved"] is False]
     events: list[JsonValue] = [*fit[-asked.limit :][::-1]]

@@ -13,13 +13,10 @@ from typing import NamedTuple
 
 from alluse_hub.actors.gateway.deeds import Conflict, Deeds, Directed
 from alluse_hub.protocols.message import Json
+from alluse_hub.protocols.sync import P95_FROM, P99_FROM
 
 CONFLICT_S = 1.5
 """In this time a conflict is to be closed, or put to people: the coordinator's own promise."""
-
-P95_FROM = 20
-P99_FROM = 100
-"""With fewer readings than that the percentile would be the largest of them, and is not told."""
 
 
 class Kind(StrEnum):
@@ -269,12 +266,14 @@ def _syncs(deeds: Deeds, span: Span) -> Json:
     for sync in sorted({move.sync for move in ends}):
         mine = [move for move in ends if move.sync == sync]
         counts = Counter(move.to for move in mine)
+        sampled = sum(move.sampled for move in mine)
         due = sum(counts[word] for word in FINALS if word != "superseded")
         rate = share(counts["verified"], due)
         took = [move.at - move.changed for move in mine if move.to == "verified" and move.changed is not None]
         found[sync] = {
             **{word: counts[word] for word in FINALS},
-            "sampled": sum(move.sampled for move in mine),
+            "verified": counts["verified"] - sampled,
+            "sampled": sampled,
             "late": sum(move.to == "verified" and move.late_s > 0 for move in mine),
             "success": None if rate is None else round(rate, 6),
             "latency_ms": readings(took),

@@ -13,7 +13,7 @@ from alluse_hub.protocols.workstream import CommandReply
 from . import diverging
 from .contents import hold_off
 from .deliveries import due, learn, live, unless_there
-from .exchanges import DIGEST, ITEMS_MAX, ask, held_in, is_free
+from .exchanges import AGAIN_MAX_S, DIGEST, ITEMS_MAX, ask, held_in, is_free
 from .state import Exchange, Turn, at, source_of
 
 TOGETHER_S = 5.0
@@ -25,6 +25,10 @@ FIRST_S = 1.0
 QUESTIONS_MAX = 10**9
 """Of one life to one source: those of a later life have higher numbers, so that one of an earlier life, come late, does
 not count as the latest."""
+
+WORD_AGAIN_S = 4.0
+"""A source that tells nothing for so long after it told something is asked once more for its next word, as the question
+may have been lost; then after twice that, and so on up to ``AGAIN_MAX_S``.  Then comparisons ask."""
 
 CATCH_UP = "catch-up"
 FORCE = "force"
@@ -64,6 +68,31 @@ def when_due(turn: Turn) -> None:
             turn.set(pass_at={**turn.state.pass_at, sync: now + turn.state.syncs[sync].every_s})
             if turn.plays(sync):
                 begin(turn, sync, PERIODIC)
+
+
+def ask_for_words(turn: Turn) -> None:
+    """Of those sources of which it is time, for the first time since the last word or again."""
+    for workstream, due_at in list(turn.state.ask_at.items()):
+        if due_at <= turn.now:
+            turn.set(ask_at={other: time for other, time in turn.state.ask_at.items() if other != workstream})
+            _ask_again_after(turn, workstream, WORD_AGAIN_S)
+            ask_for_word(turn, workstream)
+    for workstream, (due_at, waited_s) in list(turn.state.ask_again.items()):
+        if due_at <= turn.now:
+            _ask_again_after(turn, workstream, 2 * waited_s)
+            ask_for_word(turn, workstream)
+
+
+def _ask_again_after(turn: Turn, workstream: str, wait_s: float) -> None:
+    answered(turn, workstream)
+    if wait_s <= AGAIN_MAX_S:
+        turn.set(ask_again={**turn.state.ask_again, workstream: (turn.now + wait_s, wait_s)})
+
+
+def answered(turn: Turn, workstream: str) -> None:
+    """Its word is here, or it is not waited for any more."""
+    if workstream in turn.state.ask_again:
+        turn.set(ask_again={other: kept for other, kept in turn.state.ask_again.items() if other != workstream})
 
 
 def ask_for_word(turn: Turn, workstream: str) -> None:

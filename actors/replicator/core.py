@@ -75,16 +75,14 @@ def _tick(turn: Turn) -> None:
     contents.drop(turn)
     exchanges.say_again(turn)
     comparing.when_due(turn)
-    for workstream, due_at in list(turn.state.ask_at.items()):
-        if due_at <= turn.now:
-            turn.set(ask_at={other: time for other, time in turn.state.ask_at.items() if other != workstream})
-            comparing.ask_for_word(turn, workstream)
+    comparing.ask_for_words(turn)
 
 
 def _told(turn: Turn, word: DatasetsTold) -> None:
     """Carry what is new, and ask for the next word when it is time.  A word that came before is no news."""
     if word.serial <= turn.state.words.get(word.workstream, 0):
         return
+    comparing.answered(turn, word.workstream)
     turn.set(words={**turn.state.words, word.workstream: word.serial})
     for dataset, version in word.versions.items():
         if deliveries.learn(turn, word.workstream, dataset, version):
@@ -157,6 +155,7 @@ def _wind(turn: Turn) -> None:
     """Set the clock to what is due next."""
     state = turn.state
     times = [*state.compare_at.values(), *state.pass_at.values(), *state.ask_at.values()]
+    times += [due_at for due_at, _ in state.ask_again.values()]
     times += [each.until for each in diverging.asks(turn)]
     times += [until for until in state.held_off.values() if until > turn.now]
     if state.exchanges or state.forced or any(edge.open for edge in turn.ledger.edges.values()):

@@ -130,20 +130,38 @@ def decided(turn: Turn, edge: str, winner: str, by: str) -> None:
         close(turn, edge, known.version, "", "tried again", f"{by} has it sent again.")
         deliveries.due(turn, edge, RESOLVED)
     elif winner:
-        mend(turn, edge, Divergence.SOURCE_WINS if winner == sync.source else Divergence.TARGET_WINS)
+        mending = mending_of(turn, edge)
+        if mending is not None and not mending.version.vector:
+            let_go(turn, source_of(sync))  # nothing is on its way yet: the last word counts
+        mend(turn, edge, wins(turn, edge, winner))
+
+
+def wins(turn: Turn, edge: str, winner: str) -> Divergence:
+    return Divergence.SOURCE_WINS if winner == turn.sync_of(edge).source else Divergence.TARGET_WINS
+
+
+def mending_of(turn: Turn, edge: str) -> Mending | None:
+    """What is being made of the two versions of this edge."""
+    mending = turn.state.mending.get(source_of(turn.sync_of(edge)))
+    return mending if mending is not None and mending.edge == edge else None
 
 
 def again(turn: Turn, edge: str, has: Version) -> None:
-    """Mend what is still diverged, unless that is a person's business."""
+    """Mend what is still diverged: as people have decided, or by the policy, unless that leaves it to them."""
     sync = turn.sync_of(edge)
     known = turn.state.known.get(source_of(sync))
     if known is None:
         return
+    said = turn.ledger.decided.get(turn.edge(edge).conflict)
     match order_of(has.vector, known.version.vector):
+        case Order.CONCURRENT | Order.AFTER if said is not None:
+            mend(turn, edge, wins(turn, edge, said.winner))
         case Order.CONCURRENT | Order.AFTER if sync.divergence is not Divergence.HUMAN:
             mend(turn, edge, sync.divergence)
         case Order.BEFORE:
             _over(turn, edge, known.version)
+        case _ if turn.edge(edge).conflict not in turn.ledger.asked and said is None:
+            put_to_people(turn, edge, grade=1)  # a power cut kept the question from the trail
         case _:
             pass
 
@@ -173,11 +191,15 @@ def close(turn: Turn, edge: str, version: Version, winner: str, outcome: str, se
 
 
 def close_undeclared(turn: Turn) -> None:
-    """Conflicts of edges that are configured no more."""
+    """Conflicts of edges that are configured no more, and of none: a power cut may leave the first facts of a turn."""
     declared = {edge for edges in turn.state.ends.values() for edge in edges}
     for edge, state in list(turn.ledger.edges.items()):
         if state.conflict and edge not in declared:
             close(turn, edge, state.verified, "", "withdrawn", f"{edge.partition('>')[0]} goes there no more.")
+    held = {state.conflict for state in turn.ledger.edges.values()}
+    for id_ in [id_ for id_ in turn.ledger.conflicts if id_ not in held]:
+        sentence = "A power cut fell into its opening or its closing; what is still diverged opens another."
+        turn.record(ConflictClosed(id=id_, outcome="withdrawn", winner="", sentence=sentence))
 
 
 # --- carried ---------------------------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ and is not among *verified*.
 *Within*, by target: the share of the time since its first delivery in which no due version was missing for longer than
 ``objective_s``.
 
-*Latency*: over the last 256 verified deliveries of the sync, by leg, nearest rank.
+*Latency*: over the last 256 verified deliveries of the sync, by leg, nearest rank; p95 of 20 or more, p99 of 100 or
+more.
 
 *Data flow*, by target: bytes and records of what was verified in the hour above, over 3600 s, or over the time since
 its first delivery if that is less, but at least 60 s.  *again*: letters said again; *doubles*: versions
@@ -27,6 +28,8 @@ from collections.abc import Iterable, Sequence
 from alluse_hub.protocols.claims import ConflictOpened, ConflictShown
 from alluse_hub.protocols.names import BOARD
 from alluse_hub.protocols.sync import (
+    P95_FROM,
+    P99_FROM,
     WINDOW_S,
     Counts,
     DisputesShown,
@@ -283,5 +286,11 @@ def percentiles(values: Sequence[float]) -> Percentiles:
     if not values:
         return Percentiles()
     ordered = sorted(values)
-    p50, p95, p99 = (ordered[max(0, math.ceil(share * len(ordered)) - 1)] for share in (0.50, 0.95, 0.99))
-    return Percentiles(count=len(ordered), p50=p50, p95=p95, p99=p99)
+    count = len(ordered)
+    p50, p95, p99 = (ordered[max(0, math.ceil(share * count) - 1)] for share in (0.50, 0.95, 0.99))
+    return Percentiles(
+        count=count,
+        p50=p50,
+        p95=p95 if count >= P95_FROM else None,
+        p99=p99 if count >= P99_FROM else None,
+    )

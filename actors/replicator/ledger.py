@@ -7,6 +7,7 @@ the programs have, and what is asked of them, is learned again after a start.  P
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
+from typing import TypeVar
 
 from alluse_hub.protocols.arbitration import ConflictDecided, Escalated
 from alluse_hub.protocols.claims import ConflictClosed, ConflictOpened, ConflictShown
@@ -26,6 +27,8 @@ from alluse_hub.protocols.sync import (
     SyncSwitched,
 )
 from alluse_hub.protocols.versions import NO_VERSION, Version
+
+F = TypeVar("F", bound=Fact)
 
 MINUTE_S = 60.0
 CONFLICTS_MAX = 50
@@ -124,6 +127,7 @@ class Ledger:
     closed: tuple[ConflictShown, ...] = ()
     conflicts_count: int = 0
     asked: dict[str, Escalated] = field(default_factory=dict)  # by conflict that people are asked about
+    decided: dict[str, ConflictDecided] = field(default_factory=dict)  # by open conflict: their last word
 
     def edge(self, name: str) -> Edge:
         return self.edges.get(name, NEW_EDGE)
@@ -174,7 +178,7 @@ def evolve(ledger: Ledger, fact: Fact) -> Ledger:
         case Escalated(conflict=conflict):
             return replace(ledger, asked={**ledger.asked, conflict: fact})
         case ConflictDecided(conflict=conflict):
-            return replace(ledger, asked=_but(ledger.asked, conflict))
+            return replace(ledger, asked=_but(ledger.asked, conflict), decided={**ledger.decided, conflict: fact})
         case other:
             raise TypeError(f"the replicator's ledger does not take {type(other).__name__}")
 
@@ -189,11 +193,12 @@ def _closed(ledger: Ledger, fact: ConflictClosed) -> Ledger:
     shown = ConflictShown.of(ledger.conflicts[fact.id]).ended(fact)
     left = {id_: conflict for id_, conflict in ledger.conflicts.items() if id_ != fact.id}
     closed = (*ledger.closed, shown)[-CONFLICTS_MAX:]
-    return replace(ledger, conflicts=left, closed=closed, asked=_but(ledger.asked, fact.id))
+    asked, decided = _but(ledger.asked, fact.id), _but(ledger.decided, fact.id)
+    return replace(ledger, conflicts=left, closed=closed, asked=asked, decided=decided)
 
 
-def _but(asked: dict[str, Escalated], conflict: str) -> dict[str, Escalated]:
-    return {id_: one for id_, one in asked.items() if id_ != conflict} if conflict in asked else asked
+def _but(kept: dict[str, F], conflict: str) -> dict[str, F]:
+    return {id_: one for id_, one in kept.items() if id_ != conflict} if conflict in kept else kept
 
 
 # --- deliveries ------------------------------------------------------------------------------------------------------

@@ -76,6 +76,15 @@ def decide(turn: Turn, asker: str, order: DecideConflict) -> None:
         text = f"{order.choice!r} is not to be chosen; choose {' or '.join(choices)}"
         turn.answer(asker, CoordinationDone(about=order.about, ok=False, text=text))
         return
+    mending = diverging.mending_of(turn, edge)
+    if (
+        mending is not None
+        and mending.version.vector
+        and mending.policy is not diverging.wins(turn, edge, order.choice)
+    ):
+        text = f"{order.conflict} is closed just now: {mending.sentence}; `conflicts show {order.conflict}` tells when"
+        turn.answer(asker, CoordinationDone(about=order.about, ok=False, text=text))
+        return
     decided = ConflictDecided(
         conflict=order.conflict,
         resource=diverging.resource_of(turn, edge),

@@ -116,6 +116,7 @@ class Replicator:
     dark: dict[str, str] = field(default_factory=dict)  # by workstream: why it is taken not to answer
     held_off: dict[str, float] = field(default_factory=dict)  # by workstream: hub time until which nothing is asked
     ask_at: dict[str, float] = field(default_factory=dict)  # by source: when it is asked for its next word
+    ask_again: dict[str, tuple[float, float]] = field(default_factory=dict)  # by source: when again, so long after
     compare_at: dict[str, float] = field(default_factory=dict)  # by sync
     pass_at: dict[str, float] = field(default_factory=dict)  # by periodic sync: the next one
     mending: dict[str, Mending] = field(default_factory=dict)  # by source and data set

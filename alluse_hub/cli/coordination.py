@@ -19,6 +19,9 @@ Verb = Callable[..., argparse.ArgumentParser]
 TYPES = ("sync", "conflict", "resolution", "rule_execution", "error")
 SEVERITIES = ("info", "warning", "error", "critical")
 
+ONLY_EVENTS = ("type", "severity", "workstream", "rule", "open")
+"""What figures are not filtered by."""
+
 LATENCIES = {
     "event_to_last_act": "event to last act sent",
     "event_to_acknowledged": "event to all acknowledged",
@@ -49,7 +52,12 @@ def add(verb: Verb) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return _events(arguments) if arguments.what == "events" else _show(arguments)
+    if arguments.what == "events":
+        return _events(arguments)
+    for name in ONLY_EVENTS:
+        if getattr(arguments, name):
+            raise Failure(failure.USAGE, f"--{name} is of events alone", f"give `coordination events --{name} ...`")
+    return _show(arguments)
 
 
 def _span(arguments: argparse.Namespace) -> Answer:
@@ -57,7 +65,7 @@ def _span(arguments: argparse.Namespace) -> Answer:
     asked: Answer = {}
     for key, text, flag in (("since", arguments.first, "--from"), ("until", arguments.last, "--to")):
         if text:
-            asked[key] = text if "/" in text else since(text, now, flag)
+            asked[key] = text if "/" in text else min(since(text, now, flag), now)  # what is to come is not late yet
     return asked
 
 
@@ -175,7 +183,7 @@ def _told_of(style: Style, doc: Doc, what: str) -> list[str]:
     if doc["is_cut"]:
         found.append(style.paint("  begun later than asked: there is more on record than one answer reads", "warn"))
     if not doc["is_complete"]:
-        found.append(style.paint("  some of it has expired, and is not counted", "warn"))
+        found.append(style.paint("  some of it has expired, or is too much to read, and is not counted", "warn"))
     return found
 
 

@@ -234,7 +234,8 @@ def conflicts(style: Style, doc: Doc) -> list[str]:
     is_any = doc.get("open") or doc.get("closed")
     for conflict in (*doc.get("closed", ()), *doc.get("open", ())):
         lines += conflict_lines(style, conflict)
-    lines.append(f"{doc.get('count', 0)} in all, {len(doc.get('open', ()))} open" if is_any else "no conflicts yet")
+    open_ = doc.get("open_count", len(doc.get("open", ())))
+    lines.append(f"{doc.get('count', 0)} in all, {open_} open" if is_any else "no conflicts yet")
     return lines
 
 

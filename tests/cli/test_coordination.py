@@ -1,5 +1,6 @@
 """``coordination``: now and the last hour, a span, the events; from a daemon and from files."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -140,6 +141,18 @@ def test_wrong_wishes(daemon: Daemon, capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["coordination", "events", "-n", "0"]) == failure.USAGE
     assert main(["coordination", "--from", "yesterday"]) == failure.USAGE
     assert "--from 'yesterday' is no time" in capsys.readouterr().err
+    assert main(["coordination", "--workstream", "ws4"]) == failure.USAGE
+    assert "--workstream is of events alone" in capsys.readouterr().err
+    assert daemon.requests == []
+
+
+def test_a_span_does_not_end_in_the_future_where_what_is_due_would_be_late(daemon: Daemon) -> None:
+    daemon.replies["figures"] = counted()
+    before = time.time()
+
+    assert main(["coordination", "--from", "2h", "--to", "2100-01-01"]) == 0
+
+    assert before <= daemon.requests[0]["args"]["until"] <= time.time()
 
 
 @pytest.mark.parametrize("width", [80, 120])

@@ -150,6 +150,41 @@ def test_too_much_to_read_is_a_shorter_span_and_says_so(home: Path, monkeypatch:
     assert inside == [one.id for one in whole.entries if one.at > part.since], "what it says it has, it has whole"
 
 
+def test_a_span_shorter_than_what_leads_to_it_is_cut_to_its_second_half_and_not_to_nothing(home: Path) -> None:
+    kinds = ("RuleFired", "DirectiveIssued", "CommandIssued", "RuleActionDone")
+    whole = query.span(home, kinds)
+    assert whole is not None
+    assert whole.until < 2 * spans.EARLIER_S, "the run is short enough for this test"
+
+    part = query.span(home, kinds, limit=len(whole.entries) // 2)
+
+    assert part is not None
+    assert part.is_cut
+    assert part.since < part.until, "there is something in it"
+    inside = [one.id for one in part.entries if one.at > part.since]
+    assert inside == [one.id for one in whole.entries if one.at > part.since]
+
+
+def test_more_conflicts_than_are_read_make_it_incomplete_and_are_not_all_read(home: Path) -> None:
+    lasting = ("ConflictOpened", "ConflictClosed")
+    whole = query.span(home, ("RuleFired",), lasting)
+    assert whole is not None
+    every = [one for one in whole.entries if one.message in lasting]
+
+    part = query.span(home, ("RuleFired",), lasting, limit=len(every) // 2)
+
+    assert part is not None
+    assert len([one for one in part.entries if one.message in lasting]) <= len(every) // 2
+    assert (whole.is_complete, part.is_complete) == (True, False)
+    closed = [one.id for one in part.entries if one.message == "ConflictClosed" and one.at > part.since]
+    assert closed == [one.id for one in every if one.message == "ConflictClosed" and one.at > part.since]
+
+
+def test_a_workstream_that_nobody_knows_is_said_to_be_none(home: Path) -> None:
+    with pytest.raises(CallerError, match="nothing of 'ws44' is on record"):
+        offline.ask(home, "happenings", {"last_s": 0, "workstream": "ws44"})
+
+
 def test_events_of_coordination_come_newest_first_by_type_and_with_their_resolution(
     home: Path, run: list[Entry]
 ) -> None:

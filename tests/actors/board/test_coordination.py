@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from alluse_hub.protocols.claims import ResourceShown
+from alluse_hub.protocols.claims import ConflictClass, ConflictOpened, ConflictShown, ResourceShown
 from alluse_hub.protocols.health import Status
 from alluse_hub.protocols.lifecycle import ChildState
 from alluse_hub.protocols.message import Message
 from alluse_hub.protocols.rules import Hold, Priority, Release, Rule, RuleShown, RulesShown, Tell
-from alluse_hub.protocols.sync import EdgeShown, EdgeState, Play, SyncMode, SyncShown, SyncsShown
+from alluse_hub.protocols.sync import DisputesShown, EdgeShown, EdgeState, Play, SyncMode, SyncShown, SyncsShown
 from tests.actors.board.test_board import after, ask, closed, opened, pulse, tree
 
 RULE = RuleShown(
@@ -23,6 +23,22 @@ RULE = RuleShown(
     attached=("ws1", "ws2"),
 )
 OFF = RULE.model_copy(update={"id": "rest", "enabled": False, "fired": 5, "attached": ("ws1",)})
+
+
+def test_open_conflicts_beyond_those_that_are_listed_are_counted_as_open() -> None:
+    disputes = DisputesShown(open=(opened_one(),), conflicts=9, unshown=3)
+    board = after(SyncsShown(disputes=disputes))
+
+    headline = ask(board, "coordination")["headline"]
+    assert (headline["conflicts_open"], headline["conflicts_closed"]) == (4, 5)
+    assert ask(board, "conflicts")["open_count"] == 4
+
+
+def opened_one() -> ConflictShown:
+    fact = ConflictOpened(
+        id="replicator-1", klass=ConflictClass.DIVERGENCE, resource="ws2/prices", parties=("ws1", "ws2"), sentence="s"
+    )
+    return ConflictShown.of(fact)
 
 
 def rules(answer: str = "applied", *, auto: bool = True, shown: tuple[RuleShown, ...] = (RULE, OFF)) -> RulesShown:

@@ -286,6 +286,23 @@ def test_wrong_questions_are_refused_with_their_place(hub: "Hub", args: dict[str
     assert (answer["code"], answer["message"].partition(":")[0]) == (2, place)
 
 
+def test_what_was_verified_by_a_sample_stands_beside_what_was_verified() -> None:
+    told: Any = figures(
+        gathered([
+            fact(1, "DeliveriesMoved", 2.0, actor="replicator", moves=[
+                {"sync": "s", "target": "ws4", "serial": 1, "to": "verified", "at": 2.0, "sampled": 5},
+                {"sync": "s", "target": "ws5", "serial": 1, "to": "verified", "at": 2.0},
+                {"sync": "s", "target": "ws5", "serial": 2, "to": "expired", "at": 2.0},
+            ]),
+        ]),
+        {},
+        ALL,
+    )  # fmt: skip
+
+    shown = told["syncs"]["s"]
+    assert (shown["verified"], shown["sampled"], shown["success"]) == (1, 1, pytest.approx(2 / 3, abs=1e-6))
+
+
 def test_facts_of_an_older_hub_without_the_newer_fields_are_read() -> None:
     old = [
         fact(1, "RuleFired", 1.0, rule="r", event="ws3#1"),

@@ -129,6 +129,77 @@ def test_a_decision_outlives_the_replicator_and_so_does_the_question() -> None:
     one.lawful()
 
 
+def test_what_people_decided_is_done_though_the_replicator_dies_before() -> None:
+    one = diverged(Divergence.HUMAN)
+    about = DecideConflict(about="conflict:replicator-1", conflict="replicator-1", choice="b", by="ann", reason="r")
+    one.order(about)
+    while not one.of(ConflictDecided):
+        one.advance(0.001)
+    one.death()
+    one.advance(10)
+
+    [closed] = one.of(ConflictClosed)
+    assert (closed.winner, closed.outcome) == ("b", "target wins")
+    assert [one.content(name, "limits") for name in "abc"] == [{"x": 1, "y": 7, "z": 7}] * 3
+    assert one.ledger.decided == {}
+    one.lawful()
+
+
+def test_a_conflict_of_which_a_power_cut_left_no_closing_is_closed_by_the_next_life() -> None:
+    one = diverged(Divergence.HUMAN)
+    decide(one, "b")
+    one.facts = [fact for fact in one.facts if not isinstance(fact, ConflictDecided | ConflictClosed)]
+    one.death()
+    one.advance(2 * ESCALATION_S)
+
+    [closed] = one.of(ConflictClosed)
+    assert (closed.id, closed.outcome) == ("replicator-1", "withdrawn")
+    assert one.ledger.asked == {}
+    one.lawful()
+
+
+def test_a_question_that_a_power_cut_kept_from_the_trail_is_put_to_people_after_all() -> None:
+    one = diverged(Divergence.HUMAN)
+    one.facts = [fact for fact in one.facts if not isinstance(fact, Escalated)]
+    one.death()
+    one.advance(30)
+
+    assert [(asked.conflict, asked.grade) for asked in one.of(Escalated)] == [("replicator-1", 1)]
+    one.lawful()
+
+
+def test_of_two_decisions_the_last_one_counts_until_the_first_is_on_its_way() -> None:
+    one = diverged(Divergence.HUMAN)
+    one.programs["b"].is_deaf = True  # so that nothing can be made of the two yet
+    assert decide(one, "b").ok
+    assert decide(one, "a").ok
+    one.programs["b"].is_deaf = False
+    one.advance(60)
+
+    [closed] = one.of(ConflictClosed)
+    assert closed.winner == "a"
+    assert [one.content(name, "limits") for name in "abc"] == [{"x": 5, "y": 1, "z": 5}] * 3
+    one.lawful()
+
+
+def test_a_decision_against_what_is_on_its_way_to_the_source_is_refused() -> None:
+    one = diverged(Divergence.HUMAN)
+    order = DecideConflict(about="conflict:replicator-1", conflict="replicator-1", choice="b", by="ann", reason="r")
+    one.order(order)
+    while not any(each.version.vector for each in one.state.mending.values()):
+        one.advance(0.001)
+    one.programs["a"].is_deaf = True
+    done = decide(one, "a")
+    one.programs["a"].is_deaf = False
+    one.advance(60)
+
+    assert not done.ok
+    assert done.text.startswith("replicator-1 is closed just now: target wins")
+    assert [decided.winner for decided in one.of(ConflictDecided)] == ["b"]
+    assert one.content("a", "limits") == {"x": 1, "y": 7, "z": 7}
+    one.lawful()
+
+
 def test_a_conflict_that_no_policy_mends_is_put_to_people() -> None:
     one = diverged(Divergence.TARGET_WINS, takes=())
     [shown] = one.board.disputes.open

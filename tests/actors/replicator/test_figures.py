@@ -84,7 +84,10 @@ def test_every_figure_can_be_counted_again_from_the_trail(seed: int) -> None:
             values = sorted(row[place] for row in rows)
             figure = shown[sync.id].latency_ms[leg]
             assert figure.count == len(values)
-            for share, told in ((0.5, figure.p50), (0.95, figure.p95), (0.99, figure.p99)):
+            for share, told, least in ((0.5, figure.p50, 1), (0.95, figure.p95, 20), (0.99, figure.p99, 100)):
+                if len(values) < least:
+                    assert told is None, f"a percentile of {len(values)} readings"
+                    continue
                 assert told == pytest.approx(values[math.ceil(share * len(values)) - 1], abs=0.002)
 
 

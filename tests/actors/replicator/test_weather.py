@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from alluse_hub.actors.replicator.comparing import WORD_AGAIN_S
 from alluse_hub.protocols.sync import Stage, Sync, SyncMode
-from alluse_hub.protocols.versions import Order, order_of
+from alluse_hub.protocols.versions import AskDatasets, Order, order_of
 from tests.actors.replicator.worlds import World, counts, sharer
 
 
@@ -151,3 +152,32 @@ def test_with_one_letter_in_a_hundred_lost_and_one_doubled_all_is_verified_in_th
     changed = {(m.sync, m.target, m.serial): m.at for m in one.moves if m.version is not None}
     in_time = [m for m in late if m.at - changed[m.sync, m.target, m.serial] <= one.state.syncs[m.sync].objective_s]
     assert len(in_time) / len(late) >= 0.998
+
+
+def test_a_lost_question_for_the_next_word_is_asked_again_long_before_the_next_comparison() -> None:
+    sync = Sync(id="prices", source="a", targets=("b",), pace_s=0.2, anti_entropy_s=3_600)
+    one = World([sync], {"a": sharer("a", "prices"), "b": sharer("b")})
+    one.advance(30)  # the first comparison is over
+    one.share("a", "prices", {"x": 1})
+    one.advance(0.1)
+    one.programs["a"].is_deaf = True
+    one.advance(1)  # the question is lost, and nothing else is said
+    one.programs["a"].is_deaf = False
+    one.share("a", "prices", {"x": 2})
+    before = one.content("b", "prices")
+    one.advance(WORD_AGAIN_S)
+
+    assert (before, one.content("b", "prices")) == ({"x": 1}, {"x": 2})
+    one.lawful()
+
+
+def test_a_quiet_source_is_asked_for_its_next_word_a_few_times_and_then_only_when_it_is_compared() -> None:
+    sync = Sync(id="prices", source="a", targets=("b",), pace_s=0.2, anti_entropy_s=3_600)
+    one = World([sync], {"a": sharer("a", "prices"), "b": sharer("b")})
+    one.share("a", "prices", {"x": 1})
+    one.advance(100)
+    some = sum(isinstance(each.message, AskDatasets) for each in one.sent)
+    one.advance(1_000)
+
+    assert some <= 6, f"{some} questions"
+    assert sum(isinstance(each.message, AskDatasets) for each in one.sent) == some
