@@ -47,17 +47,24 @@ def resume(anchor: Anchor | None, boot: str, boot_now: float, wall_now: float) -
     return anchor.hub + max(0.0, wall_now - anchor.wall) - boot_now
 
 
-def anchored(home: Path) -> Clock:
-    """The clock of the hub whose home this is; also remembers the present moment for the next start."""
+def clock_of(home: Path) -> Clock:
+    """The clock of the hub whose home this is, for those who only read there."""
     path = home / "clock.json"
-    boot = BOOT_ID.read_text(encoding="ascii").strip()
     anchor = None
     if path.exists():
         known = json.loads(path.read_text(encoding="utf-8"))
         anchor = Anchor(known["boot"], known["offset"], known["hub"], known["wall"])
-    offset = resume(anchor, boot, time.clock_gettime(time.CLOCK_BOOTTIME), time.time())
-    clock = Clock(offset)
-    fresh = {"boot": boot, "offset": offset, "hub": clock.now(), "wall": clock.wall()}
+    return Clock(resume(anchor, _boot(), time.clock_gettime(time.CLOCK_BOOTTIME), time.time()))
+
+
+def _boot() -> str:
+    return BOOT_ID.read_text(encoding="ascii").strip()
+
+
+def anchored(home: Path) -> Clock:
+    """The same; also remembers the present moment for the next start."""
+    path, clock = home / "clock.json", clock_of(home)
+    fresh = {"boot": _boot(), "offset": clock.offset, "hub": clock.now(), "wall": clock.wall()}
     partial = path.with_suffix(".new")
     with partial.open("w", encoding="utf-8") as file:
         json.dump(fresh, file)

@@ -151,6 +151,7 @@ def _erase(home: Path, ring: Keyring, errand: dict[str, Any], step: Step) -> Sub
             destroy(path)
             hearing.look()
             errand["through"] = hearing.through  # as long as the lock is held nobody makes a new one
+            errand["saved"] = saved_at(ring)  # it may have been copied since the look
             _list(ring, errand)
         destroy_remains(path)
         destroy(draft_of(path))

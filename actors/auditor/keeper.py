@@ -172,6 +172,8 @@ def expire(
                 continue
             segment = candidate.segment
             with deciding(home):
+                if not (segments_dir(home) / segment.name / bundles_of(candidate.retention)).exists():
+                    continue  # somebody else had it expire meanwhile, and is on record with it
                 if kept_by := _held_by_now(home, candidate):
                     raise CallerError(
                         f"{candidate.retention} of {segment.name} is kept by {kept_by}, which was placed meanwhile;"

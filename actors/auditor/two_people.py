@@ -14,9 +14,14 @@ from typing import NamedTuple
 from alluse_hub.actors.auditor.keeper_log import deciding, said, say
 from alluse_hub.protocols.arbitration import TWO_PEOPLE_S
 from alluse_hub.protocols.errors import CallerError
-from alluse_hub.protocols.keeping import Expired, HoldLifted, KeepingAsked
+from alluse_hub.protocols.keeping import REASON_CHARS_MAX, WHO_CHARS_MAX, Expired, HoldLifted, KeepingAsked
 from alluse_hub.protocols.names import KEEPER, same_person
-from alluse_hub.supervision.clock import anchored
+from alluse_hub.supervision.clock import clock_of
+
+AND, THEN = " and ", "; "
+WHO_EACH_MAX = (WHO_CHARS_MAX - len(AND)) // 2
+REASON_EACH_MAX = (REASON_CHARS_MAX - len(THEN)) // 2
+"""Characters: the fact of what was done has the words of both."""
 
 
 class Both(NamedTuple):
@@ -32,14 +37,17 @@ def digest_of(what: str, parts: Sequence[object]) -> str:
 
 def agreed(home: Path, what: str, about: str, digest: str, word: Both) -> Both | None:
     """What both say, if this is the second; None if it is the first, whose word is kept.  Raises CallerError for one
-    person who asks twice, TrailError."""
+    person who asks twice, and for words that leave the other none; TrailError."""
+    for text, most in ((word.who, WHO_EACH_MAX), (word.reason, REASON_EACH_MAX)):
+        if len(text) > most:
+            raise CallerError(f"{text[:20]!r}… has {len(text)} characters; where two people agree, say it in {most}")
     with deciding(home):
-        now = anchored(home).now()
+        now = clock_of(home).now()
         for asked in waiting(home):
             if (asked.what, asked.digest) == (what, digest):
                 if same_person(asked.who, word.who):
                     raise CallerError(f"{word.who} has asked already; the second has to be somebody else")
-                return Both(f"{asked.who} and {word.who}", f"{asked.reason}; {word.reason}")
+                return Both(f"{asked.who}{AND}{word.who}", f"{asked.reason}{THEN}{word.reason}")
         first = KeepingAsked(
             what=what, about=about, digest=digest, who=word.who, reason=word.reason, until=now + TWO_PEOPLE_S
         )
@@ -49,7 +57,7 @@ def agreed(home: Path, what: str, about: str, digest: str, word: Both) -> Both |
 
 def waiting(home: Path) -> list[KeepingAsked]:
     """Words of first people that a second may still join, newest first."""
-    now = anchored(home).now()
+    now = clock_of(home).now()
     found: list[KeepingAsked] = []
     for _, _, fact in said(home, KEEPER, (KeepingAsked, Expired, HoldLifted)):
         match fact:

@@ -218,8 +218,8 @@ def went_down(state: Gateway, name: str, at: float) -> Decision[Gateway]:
 
 def done(state: Gateway, about: str, *, ok: bool, text: str) -> Decision[Gateway]:
     held = state.about(about)
-    if held is None:
-        return Decision(state)  # its deadline has passed, and the person was told
+    if held is None or held.waits is not None:
+        return Decision(state)  # its deadline has passed, and the person was told; another may not be given yet
     answer = (
         Answer(request=held.request, ok=True, result={"text": text})
         if ok
@@ -230,8 +230,8 @@ def done(state: Gateway, about: str, *, ok: bool, text: str) -> Decision[Gateway
 
 def coordinated(state: Gateway, word: CoordinationDone) -> Decision[Gateway]:
     held = state.about(word.about)
-    if held is None:
-        return Decision(state)  # its deadline has passed, and the person was told
+    if held is None or held.waits is not None:
+        return Decision(state)  # its deadline has passed, and the person was told; another may not be given yet
     return Decision(state.without(held.request), (CancelWake(held.request), Do(governing.told(word, held.request))))
 
 

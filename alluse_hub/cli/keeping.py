@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alluse_hub.cli.asking import since
-from alluse_hub.cli.config import loaded
 from alluse_hub.cli.documents import put_json
 from alluse_hub.cli.failure import DONE, FAILED, NOT_FOUND, USAGE, Failure
 from alluse_hub.cli.opening import who
 from alluse_hub.cli.render import clean, moment, number, say
-from alluse_hub.cli.trail_files import folder_of, refuse_empty, told
+from alluse_hub.cli.trail_files import CONFIG_HELP, folder_of, refuse_empty, told, trail_config
 
 if TYPE_CHECKING:
     from alluse_hub.actors.auditor.holds import Hold
@@ -63,7 +62,7 @@ def add(verb: Callable[..., argparse.ArgumentParser], parts: Subparsers, parser:
 
 
 def _config(made: argparse.ArgumentParser) -> None:
-    made.add_argument("--config", metavar="FILE", help="configuration; default: hub.toml in the home, if there")
+    made.add_argument("--config", metavar="FILE", help=CONFIG_HELP)
 
 
 # --- sealing ----------------------------------------------------------------------------------------------------------
@@ -78,7 +77,7 @@ def seal(arguments: argparse.Namespace) -> int:
     from alluse_hub.protocols.keeping import Sealed
 
     folder = folder_of(arguments)
-    entries_max = loaded(arguments.config, folder).trail.seal_entries
+    entries_max = trail_config(arguments, folder).seal_entries
     made: list[dict[str, Any]] = []  # Any: JSON
     with told():
         if arguments.mend:
@@ -133,7 +132,7 @@ def expire(arguments: argparse.Namespace) -> int:
         for text, what in ((arguments.who, "--who"), (arguments.reason, "--reason")):
             if not text.strip():
                 raise Failure(USAGE, f"{what} is empty", "say who decides it, and why; or --dry-run")
-    config = loaded(arguments.config, folder).trail
+    config = trail_config(arguments, folder)
     duties = config.duties
     durable = {fact.__name__ for fact in catalog.durable_facts()} | held(folder)
     with told():
@@ -241,7 +240,7 @@ def lift(arguments: argparse.Namespace) -> int:
             raise Failure(NOT_FOUND, f"{arguments.id!r} is no hold in force", "see `trail hold list`")
         own = Both(arguments.who.strip() or who(), arguments.reason.strip())
         word: Both | None = own
-        if loaded(arguments.config, folder).trail.approvers > 1:
+        if trail_config(arguments, folder).approvers > 1:
             seen = two_people.digest_of("lift", [arguments.id])
             word = two_people.agreed(folder, "lift", arguments.id, seen, own)
         if word is None:

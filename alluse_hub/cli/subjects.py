@@ -9,12 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alluse_hub.cli.config import loaded
 from alluse_hub.cli.documents import put_json
 from alluse_hub.cli.failure import CONFLICT, DONE, NOT_FOUND, USAGE, Failure
 from alluse_hub.cli.opening import who
 from alluse_hub.cli.render import clean, moment, number, say
-from alluse_hub.cli.trail_files import folder_of, refuse_empty, told
+from alluse_hub.cli.trail_files import CONFIG_HELP, folder_of, refuse_empty, told, trail_config
 
 if TYPE_CHECKING:
     from alluse_hub.actors.auditor.errands import Erasable
@@ -28,7 +27,7 @@ def add(verb: Callable[..., argparse.ArgumentParser], parts: Subparsers, parser:
     made.add_argument("subject", metavar="SUBJECT", help="its id, as the events have it")
     made.add_argument("--who", metavar="NAME", required=True, help="who decides it; goes into the trail")
     made.add_argument("--reason", metavar="TEXT", required=True, help="goes into the trail")
-    made.add_argument("--config", metavar="FILE", help="configuration; default: hub.toml in the home, if there")
+    made.add_argument("--config", metavar="FILE", help=CONFIG_HELP)
     made.add_argument("--dry-run", action="store_true", help="only tell what it would do, and what stands in the way")
     keys = parts.add_parser("keys", help="the keys that declared fields are sealed with")
     words = keys.add_subparsers(metavar="list|rotate|backup|restore", required=True, parser_class=parser)
@@ -62,7 +61,7 @@ def erase(arguments: argparse.Namespace) -> int:
         meant = errands.erasable(folder, arguments.subject)
         if not meant.key:
             raise Failure(NOT_FOUND, f"no key of subject {meant.subject}: nothing of it is sealed, or it was erased")
-        config, now = loaded(arguments.config, folder).trail, time.time()
+        config, now = trail_config(arguments, folder), time.time()
         if arguments.dry_run:
             found = look_through(folder, meant.subject, config.personal, config.duties, now)
             _show(arguments, meant, found)

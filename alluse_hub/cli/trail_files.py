@@ -4,9 +4,16 @@ import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from alluse_hub.cli import home
+from alluse_hub.cli.config import loaded
 from alluse_hub.cli.failure import CONFLICT, FAILED, NOT_FOUND, USAGE, Failure
+
+if TYPE_CHECKING:
+    from alluse_hub.protocols.config_models import TrailSection
+
+CONFIG_HELP = "configuration; default: what the hub was last started with, else hub.toml in the home, if there"
 
 
 def folder_of(arguments: argparse.Namespace, *, writes: bool = True) -> Path:
@@ -17,6 +24,15 @@ def folder_of(arguments: argparse.Namespace, *, writes: bool = True) -> Path:
     if writes:
         home.act_as_owner(folder)
     return folder
+
+
+def trail_config(arguments: argparse.Namespace, folder: Path) -> "TrailSection":
+    """How the trail is kept.  Whoever names no file is held to the one that the hub was started with, which may be
+    anywhere: nobody does without a second person by leaving the name out.  Raises Failure."""
+    noted = home.noted_config(folder)
+    if noted and not arguments.config and not Path(noted).exists():
+        raise Failure(USAGE, f"{noted}, which the hub was last started with, is not there", "give --config FILE")
+    return loaded(arguments.config or noted or None, folder).trail
 
 
 @contextmanager

@@ -74,6 +74,18 @@ def test_from_the_look_to_the_tombstone_of_an_erasure_nobody_places_or_lifts_a_h
     keeper.place(sealing.home, HOLD, wait_s=0.0)
 
 
+def test_a_copy_of_the_keys_that_was_made_since_the_look_is_told_of(
+    sealing: Sealing, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    copy = tmp_path_factory.mktemp("keys") / "copy"
+
+    def copied(step: str) -> None:
+        if step == "noted":
+            key_copies.save(sealing.home, copy, "Eve", 3.0)
+
+    assert sealing.erase(copied).saved == 3.0
+
+
 @pytest.mark.parametrize("step", ["noted", "listed"])
 def test_an_erasure_that_was_cut_short_gives_way_to_a_hold_while_the_key_is_there(sealing: Sealing, step: str) -> None:
     killed_after(step, sealing.erase)

@@ -249,6 +249,16 @@ def test_a_hold_that_comes_after_the_look_keeps_what_would_have_expired(home: Pa
     assert said_by(home) == ""
 
 
+def test_what_somebody_else_had_expire_since_the_look_is_on_record_once(home: Path) -> None:
+    found = candidates(home, DAYS_MIN, DURABLE, OLD + 10**9)
+    assert keeper.expire(home, found, DAYS_MIN, "Mira", "past their duty") > 0
+
+    assert keeper.expire(home, found, DAYS_MIN, "Noor", "past their duty") == 0
+
+    facts = [fact for _, _, fact in keeper_log.said(home, KEEPER, (Expired,)) if isinstance(fact, Expired)]
+    assert {fact.who for fact in facts} == {"Mira"}
+
+
 def test_a_hold_on_everything_is_refused(home: Path) -> None:
     with pytest.raises(CallerError, match="names nothing"):
         keeper.place(home, HoldPlaced(owner="Legal", reason="case 7"))

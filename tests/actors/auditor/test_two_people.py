@@ -10,6 +10,7 @@ import pytest
 from alluse_hub.actors.auditor import keeper, two_people
 from alluse_hub.actors.auditor.keeper_log import said
 from alluse_hub.cli import approvals, failure
+from alluse_hub.cli.home import note_config
 from alluse_hub.cli.main import main
 from alluse_hub.cli.render import Style
 from alluse_hub.protocols.keeping import Expired, HoldLifted, HoldPlaced
@@ -65,6 +66,28 @@ def test_one_person_who_asks_twice_is_no_second_one(home: Path, capsys: Capture,
     assert said(home, KEEPER, (Expired,)) == []
 
 
+def test_words_of_a_first_that_leave_none_to_the_second_are_refused(home: Path, capsys: Capture) -> None:
+    refused = [
+        expire(capsys, home, "Mira", "x" * (two_people.REASON_EACH_MAX + 1), status=failure.CONFLICT),
+        expire(capsys, home, "M" * (two_people.WHO_EACH_MAX + 1), status=failure.CONFLICT),
+    ]
+    expire(capsys, home, "M" * two_people.WHO_EACH_MAX, "x" * two_people.REASON_EACH_MAX)
+    done = expire(capsys, home, "N" * two_people.WHO_EACH_MAX, "y" * two_people.REASON_EACH_MAX)
+
+    assert ["say it in 999" in refused[0]["message"], "say it in 97" in refused[1]["message"]] == [True, True]
+    assert done["entries"] > 0
+
+
+def test_whoever_only_looks_what_waits_writes_nothing_into_the_home(home: Path, capsys: Capture) -> None:
+    expire(capsys, home, "Mira")
+    before = {path: path.stat().st_mtime_ns for path in home.rglob("*") if path.suffix in {".json", ".spool"}}
+
+    assert [asked.who for asked in two_people.waiting(home)] == ["Mira"]
+
+    assert home / "clock.json" in before
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
 def test_what_is_due_has_to_be_what_the_first_has_seen(home: Path, capsys: Capture) -> None:
     expire(capsys, home, "Mira")
     keeper.place(home, HoldPlaced(owner="Eve", reason="a case", message="Woken"))  # so that less may go
@@ -99,6 +122,24 @@ def test_a_hold_is_lifted_by_two_and_by_no_two_for_another_hold(home: Path, caps
     ((_, _, fact),) = said(home, KEEPER, (HoldLifted,))
     assert isinstance(fact, HoldLifted)
     assert (fact.who, fact.reason) == ("Mira and Noor", "closed; seen")
+
+
+def test_whoever_names_no_configuration_is_held_to_the_one_that_the_hub_was_started_with(
+    home: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    named = (home / "hub.toml").rename(tmp_path / "elsewhere.toml")
+    (home / "run").mkdir(exist_ok=True)
+    note_config(home, str(named))
+    hold = keeper.place(home, HOLD)
+
+    assert run(capsys, home, "hold", "lift", hold.id, "--who", "Mira", "--reason", "closed")["asked"] is True
+    assert expire(capsys, home, "Mira")["asked"] is True
+
+    assert keeper.holds_in(home) == (hold,)
+    named.unlink()
+    refused = expire(capsys, home, "Noor", status=failure.USAGE)
+    assert refused["message"] == f"{named}, which the hub was last started with, is not there"
+    assert refused["hint"] == "give --config FILE"
 
 
 def test_where_the_configuration_asks_for_one_person_one_is_enough(home: Path, capsys: Capture) -> None:

@@ -8,8 +8,9 @@ from alluse_hub.protocols.admin import Answer, Code, OrderGiven
 from alluse_hub.protocols.effects import Commit, Do, Effect, Record, Send, Wake
 from alluse_hub.protocols.lifecycle import ChildState, PeerDown, Woken
 from alluse_hub.protocols.message import Envelope, Message
+from alluse_hub.protocols.ruleset import CoordinationDone
 from alluse_hub.protocols.scarcity import TELEMETRY
-from alluse_hub.protocols.workstream import StartProgram
+from alluse_hub.protocols.workstream import OrderDone, StartProgram
 from tests.actors.gateway.test_gateway_core import asked, start
 
 STORED = Woken(timer=f"{RECORDED}q1")
@@ -94,3 +95,25 @@ def test_no_more_than_so_many_that_lapsed_are_kept_in_mind() -> None:
 @pytest.mark.parametrize("kind", ["OrderDone", "ActorOrderDone", "FlowOrderDone", "SyncOrderDone", "CoordinationDone"])
 def test_an_answer_to_an_order_waits_for_no_disk_so_that_deadlines_do_not_wait_behind_it(kind: str) -> None:
     assert kind in TELEMETRY
+
+
+def test_a_late_answer_to_an_earlier_order_is_not_taken_for_one_to_an_order_that_is_not_given_yet() -> None:
+    state, _ = decide(start(), asked("stop", name="ws1"))
+    state, _ = decide(state, Woken(timer="q1"))
+    state, _ = decide(state, asked("start", "q2", name="ws1"))
+
+    state, told = decide(state, OrderDone(workstream="ws1", ok=True, text="it has stopped"))
+    _, given = decide(state, Woken(timer=f"{RECORDED}q2"))
+
+    assert told == ()
+    assert given == (Send("ws1", StartProgram(by="ann", reason="")),)
+
+
+def test_a_late_word_of_the_coordinator_is_not_taken_for_one_to_an_order_that_is_not_given_yet() -> None:
+    waiting, _ = decide(start(), asked("rules-switch", rule="calm", on=True))
+    about = waiting.open["q1"].about
+
+    after, told = decide(waiting, CoordinationDone(about=about, ok=True, text="it is off"))
+
+    assert after.open == waiting.open
+    assert told == ()
