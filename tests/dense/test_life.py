@@ -1,6 +1,7 @@
 """Birth and end of actors that share a process: what the kernel would have seen to is seen to here."""
 
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ from thespian.actors import (
 
 from alluse_hub.supervision.dense.base import DenseSystem, open_dense
 from alluse_hub.supervision.dense.tenant import Kill, NotHereError
-from tests.dense.conftest import Doer, bear, heard_of, reply
+from tests.dense.conftest import PATIENCE_S, Doer, bear, heard_of, reply
 
 Ask = Callable[[ActorAddress, Any], Any]
 
@@ -42,10 +43,15 @@ class Flier(Doer):
     pass
 
 
-def exits(ask: Ask, parent: ActorAddress) -> list[str]:
-    """What the parent has heard of the end of children."""
-    words: list[str] = ask(parent, reply(lambda actor: [str(getattr(word, "cause", word)) for word in actor.heard]))
-    return words
+def exits(ask: Ask, parent: ActorAddress, count: int = 1) -> list[str]:
+    """What the parent has heard of the end of children, when it has heard of so many: asking from outside may overtake
+    an end, if the loop looks outside first.
+    """
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        words: list[str] = ask(parent, reply(lambda actor: [str(getattr(word, "cause", word)) for word in actor.heard]))
+        if len(words) >= count or time.monotonic() > deadline:
+            return words
 
 
 def quit_with(error: BaseException) -> Callable[[Doer, ActorAddress], None]:
@@ -200,7 +206,7 @@ def test_one_that_fails_at_its_end_ends_all_the_same(system: DenseSystem, ask: A
         ask(child, reply("here"))
         system.tell(child, how)
 
-    assert exits(ask, doer) == ["killed by SIGKILL", "exit status 9"]
+    assert exits(ask, doer, 2) == ["killed by SIGKILL", "exit status 9"]
 
 
 def test_the_object_of_an_actor_that_ended_is_let_go(system: DenseSystem, doer: ActorAddress) -> None:
@@ -280,7 +286,7 @@ def test_whoever_is_born_below_one_who_leaves_leaves_too(system: DenseSystem, as
     system.tell(child, Kill())
     system.tell(ask(doer, bear(Late)), ActorExitRequest())
 
-    assert len(exits(ask, doer)) == 2
+    assert len(exits(ask, doer, 2)) == 2
     assert [system.is_alive(address) for address in born] == [False] * len(born)
 
 
